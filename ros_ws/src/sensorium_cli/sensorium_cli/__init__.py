@@ -1,0 +1,1 @@
+"""The sensorium command: launch, say, demo, doctor."""

@@ -1,0 +1,1 @@
+"""The gate between any command and the arm."""

@@ -1,0 +1,1 @@
+"""Contract, streams, observation, policy runtime, kinematics, errors."""

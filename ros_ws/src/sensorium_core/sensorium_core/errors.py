@@ -1,0 +1,52 @@
+"""Every error that Sensorium raises on purpose. One root; each class writes its own message.
+
+A message says what was wrong, what was got, what is allowed and what to do next.
+"""
+
+from collections.abc import Iterable
+
+
+class SensoriumError(Exception):
+    """Root of all deliberate errors; the command line prints it without a traceback."""
+
+
+class UnknownNameError(SensoriumError):
+    """A name that is not one of a closed set."""
+
+    def __init__(self, field: str, got: object, allowed: Iterable[str]) -> None:
+        super().__init__(f"unknown {field} {got!r}; allowed: {', '.join(allowed)}")
+
+
+class TrajectoryError(SensoriumError):
+    """A joint trajectory that is not well formed."""
+
+    def __init__(self, got: str, allowed: str) -> None:
+        super().__init__(f"joint trajectory {got}; expected {allowed}")
+
+
+class ShapeError(SensoriumError):
+    """An array whose shape or type differs from what the contract says."""
+
+    def __init__(self, name: str, got: object, expected: object) -> None:
+        super().__init__(f"{name}: got {got}, expected {expected}; check the driver's encoding")
+
+
+class ContractError(SensoriumError):
+    """A contract that cannot be read or does not fit what is live."""
+
+    def __init__(self, where: str, problem: str, remedy: str) -> None:
+        super().__init__(f"contract {where}: {problem}; {remedy}")
+
+
+class PolicyFileError(SensoriumError):
+    """A policy file that cannot be used."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"policy {path}: {problem}; {remedy}")
+
+
+class KinematicsError(SensoriumError):
+    """A URDF without what the arm needs, or a pose that the arm cannot reach."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}; {remedy}")

@@ -1,0 +1,1 @@
+"""URDF (xacro) of the reference arm and cell."""

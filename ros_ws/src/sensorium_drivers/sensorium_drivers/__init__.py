@@ -1,0 +1,1 @@
+"""Camera, depth to cloud, force and language drivers."""

@@ -1,0 +1,1 @@
+"""MCAP recorder, reader and episode video."""

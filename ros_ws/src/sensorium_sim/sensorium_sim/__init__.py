@@ -1,0 +1,1 @@
+"""MuJoCo cell, tasks, scripted experts, episode generator."""

@@ -1,0 +1,1 @@
+"""Encoders, fusion, training, export, evaluation."""

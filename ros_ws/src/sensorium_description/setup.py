@@ -11,8 +11,11 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
+        ("share/" + NAME + "/urdf", [NAME + "/urdf/cell.urdf.xacro"]),
+        ("share/" + NAME + "/config", [NAME + "/config/cell.yaml"]),
     ],
-    install_requires=[],
+    package_data={NAME: ["urdf/*.xacro", "config/*.yaml"]},
+    install_requires=["xacro", "pyyaml"],
     extras_require={"test": ["pytest"]},
     zip_safe=False,
     maintainer="Sensorium developers",

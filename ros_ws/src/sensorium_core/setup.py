@@ -14,6 +14,7 @@ setup(
     ],
     install_requires=['numpy>=1.26', 'pydantic>=2.7', 'pyyaml>=6', 'pin>=3'],
     extras_require={"test": ["pytest"]},
+    package_data={NAME: ["contracts/*.yaml"]},
     zip_safe=False,
     maintainer="Sensorium developers",
     maintainer_email="dev@sensorium.invalid",

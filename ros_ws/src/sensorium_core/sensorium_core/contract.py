@@ -1,0 +1,147 @@
+"""What a policy senses and does, in one typed object that travels inside its ONNX file.
+
+The fusion node, the dataset builder, the trainer, the gate and the console read this object and
+nothing else. `docs/contract.md` is its reference.
+"""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sensorium_core.errors import ContractError
+
+Kind = Literal["image", "depth", "vector", "joints", "trajectory"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Modality(_Frozen):
+    """One stream of messages and the tensor that it becomes."""
+
+    name: str
+    kind: Kind
+    sense: str
+    """The sense that a person would name; `--drop` and the validity flags go by it."""
+    topic: str
+    message: str
+    """ROS type, for example `sensor_msgs/msg/Image`."""
+    shape: tuple[int, ...]
+    """Shape of the tensor; a window's first axis is time, oldest first."""
+    dtype: Literal["uint8", "uint16", "float32"]
+    unit: str
+    frame: str
+    rate_hz: float = Field(gt=0)
+    window_s: float = Field(default=0.0, ge=0)
+    """Zero: the latest message. Otherwise `shape[0]` samples that end at the step's time."""
+    max_age_s: float = Field(gt=0)
+    """Older than this counts as missing."""
+
+    @property
+    def period_s(self) -> float:
+        """Sample spacing of a window [s]."""
+        return self.window_s / self.shape[0] if self.window_s else 0.0
+
+
+class ActionSpec(_Frozen):
+    """What a policy emits and how it is executed."""
+
+    space: Literal["tool_delta_xyz_yaw_grip"] = "tool_delta_xyz_yaw_grip"
+    """Cumulative displacement of the commanded tool, in its yaw frame, and open fraction 0..1."""
+    frame: str = "tool"
+    horizon: int = Field(default=8, gt=0)
+    step_s: float = Field(default=0.1, gt=0)
+    execute_steps: int = Field(default=3, gt=0)
+    joints: tuple[str, ...]
+    workspace_min_m: tuple[float, float, float]
+    workspace_max_m: tuple[float, float, float]
+    """Box in base_link that the tool stays in."""
+
+
+class CloudSpec(_Frozen):
+    """How depth becomes the policy's coloured cloud."""
+
+    points: int = Field(default=512, gt=0)
+    crop_min_m: tuple[float, float, float]
+    crop_max_m: tuple[float, float, float]
+    """Box in base_link; what lies outside is not the policy's business."""
+
+
+class Contract(_Frozen):
+    """The agreement between a policy and the world around it."""
+
+    name: str
+    version: int = 1
+    robot: str
+    modalities: tuple[Modality, ...]
+    cloud: CloudSpec
+    action: ActionSpec
+    required: tuple[str, ...]
+    """Senses without which the policy holds still."""
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    """Git commit, data hash, seeds, metrics."""
+
+    @cached_property
+    def senses(self) -> tuple[str, ...]:
+        """Every sense once, in the order of the validity flags."""
+        return tuple(dict.fromkeys(m.sense for m in self.modalities))
+
+    def modality(self, name: str) -> Modality:
+        """One modality by name; raises `ContractError` listing the known ones."""
+        for modality in self.modalities:
+            if modality.name == name:
+                return modality
+        known = ", ".join(m.name for m in self.modalities)
+        raise ContractError(self.name, f"has no modality {name!r}", f"known: {known}")
+
+    def to_json(self) -> str:
+        """Stable JSON, fit for a file's metadata and for hashing."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+    @classmethod
+    def parse(cls, data: object, where: str) -> "Contract":
+        """Validate plain data; `where` names the source in the error."""
+        try:
+            contract = cls.model_validate(data)
+        except ValidationError as error:
+            raise ContractError(where, _first_problem(error), _legal_keys(cls)) from None
+        unknown = sorted(set(contract.required) - set(contract.senses))
+        if unknown:
+            raise ContractError(
+                where, f"requires unknown senses {unknown}", f"known: {contract.senses}"
+            )
+        return contract
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "metadata") -> "Contract":
+        """Parse what `to_json` wrote."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ContractError(where, f"is not JSON ({error})", "export the policy anew") from None
+        return cls.parse(data, where)
+
+    @classmethod
+    def load(cls, path: Path) -> "Contract":
+        """Read a contract from YAML."""
+        return cls.parse(yaml.safe_load(path.read_text()), str(path))
+
+
+def tabletop() -> Contract:
+    """The contract of the reference cell: every sense, tool motions of a UR5e-size arm."""
+    return Contract.load(Path(__file__).parent / "contracts" / "tabletop.yaml")
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']} (got {first['input']!r:.80})"
+
+
+def _legal_keys(model: type[BaseModel]) -> str:
+    return f"legal top-level keys: {', '.join(model.model_fields)}"

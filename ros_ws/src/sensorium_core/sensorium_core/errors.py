@@ -50,3 +50,38 @@ class KinematicsError(SensoriumError):
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem}; {remedy}")
+
+
+class GateConfigError(SensoriumError):
+    """A gate setting outside its legal range."""
+
+    def __init__(self, field: str, got: object, allowed: str) -> None:
+        super().__init__(f"gate setting {field} = {got!r}; expected {allowed}")
+
+
+class CalibrationError(SensoriumError):
+    """A calibration file that cannot be used."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"calibration {path}: {problem}; {remedy}")
+
+
+class InstructionError(SensoriumError):
+    """Text that cannot be an instruction."""
+
+    def __init__(self, problem: str, allowed: str) -> None:
+        super().__init__(f"instruction {problem}; expected {allowed}")
+
+
+class BagError(SensoriumError):
+    """A recording that cannot be read or written."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"bag {path}: {problem}; {remedy}")
+
+
+class MessageDecodeError(SensoriumError):
+    """Bytes that are not the message that they claim to be."""
+
+    def __init__(self, type_name: str, got: str, expected: str) -> None:
+        super().__init__(f"{type_name} {got}; expected {expected}")

@@ -1,0 +1,108 @@
+"""Reads the true state of the cell, and watches the buttons at every step."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+from sensorium_core.kinematics import pose_to_xyzyaw
+
+from sensorium_sim.model import BUTTON_CLICK_TRAVEL_M, BUTTON_TOP_M, GRIPPER_BODIES
+from sensorium_sim.scene import (
+    N_BUTTONS,
+    ButtonState,
+    ObjectState,
+    Scene,
+    SceneState,
+)
+
+Array = NDArray[np.float64]
+
+
+class GroundTruth:
+    """Latches clicks and peak forces; turns MuJoCo's arrays into `SceneState`."""
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        self._model = model
+        joints = [model.joint(f"button_{i}") for i in range(N_BUTTONS)]
+        self._travel = slice(int(joints[0].qposadr[0]), int(joints[-1].qposadr[0]) + 1)
+        self._tool = model.body("tool").id
+        pads = [model.body(f"{side}_pad").id for side in ("left", "right")]
+        gripper = [model.body(name).id for name in GRIPPER_BODIES]
+        self._pad_of_geom = np.full(model.ngeom, -1)
+        self._is_gripper = np.isin(model.geom_bodyid, gripper)
+        for side, body in enumerate(pads):
+            self._pad_of_geom[model.geom_bodyid == body] = side
+        self._object_of_geom = np.full(model.ngeom, -1)
+        self._peak = np.zeros(N_BUTTONS)
+        self._deepest = np.zeros(N_BUTTONS)
+
+    def reset(self, scene: Scene) -> None:
+        """Begins an episode with nothing clicked."""
+        self._scene = scene
+        self._peak = np.zeros(N_BUTTONS)
+        self._deepest = np.zeros(N_BUTTONS)
+        self._object_of_geom[:] = -1
+        self._adr = []
+        for index in range(len(scene.objects)):
+            self._object_of_geom[self._model.geom(f"object_{index}").id] = index
+            joint = self._model.joint(f"object_{index}")
+            self._adr.append((int(joint.qposadr[0]), int(joint.dofadr[0])))
+
+    def watch(self, data: mujoco.MjData) -> None:
+        """Notes button travel and force; call after every step."""
+        np.maximum(self._peak, data.sensordata, out=self._peak)
+        np.maximum(self._deepest, data.qpos[self._travel], out=self._deepest)
+
+    def read(self, data: mujoco.MjData, time_ns: int) -> SceneState:
+        """A snapshot that shares no memory with the simulator."""
+        pose = np.eye(4)
+        pose[:3, :3] = data.xmat[self._tool].reshape(3, 3)
+        pose[:3, 3] = data.xpos[self._tool]
+        held, touched = self._contacts(data)
+        return SceneState(
+            time_ns=time_ns,
+            objects=tuple(self._object(data, i) for i in range(len(self._scene.objects))),
+            buttons=tuple(self._button(data, i) for i in range(N_BUTTONS)),
+            tool_pose=pose_to_xyzyaw(pose),
+            opening_m=float(data.qpos[6]),
+            holding=held,
+            peak_button_force_n=float(self._peak.max()),
+            touched=touched,
+        )
+
+    def _object(self, data: mujoco.MjData, index: int) -> ObjectState:
+        spec = self._scene.objects[index]
+        qpos, dof = self._adr[index]
+        w, x, y, z = data.qpos[qpos + 3 : qpos + 7]
+        return ObjectState(
+            colour=spec.colour,
+            shape=spec.shape,
+            size_m=spec.size_m,
+            position=data.qpos[qpos : qpos + 3].copy(),
+            quat_xyzw=np.array([x, y, z, w]),
+            velocity=data.qvel[dof : dof + 3].copy(),
+        )
+
+    def _button(self, data: mujoco.MjData, index: int) -> ButtonState:
+        spec = self._scene.buttons[index]
+        return ButtonState(
+            colour=spec.colour,
+            position=np.array([spec.x, spec.y, BUTTON_TOP_M]),
+            travel_m=float(data.qpos[self._travel][index]),
+            clicked=bool(self._deepest[index] >= BUTTON_CLICK_TRAVEL_M),
+            peak_force_n=float(self._peak[index]),
+        )
+
+    def _contacts(self, data: mujoco.MjData) -> tuple[int | None, tuple[int, ...]]:
+        """The object between both pads, and every object that the gripper touches."""
+        pairs = data.contact.geom
+        if not len(pairs):
+            return None, ()
+        both = np.concatenate([pairs, pairs[:, ::-1]])
+        objects = self._object_of_geom[both[:, 1]]
+        mine = self._is_gripper[both[:, 0]] & (objects >= 0)
+        touched = sorted({int(i) for i in objects[mine]})
+        pads = self._pad_of_geom[both[:, 0]]
+        between = [i for i in touched if {0, 1} <= set(pads[mine & (objects == i)].tolist())]
+        return (between[0] if between else None), tuple(touched)

@@ -85,3 +85,36 @@ class MessageDecodeError(SensoriumError):
 
     def __init__(self, type_name: str, got: str, expected: str) -> None:
         super().__init__(f"{type_name} {got}; expected {expected}")
+
+
+class TextTooLongError(SensoriumError):
+    """An instruction longer than the language encoder reads."""
+
+    def __init__(self, length: int, limit: int) -> None:
+        super().__init__(
+            f"instruction of {length} characters; at most {limit} are read; say it in one sentence"
+        )
+
+
+class LanguageFileError(SensoriumError):
+    """A language encoder file that cannot be used."""
+
+    def __init__(self, path: object, problem: str) -> None:
+        super().__init__(
+            f"language encoder {path}: {problem}; "
+            "make it with: python -m sensorium_training.language.train"
+        )
+
+
+class PhrasesFileError(SensoriumError):
+    """A file of test phrases with a line that cannot be read."""
+
+    def __init__(self, path: object, line: int, problem: str, allowed: str) -> None:
+        super().__init__(f"{path}:{line}: {problem}; expected {allowed}")
+
+
+class WeightsError(SensoriumError):
+    """Pretrained weights that cannot be fetched or are not the pinned ones."""
+
+    def __init__(self, what: str, problem: str, remedy: str) -> None:
+        super().__init__(f"pretrained weights {what}: {problem}; {remedy}")

@@ -1,0 +1,167 @@
+"""Words to a command, at run time: one self-describing ONNX file, no torch, one thread.
+
+Owns what the arm says when it does not understand. The file carries its own vocabulary.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from sensorium_core.codebook import CLASSES, NOTHING, SLOTS, codebook, goal_tokens
+from sensorium_core.errors import LanguageFileError
+from sensorium_core.goal import Goal
+from sensorium_core.wordpiece import Pieces, WordPiece
+
+__all__ = ["Command", "LanguageEncoder", "REASONS", "codebook", "goal_tokens"]
+
+REASONS = (
+    "ok",
+    "negation",
+    "unknown_skill",
+    "unknown_object",
+    "incomplete",
+    "multiple",
+    "not_a_command",
+)
+FORMAT = "sensorium-language-1"
+MAX_PIECES = 64
+
+
+@dataclass(frozen=True)
+class Command:
+    """What was said and what is to be done about it."""
+
+    text: str
+    tokens: NDArray[np.float32]
+    """Input of the policy, `(4, 32)`: family, colour, shape, direction."""
+    slots: Mapping[str, tuple[str, float]]
+    """Per slot the likeliest class and its probability."""
+    goal: Goal | None
+    """The best guess, even when out of scope; `None` if it amounts to no goal at all."""
+    in_scope: bool
+    """Whether the arm may move."""
+    reason_class: str
+    """One of `REASONS`."""
+    reason: str | None = None
+    """For a person: why the arm holds still."""
+    probabilities: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Per slot, and for `reason`, the probability of each class."""
+
+
+class LanguageEncoder:
+    """Runs the encoder file. Not thread-safe; encode once per instruction and keep the result."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise LanguageFileError(self.path, "no such file")
+        self._session = _open(self.path)
+        meta = self._session.get_modelmeta().custom_metadata_map
+        if meta.get("format") != FORMAT:
+            raise LanguageFileError(self.path, f"format {meta.get('format')!r}, not {FORMAT!r}")
+        if json.loads(meta["classes"]) != {slot: list(CLASSES[slot]) for slot in SLOTS}:
+            raise LanguageFileError(self.path, f"classes {meta['classes']} are not this release's")
+        self.metadata = {key: value for key, value in meta.items() if key != "vocabulary"}
+        self._tokenizer = WordPiece(meta["vocabulary"].split("\n"))
+        self._threshold = float(meta["threshold"])
+
+    def encode(self, text: str) -> Command:
+        """Understand one instruction.
+
+        Raises:
+            TextTooLongError: the text is longer than 512 characters.
+        """
+        pieces = self._tokenizer.split(text)
+        if not any(word[0].isalnum() for word in pieces.words):
+            return _refused(text, "not_a_command", "I was told nothing")
+        if len(pieces.ids) > MAX_PIECES:
+            return _refused(text, "multiple", "that is too long for me; say one short command")
+        ids = np.asarray([pieces.ids], dtype=np.int64)
+        tokens, family, colour, shape, direction, reason, pointer = self._session.run(
+            None, {"ids": ids}
+        )
+        scores = dict(zip(SLOTS, (family[0], colour[0], shape[0], direction[0]), strict=True))
+        return self._judge(text, pieces, tokens[0], {**scores, "reason": reason[0]}, pointer[0])
+
+    def _judge(
+        self,
+        text: str,
+        pieces: Pieces,
+        tokens: NDArray[np.float32],
+        probabilities: dict[str, NDArray[np.float32]],
+        pointer: NDArray[np.float32],
+    ) -> Command:
+        slots = {slot: _best(slot, probabilities[slot]) for slot in SLOTS}
+        named = {slot: None if name == NOTHING[slot] else name for slot, (name, _) in slots.items()}
+        goal = Goal(**named) if named["family"] else None  # type: ignore[arg-type]
+        scores = probabilities["reason"]
+        kind = "ok" if scores[0] >= self._threshold else REASONS[1 + int(np.argmax(scores[1:]))]
+        words = explain(kind, _pointed_word(pieces, pointer)) if kind != "ok" else None
+        if kind == "ok":
+            kind, words = _check(goal)
+        return Command(text, tokens, slots, goal, kind == "ok", kind, words, probabilities)
+
+
+def explain(kind: str, word: str) -> str:
+    """Say for a person why an instruction is refused; `word` is the one that gave it away."""
+    return {
+        "negation": f'I was told not to do it ("{word}")',
+        "unknown_skill": f'I know pick up, push and press; I do not know "{word}"',
+        "unknown_object": f'I do not know "{word}": I know cubes, cylinders, balls and buttons'
+        " in red, green, blue, yellow, purple and orange",
+        "incomplete": "part of the command is missing: what to do, to which object or button, or,"
+        " for a push, which way",
+        "multiple": f'I do one thing at a time, without conditions ("{word}")',
+        "not_a_command": "I did not understand that as a command",
+    }[kind]
+
+
+def _check(goal: Goal | None) -> tuple[str, str | None]:
+    """Refuse what the slots do not add up to, whatever the classifier says."""
+    if goal is None:
+        return "not_a_command", explain("not_a_command", "")
+    if goal.family == "press":
+        if goal.shape is not None:
+            return "unknown_object", f"I press buttons; I do not press a {goal.shape}"
+        if goal.colour is None:
+            return "incomplete", "which button? say its colour"
+    elif goal.colour is None and goal.shape is None:
+        return "incomplete", "which object? say its colour or its shape"
+    if goal.family == "push" and goal.direction is None:
+        return "incomplete", "which way? say left, right, away or closer"
+    return "ok", None
+
+
+def _refused(text: str, kind: str, words: str) -> Command:
+    slots = {slot: (NOTHING[slot], 1.0) for slot in SLOTS}
+    return Command(text, goal_tokens(None), slots, None, False, kind, words)
+
+
+def _best(slot: str, probabilities: NDArray[np.float32]) -> tuple[str, float]:
+    at = int(np.argmax(probabilities))
+    return CLASSES[slot][at], float(probabilities[at])
+
+
+def _pointed_word(pieces: Pieces, pointer: NDArray[np.float32]) -> str:
+    """The word under most of the attention that led to the refusal."""
+    weight = np.zeros(len(pieces.words))
+    for at, word in enumerate(pieces.word_of):
+        if word >= 0 and pieces.words[word][0].isalnum():
+            weight[word] += pointer[at]
+    return pieces.words[int(np.argmax(weight))]
+
+
+def _open(path: Path) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except (ort.capi.onnxruntime_pybind11_state.Fail, ValueError) as failure:
+        raise LanguageFileError(path, f"not a readable ONNX file ({failure})") from failure

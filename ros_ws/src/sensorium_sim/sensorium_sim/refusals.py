@@ -1,0 +1,162 @@
+"""Words on which the arm must hold still, each with the reason and the words that give it away.
+
+Patterns and vocabulary are split by the same stable hash as the phrasings: what measures a model
+was never in its training.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sensorium_core.goal import COLOURS, DIRECTIONS, SHAPES, Goal
+from sensorium_sim.grammar import all_goals, name_direction, name_object
+from sensorium_sim.lexicon import expand, is_heldout, known_words, load, one_of, split_words, tidy
+
+REASONS = (
+    "negation",
+    "unknown_skill",
+    "unknown_object",
+    "incomplete",
+    "multiple",
+    "not_a_command",
+)
+_LISTS = {
+    "strange_colour": "strange_colours",
+    "strange_shape": "strange_shapes",
+    "noun": "nouns",
+    "skill": "skills",
+    "skill_tail": "skill_tails",
+    "errand": "errands",
+    "bodypart": "bodyparts",
+    "smalltalk": "smalltalk",
+    "foreign": "foreign",
+}
+_SHARED = {"verb": "verbs", "pushverb": "pushverbs", "polite": "polite"}
+_VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnprstvwz"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One out-of-scope line."""
+
+    text: str
+    """The line; the words that give the reason stand between "<" and ">"."""
+    reason: str
+
+    @property
+    def plain(self) -> str:
+        """The line without the marks."""
+        return self.text.replace("<", "").replace(">", "")
+
+
+class RefusalGrammar:
+    """Draws refusals of one split."""
+
+    def __init__(self, split: str = "train", dictionary: Sequence[str] = ()) -> None:
+        """`dictionary`: more words for nonsense and unknown objects, known ones left out."""
+        strange = load("strange")
+        self._lists = {key: split_words(strange[name], split) for key, name in _LISTS.items()}
+        self._lists |= {key: tuple(strange[name]) for key, name in _SHARED.items()}
+        self._past = tuple(strange["past"])
+        unknown = [word for word in dictionary if word not in known_words()]
+        self._dictionary = split_words(unknown, split) if unknown else self._lists["noun"]
+        self._heldout = split != "train"
+        self._goals = {family: all_goals(family) for family in ("pick", "push", "press")}
+
+    @cached_property
+    def patterns(self) -> dict[str, tuple[tuple[str, ...], ...]]:
+        """Per reason, per line of the data, the expansions that belong to this split."""
+        return {reason: self._split_lines(load("refusals")[reason]) for reason in REASONS}
+
+    def draw(self, rng: np.random.Generator, reason: str | None = None) -> Refusal:
+        """Draw one line, of a given reason or of any."""
+        reason = reason or one_of(REASONS, rng)
+        lines = self.patterns[reason]
+        pattern = one_of(lines[int(rng.integers(len(lines)))], rng)
+        return Refusal(self._fill(pattern, rng), reason)
+
+    def _split_lines(self, lines: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        kept = (
+            tuple(text for text in expand(line) if is_heldout(text) == self._heldout)
+            for line in lines
+        )
+        return tuple(texts for texts in kept if texts)
+
+    def _fill(self, pattern: str, rng: np.random.Generator) -> str:
+        colours = rng.permutation(COLOURS)
+        ways = rng.permutation(DIRECTIONS)
+        shape = one_of(SHAPES, rng)
+        makers: dict[str, Callable[[], str]] = {
+            "do": lambda: self._action(rng, "{do}"),
+            "do2": lambda: self._action(rng, "{do}"),
+            "doing": lambda: self._action(rng, "{doing}"),
+            "doing2": lambda: self._action(rng, "{doing}"),
+            "done": lambda: self._action(rng, "{done}"),
+            "done_object": lambda: f"{one_of(self._past, rng)} {self._thing(rng)}",
+            "object": lambda: self._thing(rng),
+            "object2": lambda: self._thing(rng),
+            "button": lambda: self._button(str(colours[0]), rng),
+            "button2": lambda: self._button(str(colours[1]), rng),
+            "direction": lambda: name_direction(str(ways[0]), rng),
+            "direction2": lambda: name_direction(str(ways[1]), rng),
+            "known_colour": lambda: _word("colours", str(colours[0]), rng),
+            "known_colour2": lambda: _word("colours", str(colours[1]), rng),
+            "known_shape": lambda: _word("shapes", shape, rng),
+            "det": lambda: one_of(load("words")["determiners"], rng),
+            "then": lambda: one_of((",", "then", ""), rng),
+            "gibberish": lambda: _gibberish(rng),
+            "randomword": lambda: one_of(self._dictionary, rng),
+            "digits": lambda: str(rng.integers(10 ** int(rng.integers(1, 9)))),
+            "punctuation": lambda: "".join(rng.choice(list("?!.,;:-_#*~ "), rng.integers(1, 6))),
+            "noun": lambda: one_of(self._nouns(rng), rng),
+        }
+        for name in self._lists:
+            makers.setdefault(name, lambda name=name: one_of(self._lists[name], rng))
+        return tidy(re.sub(r"\{(\w+)\}", lambda found: makers[found[1]](), pattern))
+
+    def _nouns(self, rng: np.random.Generator) -> Sequence[str]:
+        return self._dictionary if rng.random() < 0.25 else self._lists["noun"]
+
+    def _thing(self, rng: np.random.Generator) -> str:
+        goals = self._goals["pick"]
+        return name_object(goals[int(rng.integers(len(goals)))], "thing", rng)
+
+    def _button(self, colour: str, rng: np.random.Generator) -> str:
+        return name_object(Goal("press", colour), "button", rng)
+
+    def _action(self, rng: np.random.Generator, form: str) -> str:
+        family = one_of(("pick", "push", "press"), rng)
+        goals = self._goals[family]
+        goal = goals[int(rng.integers(len(goals)))]
+        objects = "button" if family == "press" else "thing"
+        actions = _actions(family, goal.direction, form)
+        text = one_of(actions, rng).replace("~", name_object(goal, objects, rng))
+        if goal.direction is not None:
+            text = text.replace(">", name_direction(goal.direction, rng))
+        return text
+
+
+def _word(kind: str, name: str, rng: np.random.Generator) -> str:
+    return one_of(load("words")[kind][name], rng)
+
+
+def _actions(family: str, direction: str | None, form: str) -> tuple[str, ...]:
+    at = ("{do}", "{doing}", "{done}").index(form)
+    groups = [family] + ([f"push_{direction}"] if family == "push" else [])
+    data = load("commands")["actions"]
+    return tuple(
+        next(expand(action.split(" / ")[at]))
+        for group in groups
+        for action in data.get(group, ())
+    )
+
+
+def _gibberish(rng: np.random.Generator) -> str:
+    letters = []
+    for at in range(int(rng.integers(2, 10))):
+        source = _VOWELS if at % 2 and rng.random() < 0.7 else _CONSONANTS
+        letters.append(source[int(rng.integers(len(source)))])
+    return "".join(letters)

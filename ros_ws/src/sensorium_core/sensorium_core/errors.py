@@ -118,3 +118,87 @@ class WeightsError(SensoriumError):
 
     def __init__(self, what: str, problem: str, remedy: str) -> None:
         super().__init__(f"pretrained weights {what}: {problem}; {remedy}")
+
+
+class LaunchFileError(SensoriumError):
+    """A place in a launch file that cannot be run; the message points at it with a caret."""
+
+    def __init__(
+        self, path: object, line: int, column: int, text: str, problem: str, remedy: str
+    ) -> None:
+        """Point at a place.
+
+        Args:
+            path: the launch file.
+            line: counted from 1.
+            column: counted from 1.
+            text: the whole line.
+            problem: what was got.
+            remedy: what is allowed or what to do.
+        """
+        super().__init__(
+            f"{path}:{line}:{column}: {problem}\n    {text}\n    {' ' * (column - 1)}^\n  {remedy}"
+        )
+        self.line = line
+
+
+class LaunchArgumentError(SensoriumError):
+    """A launch argument on the command line that the launch file does not take."""
+
+    def __init__(self, path: object, problem: str, allowed: Iterable[str]) -> None:
+        names = ", ".join(allowed) or "none"
+        super().__init__(
+            f"{path}: {problem}; its arguments: {names}. "
+            f"See `sensorium launch {path} --show-args`"
+        )
+
+
+class SubstitutionError(SensoriumError):
+    """A `$(...)` that cannot be read or has no value."""
+
+    def __init__(self, problem: str, remedy: str, offset: int = 0) -> None:
+        super().__init__(f"{problem}; {remedy}")
+        self.problem = problem
+        self.remedy = remedy
+        self.offset = offset
+
+
+class PackageNotFoundError(SensoriumError):
+    """A ROS package that is neither built by colcon nor installed by pip."""
+
+    def __init__(self, package: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"package {package!r} is not installed; known: {', '.join(known)}. "
+            "Install it with pip, or source the workspace that has it"
+        )
+
+
+class ExecutableNotFoundError(SensoriumError):
+    """A package without the wanted executable."""
+
+    def __init__(self, package: str, executable: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"package {package!r} has no executable {executable!r}; "
+            f"it has: {', '.join(known) or 'none'}"
+        )
+
+
+class CommandUnavailableError(SensoriumError):
+    """A subcommand whose libraries are not installed."""
+
+    def __init__(self, command: str, missing: str) -> None:
+        super().__init__(
+            f"`sensorium {command}` needs {missing!r}, which is not installed here; "
+            "`scripts/setup dev` installs what training and tests need"
+        )
+
+
+class NodeUnavailableError(SensoriumError):
+    """Nobody on the other side of a topic."""
+
+    def __init__(self, topic: str, waited_s: float) -> None:
+        super().__init__(
+            f"nothing listens to {topic!r} after {waited_s:.0f} s; start the nodes with "
+            "`sensorium launch launch/sim.launch.yaml`, and use the same ROS_DOMAIN_ID "
+            "and namespace here"
+        )

@@ -12,7 +12,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
     ],
-    install_requires=['sensorium_core', 'mcap', 'lz4'],
+    install_requires=["sensorium_core", "mcap", "lz4"],
     extras_require={"test": ["pytest"]},
     zip_safe=False,
     maintainer="Sensorium developers",

@@ -202,3 +202,10 @@ class NodeUnavailableError(SensoriumError):
             "`sensorium launch launch/sim.launch.yaml`, and use the same ROS_DOMAIN_ID "
             "and namespace here"
         )
+
+
+class CacheError(SensoriumError):
+    """A training cache that cannot be used."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"cache {path}: {problem}; {remedy}")

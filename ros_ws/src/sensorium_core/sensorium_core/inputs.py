@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorium_core.contract import Contract
-from sensorium_core.kinematics import GRIPPER_OPEN_M, Kinematics
+from sensorium_core.kinematics import GRIPPER_OPEN_M, JOINTS, Kinematics
 from sensorium_core.observation import Observation, sense_validity
 from sensorium_core.trajectory import Trajectory
 
@@ -22,14 +22,17 @@ PRESS_SCALE_N = 20.0
 
 
 class CommandHistory:
-    """The commanded setpoint at any recent time, from the trajectories that the gate let pass."""
+    """The commanded setpoint at any recent time, from the trajectories that the gate let pass.
 
-    def __init__(self, keep: int = 16) -> None:
-        self._keep = keep
+    A trajectory may move some of the joints; the others keep to the one that last moved them.
+    """
+
+    def __init__(self, joints: tuple[str, ...] = JOINTS, keep: int = 32) -> None:
+        self._joints, self._keep = joints, keep
         self._trajectories: list[Trajectory] = []
 
     def push(self, trajectory: Trajectory) -> None:
-        """Remember a commanded trajectory of all joints in the contract's order."""
+        """Remember a commanded trajectory; one much older than the last means a clock reset."""
         if self._trajectories and trajectory.stamp_ns < self._trajectories[-1].stamp_ns - 10**9:
             self._trajectories.clear()
         self._trajectories = [*self._trajectories, trajectory][-self._keep :]
@@ -40,9 +43,15 @@ class CommandHistory:
 
     def sample(self, t_ns: int) -> Array | None:
         """Setpoint `(n_joints,)` at a time, by the latest trajectory not later; else None."""
+        setpoint: dict[str, float] = {}
         for trajectory in reversed(self._trajectories):
-            if trajectory.stamp_ns <= t_ns:
-                return trajectory.sample(t_ns)
+            if trajectory.stamp_ns > t_ns or set(trajectory.joint_names) <= setpoint.keys():
+                continue
+            row = trajectory.sample(t_ns)
+            for name, value in zip(trajectory.joint_names, row, strict=True):
+                setpoint.setdefault(name, float(value))
+            if len(setpoint) == len(self._joints):
+                return np.array([setpoint[name] for name in self._joints])
         return None
 
 

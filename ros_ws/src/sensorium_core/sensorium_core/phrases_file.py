@@ -1,0 +1,97 @@
+"""Reads a file of test phrases: `family<TAB>target<TAB>free text`, one a line.
+
+The target names a colour, a shape and a direction in any order: `red cube`, `blue cylinder left`,
+`green`. The family `none` with the target `-` marks words on which holding still is success.
+Blank lines and lines that begin with `#` are skipped.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorium_core.errors import PhrasesFileError
+from sensorium_core.goal import COLOURS, DIRECTIONS, FAMILIES, SHAPES, Goal
+
+_LINE = "family<TAB>target<TAB>text, for example: pick<TAB>red cube<TAB>grab the red block"
+_NOTHING = "none"
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """One line of the file."""
+
+    line: int
+    """Counted from 1."""
+    text: str
+    goal: Goal | None
+    """`None`: the arm is to hold still."""
+
+
+def read_phrases(path: Path) -> tuple[Phrase, ...]:
+    """Read every phrase of a file.
+
+    Raises:
+        PhrasesFileError: the file is missing or empty, or a line of it is not well formed.
+    """
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise PhrasesFileError(path, 0, "no such file", "a text file") from None
+    except UnicodeDecodeError as failure:
+        raise PhrasesFileError(path, 0, f"not UTF-8 ({failure.reason})", "UTF-8 text") from None
+    numbered = enumerate(content.splitlines(), start=1)
+    phrases = tuple(
+        _parse(path, number, line)
+        for number, line in numbered
+        if line.strip() and not line.startswith("#")
+    )
+    if not phrases:
+        raise PhrasesFileError(path, 1, "no phrases", f"lines of {_LINE}")
+    return phrases
+
+
+def _parse(path: Path, number: int, line: str) -> Phrase:
+    cells = [cell.strip() for cell in line.split("\t")]
+    if len(cells) != 3:
+        raise PhrasesFileError(path, number, f"{len(cells)} column(s)", _LINE)
+    family, target, text = cells
+    if family not in (*FAMILIES, _NOTHING):
+        allowed = ", ".join((*FAMILIES, _NOTHING))
+        raise PhrasesFileError(path, number, f"unknown family {family!r}", f"one of {allowed}")
+    if family == _NOTHING:
+        if target != "-":
+            raise PhrasesFileError(path, number, f"target {target!r} of none", "the target -")
+        return Phrase(number, text, None)
+    if not text:
+        raise PhrasesFileError(path, number, "no text", _LINE)
+    return Phrase(number, text, _parse_target(path, number, family, target))
+
+
+def _parse_target(path: Path, number: int, family: str, target: str) -> Goal:
+    kinds = {"colour": COLOURS, "shape": SHAPES, "direction": DIRECTIONS}
+    found: dict[str, str] = {}
+    for word in target.split():
+        kind = next((kind for kind, names in kinds.items() if word in names), None)
+        if kind is None:
+            names = ", ".join(name for group in kinds.values() for name in group)
+            raise PhrasesFileError(path, number, f"unknown target {word!r}", f"words of: {names}")
+        if kind in found:
+            raise PhrasesFileError(path, number, f"target names two {kind}s", "one of each kind")
+        found[kind] = word
+    _require_fit(path, number, family, target, found)
+    return Goal(family, found.get("colour"), found.get("shape"), found.get("direction"))
+
+
+def _require_fit(path: Path, number: int, family: str, target: str, found: dict[str, str]) -> None:
+    wanted = {
+        "pick": ("a colour, a shape or both", {"colour", "shape"}),
+        "push": ("a direction, and a colour, a shape or both", {"colour", "shape", "direction"}),
+        "press": ("one colour", {"colour"}),
+    }
+    allowed, kinds = wanted[family]
+    complete = {
+        "pick": bool(found),
+        "push": "direction" in found and len(found) > 1,
+        "press": "colour" in found,
+    }
+    if not complete[family] or set(found) - kinds:
+        raise PhrasesFileError(path, number, f"target {target!r} of {family}", allowed)

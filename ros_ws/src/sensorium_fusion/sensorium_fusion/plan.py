@@ -1,0 +1,83 @@
+"""From a chunk of tool motions to a joint trajectory, and how to come to rest. Pure functions."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorium_core.contract import ActionSpec
+from sensorium_core.inputs import CommandHistory
+from sensorium_core.kinematics import GRIPPER_OPEN_M, Kinematics
+from sensorium_core.trajectory import Trajectory, finite_difference_velocities
+
+Array = NDArray[np.float64]
+
+_MAX_STEP_M = 0.035
+_MAX_STEP_RAD = 0.25
+_MAX_STEP_GRIP = 0.25
+_STOP_S = 0.2
+_DIFFERENCE_NS = 10_000_000
+
+
+def tool_waypoints(chunk: NDArray[np.float32], reference: Array, action: ActionSpec) -> Array:
+    """Absolute `(horizon, 5)` x, y, z, yaw, open fraction of a chunk, inside the workspace.
+
+    `reference` `(5,)` is the commanded tool that the chunk is relative to. Each step is limited
+    to 35 mm, 0.25 rad and a quarter of the gripper's travel.
+    """
+    c, s = np.cos(reference[3]), np.sin(reference[3])
+    rotation = np.array([[c, -s], [s, c]])
+    low, high = np.array(action.workspace_min_m), np.array(action.workspace_max_m)
+    limits = np.array([_MAX_STEP_M] * 3 + [_MAX_STEP_RAD, _MAX_STEP_GRIP])
+    current, rows = reference.copy(), []
+    for motion in chunk.astype(np.float64):
+        wanted = reference.copy()
+        wanted[:2] += rotation @ motion[:2]
+        wanted[2:4] += motion[2:4]
+        wanted[4] = motion[4]
+        wanted[:3] = np.clip(wanted[:3], low, high)
+        wanted[4] = min(max(wanted[4], 0.0), 1.0)
+        current = current + np.clip(wanted - current, -limits, limits)
+        rows.append(current)
+    return np.array(rows)
+
+
+def joint_trajectory(
+    waypoints: Array,
+    start: Array,
+    start_velocity: Array,
+    t_ns: int,
+    action: ActionSpec,
+    arm: Kinematics,
+) -> Trajectory:
+    """Trajectory of all joints through tool waypoints, from the commanded joints `start` `(7,)`.
+
+    Raises `KinematicsError` when a waypoint is out of reach.
+    """
+    rows = [start]
+    for waypoint in waypoints:
+        q = arm.ik(rows[-1][:6], waypoint[:4])
+        rows.append(np.append(q, waypoint[4] * GRIPPER_OPEN_M))
+    positions = np.array(rows)
+    times = np.arange(len(rows)) * action.step_s
+    velocities = finite_difference_velocities(times, positions)
+    velocities[0] = start_velocity
+    return Trajectory(t_ns, action.joints, times, positions, velocities)
+
+
+def commanded_velocity(history: CommandHistory, t_ns: int) -> Array:
+    """Velocity of the commanded setpoint `(7,)` at a time; zero before any command."""
+    now, soon = history.sample(t_ns), history.sample(t_ns + _DIFFERENCE_NS)
+    if now is None or soon is None:
+        return np.zeros(7)
+    return (soon - now) * (1e9 / _DIFFERENCE_NS)
+
+
+def stop_trajectory(start: Array, velocity: Array, t_ns: int, names: tuple[str, ...]) -> Trajectory:
+    """Come to rest from `start` at constant deceleration within 0.2 s."""
+    end = start + velocity * (_STOP_S / 2)
+    return Trajectory(
+        t_ns,
+        names,
+        np.array([0.0, _STOP_S]),
+        np.stack([start, end]),
+        np.stack([velocity, np.zeros_like(velocity)]),
+    )

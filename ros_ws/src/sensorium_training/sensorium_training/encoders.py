@@ -1,0 +1,125 @@
+"""One small encoder per sense, each from contract tensors to a token `(batch, width)`.
+
+Coordinates are metres in base_link, relative to the commanded tool where a name says `rel`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+_REL_SCALE = 10.0
+"""Relative metres to network units: 10 cm is one."""
+_NEAR_M = 0.035
+"""Points of a group lie within this of its anchor."""
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """Sizes of the policy network."""
+
+    width: int = 96
+    """Channels of every token."""
+    anchors: int = 48
+    """Cloud points around which neighbours are grouped."""
+    neighbours: int = 16
+    point_channels: int = 40
+    head: int = 320
+    horizon: int = 8
+    senses: int = 6
+    text_channels: int = 128
+    """Four command tokens of 32, flattened."""
+
+
+class ImageEncoder(nn.Module):
+    """Convolutions and a spatial soft-argmax (Levine et al. 2016) over `(batch, 96, 128, 3)` uint8."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(3, 16, 5, stride=4, padding=2, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 32, 3, padding=1),
+            nn.ReLU(),
+        )
+        rows, cols = torch.meshgrid(
+            torch.linspace(-1, 1, 12), torch.linspace(-1, 1, 16), indexing="ij"
+        )
+        self.register_buffer("grid", torch.stack([rows, cols], -1).reshape(-1, 2))
+        self.project = nn.Linear(32 * 3, width)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Token `(batch, width)`."""
+        first = self.convolutions[0](image.permute(0, 3, 1, 2).float())
+        maps = self.convolutions[1:](first * (1.0 / 128.0)).flatten(2)
+        where = torch.softmax(maps, -1) @ self.grid
+        return self.project(torch.cat([where.flatten(1), maps.mean(-1)], -1))
+
+
+class WindowEncoder(nn.Module):
+    """Causal 1-D convolutions over a force window `(batch, steps, channels)`; newest step out."""
+
+    def __init__(self, channels: int, width: int, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+        self.first = nn.Conv1d(channels * 2, 32, 3, stride=2)
+        self.second = nn.Conv1d(32, 32, 3, stride=2)
+        self.project = nn.Linear(64, width)
+
+    def forward(self, window: Tensor) -> Tensor:
+        """Token `(batch, width)`. Large forces are compressed by asinh, small ones kept."""
+        scaled = window / self.scale
+        x = torch.cat([scaled.clamp(-3, 3), torch.asinh(scaled * 10)], -1).transpose(1, 2)
+        x = torch.relu(self.first(nn.functional.pad(x, (2, 0))))
+        x = torch.relu(self.second(nn.functional.pad(x, (2, 0))))
+        return self.project(torch.cat([x[..., -1], x.amax(-1)], -1))
+
+
+class CloudEncoder(nn.Module):
+    """PointNet++-style grouping (Qi et al. 2017) of a coloured cloud `(batch, points, 7)`.
+
+    Anchors are an even stride over the valid points; each pools its nearest neighbours through a
+    shared MLP on centroid-relative coordinates and colour, by mean and maximum.
+    """
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        self.config = config
+        c = config.point_channels
+        self.points = nn.Sequential(nn.Linear(8, c), nn.ReLU(), nn.Linear(c, c), nn.ReLU())
+        self.project = nn.Sequential(
+            nn.Linear(2 * c + 7, config.width), nn.ReLU(), nn.Linear(config.width, config.width)
+        )
+
+    def forward(self, cloud: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Anchor positions `(b, a, 3)`, features `(b, a, width)` and mask `(b, a)`, 1 = real."""
+        anchors = self._anchors(cloud)
+        groups, near = self._groups(cloud, anchors)
+        centre = (groups[..., :3] * near).sum(2) / near.sum(2).clamp(min=1.0)
+        colour = (groups[..., 3:6] * near).sum(2) / near.sum(2).clamp(min=1.0)
+        local = (groups[..., :3] - centre.unsqueeze(2)) * (1.0 / _NEAR_M)
+        height = groups[..., 2:3] * _REL_SCALE
+        features = self.points(torch.cat([local, height, groups[..., 3:6], near], -1))
+        mean = (features * near).sum(2) / near.sum(2).clamp(min=1.0)
+        peak = (features * near).amax(2)
+        offset = (anchors[..., :3] - centre) * (1.0 / _NEAR_M)
+        pooled = torch.cat([mean, peak, offset, colour, centre[..., 2:3] * _REL_SCALE], -1)
+        return centre, self.project(pooled), anchors[..., 6]
+
+    def _anchors(self, cloud: Tensor) -> Tensor:
+        count = cloud[..., 6].sum(1, keepdim=True)
+        stride = torch.arange(self.config.anchors, device=cloud.device, dtype=torch.float32) + 0.5
+        rows = (stride * count / self.config.anchors).long()
+        return torch.gather(cloud, 1, rows.unsqueeze(-1).expand(-1, -1, 7))
+
+    def _groups(self, cloud: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
+        """Neighbours `(b, a, k, 7)` of each anchor and whether each is near `(b, a, k, 1)`."""
+        p, a = cloud[..., :3], anchors[..., :3]
+        square = (p * p).sum(-1).unsqueeze(1) + (a * a).sum(-1).unsqueeze(2)
+        square = square - 2 * a @ p.transpose(1, 2) + (1 - cloud[..., 6]).unsqueeze(1) * 9.0
+        distance, rows = torch.topk(square, self.config.neighbours, dim=-1, largest=False)
+        flat = rows.flatten(1).unsqueeze(-1).expand(-1, -1, 7)
+        groups = torch.gather(cloud, 1, flat).unflatten(1, rows.shape[1:])
+        return groups, (distance < _NEAR_M**2).float().unsqueeze(-1)

@@ -1,0 +1,111 @@
+"""What the policy is trained to do: imitate, point, name, and know when it is done.
+
+All terms are means over the rows they apply to. `Labels` says which rows those are.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sensorium_training.network import NetOutput
+
+_MOTION_SCALE = (0.02, 0.02, 0.02, 0.1, 0.25)
+"""An error of this size costs one: m, m, m, rad, open fraction."""
+_MEMBER = 0.62
+"""A point belongs to an object within this many sizes of its centre, along each axis."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What was right, batch first."""
+
+    chunk: Tensor
+    """`(b, n, 5)` in the tool's yaw frame."""
+    target: Tensor
+    """`(b, 3)` centre of the object meant [m]."""
+    extent: Tensor
+    """`(b,)` its size [m]."""
+    present: Tensor
+    """`(b,)` 1 when the object meant is in the scene; otherwise only presence is trained."""
+    done: Tensor
+    heading: Tensor
+    """`(b, 3)`: cos and sin of four times its yaw, and whether it has one."""
+    things: Tensor
+    """`(b, 7, 4)` centre and size of every object and button; size 0 = none."""
+    classes: Tensor
+    """`(b, 7, 2)` colour and shape index of each."""
+
+
+WEIGHTS = {
+    "chunk": 1.0,
+    "target": 1.0,
+    "attention": 0.3,
+    "present": 0.3,
+    "done": 0.2,
+    "heading": 0.3,
+    "colour": 0.15,
+    "shape": 0.3,
+}
+
+
+def policy_losses(out: NetOutput, labels: Labels) -> dict[str, Tensor]:
+    """Unweighted terms by name; their weights are `WEIGHTS`."""
+    here = labels.present
+    count = here.sum().clamp(min=1.0)
+    scale = out.chunk.new_tensor(_MOTION_SCALE)
+    error = ((out.chunk - labels.chunk) / scale).abs().mean((1, 2))
+    miss = (out.target - labels.target).abs().sum(-1) / 0.02
+    member = _inside(out.anchors, labels.target, labels.extent) * out.anchor_mask
+    seen = here * (member.sum(1) > 0)
+    log_attention = torch.log_softmax(out.attention, -1)
+    mass = torch.logsumexp(log_attention + torch.log(member + 1e-9), -1)
+    turned = labels.heading[:, 2] * here
+    heading = (out.heading - labels.heading[:, :2]).abs().sum(-1)
+    colour, shape = _naming(out, labels)
+    return {
+        "chunk": (error * here).sum() / count,
+        "target": (F.huber_loss(miss, torch.zeros_like(miss), reduction="none") * here).sum()
+        / count,
+        "attention": -(mass * seen).sum() / seen.sum().clamp(min=1.0),
+        "present": F.binary_cross_entropy_with_logits(out.present, labels.present),
+        "done": _masked_bce(out.done, labels.done, here),
+        "heading": (heading * turned).sum() / turned.sum().clamp(min=1.0),
+        "colour": colour,
+        "shape": shape,
+    }
+
+
+def total(terms: dict[str, Tensor]) -> Tensor:
+    """Weighted sum of the terms."""
+    return torch.stack([WEIGHTS[name] * term for name, term in terms.items()]).sum()
+
+
+def _inside(points: Tensor, centre: Tensor, extent: Tensor) -> Tensor:
+    """1 where a point `(b, a, 3)` lies within the box around a centre `(b, 3)`."""
+    reach = (extent * _MEMBER + 0.004).reshape(-1, 1, 1)
+    return ((points - centre.unsqueeze(1)).abs() < reach).all(-1).float()
+
+
+def _naming(out: NetOutput, labels: Labels) -> tuple[Tensor, Tensor]:
+    """Cross entropies of each anchor's colour and shape; anchors on nothing are class none."""
+    offset = (out.anchors.unsqueeze(2) - labels.things[:, None, :, :3]).abs()
+    reach = labels.things[:, None, :, 3:] * _MEMBER + 0.004 * (labels.things[:, None, :, 3:] > 0)
+    hit = (offset < reach).all(-1)
+    thing = hit.float().argmax(-1)
+    colours = torch.gather(labels.classes[..., 0], 1, thing)
+    shapes = torch.gather(labels.classes[..., 1], 1, thing)
+    on = hit.any(-1)
+    colours, shapes = torch.where(on, colours, 6), torch.where(on, shapes, 4)
+    weight = out.anchor_mask.flatten()
+    terms = []
+    for logits, truth in ((out.classes[..., :7], colours), (out.classes[..., 7:], shapes)):
+        loss = F.cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none")
+        terms.append((loss * weight).sum() / weight.sum().clamp(min=1.0))
+    return terms[0], terms[1]
+
+
+def _masked_bce(logits: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return (loss * mask).sum() / mask.sum().clamp(min=1.0)

@@ -1,0 +1,201 @@
+"""The policy network: sense tokens meet, text points at the object meant, a chunk comes out.
+
+Inputs and outputs are the tensors of `sensorium_core.inputs` and `sensorium_core.policy`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sensorium_training.encoders import CloudEncoder, ImageEncoder, NetConfig, WindowEncoder
+
+_CHUNK_SCALE = (0.1, 0.1, 0.1, 0.5, 1.0)
+"""Network units to m, m, m, rad, open fraction."""
+_MASKED = -1e4
+
+
+@dataclass
+class NetOutput:
+    """What the policy says, and what training looks at besides."""
+
+    chunk: Tensor
+    target: Tensor
+    present: Tensor
+    """Logit."""
+    done: Tensor
+    """Logit."""
+    weights: Tensor
+    attention: Tensor
+    """Logits over anchors `(b, a)`."""
+    anchors: Tensor
+    """Anchor centres `(b, a, 3)` [m]."""
+    anchor_mask: Tensor
+    classes: Tensor
+    """Logits of colour (7) and shape (5) of each anchor `(b, a, 12)`; last class = none."""
+    heading: Tensor
+    """cos and sin of four times the target's yaw `(b, 2)`."""
+
+
+class PointingHead(nn.Module):
+    """Text attends to anchors; the attended, offset-corrected centre is the target."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        w = config.width
+        self.film = nn.Linear(config.text_channels, 2 * w)
+        self.score = nn.Sequential(nn.Linear(w, w), nn.ReLU(), nn.Linear(w, 1))
+        self.offset = nn.Linear(w, 3)
+        self.classes = nn.Linear(w, 12)
+        self.present = nn.Sequential(nn.Linear(w + 2, w), nn.ReLU(), nn.Linear(w, 1))
+
+    def forward(
+        self, centres: Tensor, features: Tensor, mask: Tensor, text: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Target `(b, 3)`, attended feature, attention logits, presence logit, class logits."""
+        scale, shift = self.film(text).unsqueeze(1).chunk(2, -1)
+        told = torch.relu(features * (1 + scale) + shift)
+        logits = self.score(told).squeeze(-1) + (1 - mask) * _MASKED
+        attention = torch.softmax(logits, -1).unsqueeze(1)
+        points = centres + 0.03 * torch.tanh(self.offset(features))
+        target = (attention @ points).squeeze(1)
+        attended = (attention @ torch.cat([features, told], -1)).squeeze(1)
+        feature, meant = attended.chunk(2, -1)
+        peak = logits.amax(-1, keepdim=True).clamp(min=-20) * 0.1
+        any_point = mask.amax(-1, keepdim=True)
+        present = self.present(torch.cat([meant, peak, any_point], -1)).squeeze(-1)
+        return target, feature, logits, present, self.classes(features)
+
+
+class PolicyNet(nn.Module):
+    """Every sense to one token; a learned token stands for one that is missing."""
+
+    def __init__(self, config: NetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or NetConfig()
+        w = config.width
+        self.scene_rgb = ImageEncoder(w)
+        self.wrist_rgb = ImageEncoder(w)
+        self.cloud = CloudEncoder(config)
+        self.wrench = WindowEncoder(6, w, 20.0)
+        self.pads = WindowEncoder(6, w, 20.0)
+        self.joints = nn.Sequential(nn.Linear(28, w), nn.ReLU(), nn.Linear(w, w))
+        self.pointing = PointingHead(config)
+        self.missing = nn.Parameter(torch.randn(config.senses, w) * 0.1)
+        self.identity = nn.Parameter(torch.randn(config.senses, w) * 0.1)
+        self.mix = nn.Sequential(nn.Linear(w + config.text_channels, 64), nn.Tanh(), nn.Linear(64, 1))
+        self.squeeze = nn.Linear(w, 24)
+        self.heading = nn.Linear(w, 2)
+        geometry = 26
+        h = config.head
+        self.head = nn.Sequential(
+            nn.Linear(geometry + config.text_channels + w + 24 * config.senses, h),
+            nn.ReLU(),
+            nn.Linear(h, h),
+            nn.ReLU(),
+            nn.Linear(h, h),
+            nn.ReLU(),
+        )
+        self.chunk = nn.Linear(h, config.horizon * 5)
+        self.done = nn.Linear(h, 1)
+        self.register_buffer("chunk_scale", torch.tensor(_CHUNK_SCALE))
+
+    def forward(self, **tensors: Tensor) -> NetOutput:
+        """All contract tensors by name, batch first."""
+        valid, text = tensors["valid"], tensors["text"].flatten(1)
+        cloud = _wipe(tensors["cloud"], valid[:, 1])
+        tensors = {**tensors, "joints": _wipe(tensors["joints"], valid[:, 5])}
+        centres, features, mask = self.cloud(cloud)
+        target, feature, attention, present, classes = self.pointing(
+            centres, features, mask, text
+        )
+        tokens = self._tokens(tensors, feature, valid)
+        weights = torch.softmax(
+            self.mix(torch.cat([tokens, text.unsqueeze(1).expand(-1, tokens.shape[1], -1)], -1)), 1
+        )
+        fused = (weights * tokens).sum(1)
+        heading = self.heading(feature)
+        geometry = self._geometry(tensors, target, heading)
+        squeezed = torch.relu(self.squeeze(tokens)).flatten(1)
+        hidden = self.head(torch.cat([geometry, text, fused, squeezed], -1))
+        motion = self.chunk(hidden).unflatten(1, (self.config.horizon, 5)) * self.chunk_scale
+        return NetOutput(
+            _into_yaw_frame(motion, tensors["reference"][:, 3]),
+            target,
+            present,
+            self.done(hidden).squeeze(-1),
+            weights.squeeze(-1),
+            attention,
+            centres,
+            mask,
+            classes,
+            heading,
+        )
+
+    def _tokens(self, tensors: dict[str, Tensor], target: Tensor, valid: Tensor) -> Tensor:
+        """Sense tokens `(b, senses, width)` in the contract's order, missing ones replaced."""
+        pads = torch.cat([tensors["touch_left"], tensors["touch_right"]], -1)
+        arm = tensors["joints"]
+        tokens = torch.stack(
+            [
+                self.scene_rgb(tensors["scene_rgb"]),
+                target,
+                self.wrist_rgb(tensors["wrist_rgb"]),
+                self.wrench(_wipe(tensors["wrench"], valid[:, 3])),
+                self.pads(_wipe(pads, valid[:, 4])),
+                self.joints(torch.cat([torch.sin(arm), torch.cos(arm)], -1)),
+            ],
+            1,
+        )
+        here = valid.unsqueeze(-1) > 0.5
+        return torch.where(here, tokens, self.missing) + self.identity
+
+    def _geometry(self, tensors: dict[str, Tensor], target: Tensor, heading: Tensor) -> Tensor:
+        """Where things are relative to the commanded tool `(b, 26)`, in 10 cm and radians."""
+        reference, memory = tensors["reference"], tensors["memory"]
+        tool, yaw = reference[:, :3], reference[:, 3:4]
+        known = memory[:, 3:4]
+        to_target = (target - tool) * 10.0
+        moved = (target - memory[:, :3]) * 10.0 * known
+        cos4, sin4 = torch.cos(4 * yaw), torch.sin(4 * yaw)
+        turned = torch.cat(
+            [
+                heading[:, :1] * cos4 + heading[:, 1:] * sin4,
+                heading[:, 1:] * cos4 - heading[:, :1] * sin4,
+            ],
+            -1,
+        )
+        return torch.cat(
+            [
+                to_target,
+                to_target * 5.0,
+                (memory[:, :3] - tool) * 10.0 * known,
+                moved,
+                moved * 3.0,
+                known,
+                memory[:, 4:5],
+                tool[:, 2:3] * 10.0,
+                target[:, 2:3] * 10.0,
+                yaw,
+                reference[:, 4:5],
+                tensors["joints"][:, 6:7] * 20.0,
+                tensors["joints"][:, 13:14] * 5.0,
+                (reference[:, 4:5] - tensors["joints"][:, 6:7] / 0.0425),
+                turned,
+            ],
+            -1,
+        )
+
+
+def _wipe(x: Tensor, valid: Tensor) -> Tensor:
+    """Zeros where the sense is invalid, whatever the bytes (NaN included)."""
+    here = (valid > 0.5).reshape(-1, *([1] * (x.dim() - 1)))
+    return torch.where(here, x, torch.zeros_like(x))
+
+
+def _into_yaw_frame(motion: Tensor, yaw: Tensor) -> Tensor:
+    """Base-aligned displacements `(b, n, 5)` expressed in the tool's yaw frame."""
+    c, s = torch.cos(yaw).unsqueeze(-1), torch.sin(yaw).unsqueeze(-1)
+    x, y = motion[..., 0], motion[..., 1]
+    turned = torch.stack([c * x + s * y, c * y - s * x], -1)
+    return torch.cat([turned, motion[..., 2:]], -1)

@@ -21,6 +21,8 @@ from sensorium_core.errors import BagError
 _RECORD = struct.Struct("<BQ")
 _MESSAGE = struct.Struct("<HIQQ")
 _REMEDY = "record it again, or read what is left of it with `mcap recover`"
+_Channels = dict[int, tuple[str, str] | None]
+"""Topic and type by channel id; None for a channel that nobody asked for."""
 
 
 class RawMessage(NamedTuple):
@@ -46,14 +48,14 @@ class BagReader:
         Raises `BagError` on a file that is truncated, damaged or no MCAP at all.
         """
         schemas: dict[int, Schema] = {}
-        channels: dict[int, tuple[str, str] | None] = {}
+        channels: _Channels = {}
         for record in self._records():
             if isinstance(record, Schema):
                 schemas[record.id] = record
             elif isinstance(record, Channel):
                 channels[record.id] = _wanted(record, schemas, topics)
             elif isinstance(record, Message):
-                found = channels[record.channel_id]
+                found = self._known(channels, record.channel_id)
                 if found is not None:
                     yield RawMessage(*found, record.log_time, record.data)
             elif isinstance(record, Chunk):
@@ -67,7 +69,8 @@ class BagReader:
             if isinstance(record, Schema):
                 schemas[record.id] = record
             elif isinstance(record, Channel):
-                found[record.topic] = schemas[record.schema_id].name
+                schema = schemas.get(record.schema_id)
+                found[record.topic] = schema.name if schema else ""
         return found
 
     def metadata(self) -> dict[str, dict[str, str]]:
@@ -94,7 +97,7 @@ class BagReader:
         self,
         chunk: Chunk,
         schemas: dict[int, Schema],
-        channels: dict[int, tuple[str, str] | None],
+        channels: _Channels,
         topics: Collection[str] | None,
     ) -> Iterator[RawMessage]:
         data = self._inflate(chunk)
@@ -104,7 +107,7 @@ class BagReader:
             offset += 9
             if opcode == Opcode.MESSAGE:
                 channel, _, log_time, _ = _MESSAGE.unpack_from(data, offset)
-                found = channels[channel]
+                found = self._known(channels, channel)
                 if found is not None:
                     yield RawMessage(*found, log_time, data[offset + 22 : offset + length])
             elif opcode == Opcode.SCHEMA:
@@ -114,6 +117,11 @@ class BagReader:
                 record = Channel.read(_stream(data, offset, length))
                 channels[record.id] = _wanted(record, schemas, topics)
             offset += length
+
+    def _known(self, channels: _Channels, channel: int) -> tuple[str, str] | None:
+        if channel not in channels:
+            raise BagError(self.path, f"holds a message of unknown channel {channel}", _REMEDY)
+        return channels[channel]
 
     def _inflate(self, chunk: Chunk) -> bytes:
         try:

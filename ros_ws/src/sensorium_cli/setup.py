@@ -12,12 +12,21 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
     ],
-    install_requires=['sensorium_core', 'click>=8', 'rich'],
+    install_requires=["sensorium_core", "click>=8", "pyyaml>=6", "rich>=13"],
     extras_require={"test": ["pytest"]},
     zip_safe=False,
     maintainer="Sensorium developers",
     maintainer_email="dev@sensorium.invalid",
     description="The sensorium command: launch, say, demo, doctor.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["sensorium = sensorium_cli.main:main"], "sensorium.commands": []},
+    entry_points={
+        "console_scripts": ["sensorium = sensorium_cli.main:main"],
+        "sensorium.commands": [
+            "completion = sensorium_cli.commands.completion:completion",
+            "demo = sensorium_cli.demo:demo",
+            "doctor = sensorium_cli.commands.doctor:doctor",
+            "launch = sensorium_cli.commands.launch:launch",
+            "say = sensorium_cli.commands.say:say",
+        ],
+    },
 )

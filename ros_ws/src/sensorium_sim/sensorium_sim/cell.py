@@ -16,6 +16,7 @@ from sensorium_description import load_constants, load_urdf
 from sensorium_sim.controller import TrajectoryController
 from sensorium_sim.ground_truth import GroundTruth
 from sensorium_sim.model import GRIPPER_KP, GRIPPER_KV, SERVO_KP, SERVO_KV, build_spec
+from sensorium_sim.readings import RawLog, Readings
 from sensorium_sim.rendering import CameraRig, intrinsics
 from sensorium_sim.scene import Scene, SceneState
 from sensorium_sim.sensors import (
@@ -35,6 +36,7 @@ STEP_NS = 2_000_000
 """One simulation step."""
 
 _LEAD = np.array([kv / kp for kp, kv in zip(SERVO_KP, SERVO_KV, strict=True)] + [0.0])
+_JOINT_NOISE = np.array([JOINT_POSITION_NOISE_RAD] * 7 + [JOINT_VELOCITY_NOISE_RAD_S] * 7)
 _WRENCH_NOISE = np.array([FORCE_NOISE_N] * 3 + [TORQUE_NOISE_NM] * 3)
 _JOINT_CHANNEL, _WRENCH_CHANNEL, _TOUCH_CHANNEL, _CAMERA_CHANNEL = 0, 1, 2, 3
 
@@ -107,6 +109,25 @@ class Cell:
             watch(data)
         self._steps += n
 
+    def sense(self, n: int) -> Readings:
+        """Advances `n` steps and returns the fast sensors of each."""
+        log = RawLog(n, self.model, self.data, self._force)
+        write = log.writer()
+        first = self._steps + 1
+        for i in range(n):
+            self.step()
+            write(i)
+        times = STEP_NS * np.arange(first, first + n)
+        joint_noise = self._noise.series(_JOINT_CHANNEL, times, 14)
+        wrench_noise = self._noise.series(_WRENCH_CHANNEL, times, 6)
+        touch_noise = self._noise.series(_TOUCH_CHANNEL, times, 6).reshape(n, 2, 3)
+        return Readings(
+            stamps_ns=times,
+            joints=np.hstack([log.positions, log.velocities]) + _JOINT_NOISE * joint_noise,
+            wrench=log.wrench() + _WRENCH_NOISE * wrench_noise,
+            touch=log.touch() + TOUCH_NOISE_N * touch_noise,
+        )
+
     def command(self, trajectory: Trajectory) -> bool:
         """Follows `trajectory` from now on (see `TrajectoryController`); stamp 0 means now.
 
@@ -127,8 +148,8 @@ class Cell:
     def joints(self) -> tuple[Array, Array]:
         """Measured positions and velocities `(7,)` each [rad, rad/s; gripper m, m/s]."""
         noise = self._noise.values(_JOINT_CHANNEL, self.time_ns, 14)
-        position = self.data.qpos[:7] + JOINT_POSITION_NOISE_RAD * noise[:7]
-        velocity = self.data.qvel[:7] + JOINT_VELOCITY_NOISE_RAD_S * noise[7:]
+        position = self.data.qpos[:7] + _JOINT_NOISE[:7] * noise[:7]
+        velocity = self.data.qvel[:7] + _JOINT_NOISE[7:] * noise[7:]
         return position, velocity
 
     def wrench(self) -> Array:

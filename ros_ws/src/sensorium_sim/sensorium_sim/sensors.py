@@ -26,6 +26,7 @@ DEPTH_NOISE_M = 0.001
 DEPTH_DROPOUT = 0.002
 """Fraction of depth pixels without a reading."""
 
+_PADS = tuple(GRIPPER_BODIES.index(f"{side}_pad") for side in ("left", "right"))
 _COLOUR_CLIP = 6
 _MASK = (1 << 64) - 1
 _SPAN = 1 << 14
@@ -53,6 +54,11 @@ class Noise:
         """`n` standard normal values, a view."""
         offset = self._offset(channel, time_ns)
         return self._values[offset : offset + n]
+
+    def series(self, channel: int, times_ns: NDArray[np.int64], n: int) -> Array:
+        """`values` at each of some times `(n_times, n)`."""
+        offsets = np.array([self._offset(channel, t) for t in times_ns.tolist()], dtype=np.intp)
+        return self._values[offsets[:, None] + np.arange(n)]
 
     def colour(self, channel: int, time_ns: int, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A noisy copy. The clamp leaves room, so that modular addition cannot wrap."""
@@ -96,10 +102,9 @@ class ForceReader:
 
     def __init__(self, model: mujoco.MjModel) -> None:
         self._model = model
-        self._bodies = np.array([model.body(name).id for name in GRIPPER_BODIES])
-        self._pads = np.array([model.body(f"{side}_pad").id for side in ("left", "right")])
-        self._tool = model.body("tool").id
-        self._root = int(model.body_rootid[self._tool])
+        self.bodies = np.array([model.body(name).id for name in GRIPPER_BODIES])
+        self.tool = model.body("tool").id
+        self.root = int(model.body_rootid[self.tool])
 
     def update(self, data: mujoco.MjData) -> None:
         """Evaluates the forces of the last step; call before reading."""
@@ -107,14 +112,40 @@ class ForceReader:
 
     def wrench(self, data: mujoco.MjData) -> Array:
         """Force and torque `(6,)` of the world on the tool, in and about the frame `tool`."""
-        total = data.cfrc_ext[self._bodies].sum(axis=0)
-        force, torque = total[3:], total[:3]
-        arm = data.subtree_com[self._root] - data.xpos[self._tool]
-        rotation = data.xmat[self._tool].reshape(3, 3)
-        about_tool = torque + np.cross(arm, force)
-        return np.concatenate([force @ rotation, about_tool @ rotation])
+        arm = data.subtree_com[self.root] - data.xpos[self.tool]
+        forces, rotation = data.cfrc_ext[self.bodies], data.xmat[self.tool]
+        return tool_wrench(forces[None], arm[None], rotation[None])[0]
 
     def touch(self, data: mujoco.MjData) -> Array:
         """Force `(2, 3)` on the left and the right pad, in the pads' frames."""
-        rotation = data.xmat[self._tool].reshape(3, 3)
-        return data.cfrc_ext[self._pads, 3:] @ rotation
+        return pad_forces(data.cfrc_ext[self.bodies][None], data.xmat[self.tool][None])[0]
+
+
+def tool_wrench(forces: Array, arm: Array, rotation: Array) -> Array:
+    """Wrench `(n, 6)` in and about the tool frame.
+
+    Args:
+        forces: torque and force on the gripper's bodies `(n, n_bodies, 6)`, about the root's
+            centre of mass, world axes.
+        arm: from the tool's origin to that centre `(n, 3)`.
+        rotation: of the tool, row by row `(n, 9)`.
+    """
+    total = forces.sum(axis=1)
+    tx, ty, tz, fx, fy, fz = total.T
+    ax, ay, az = arm.T
+    about_tool = np.stack(
+        [tx + (ay * fz - az * fy), ty + (az * fx - ax * fz), tz + (ax * fy - ay * fx)], axis=1
+    )
+    return np.hstack([_into_tool(total[:, 3:], rotation), _into_tool(about_tool, rotation)])
+
+
+def pad_forces(forces: Array, rotation: Array) -> Array:
+    """Force on the left and right pad `(n, 2, 3)`; arguments as for `tool_wrench`."""
+    return np.stack([_into_tool(forces[:, i, 3:], rotation) for i in _PADS], axis=1)
+
+
+def _into_tool(vectors: Array, rotation: Array) -> Array:
+    """World to tool axes, `(n, 3)`, with the same rounding for any `n`."""
+    x, y, z = vectors.T[:, :, None]
+    out: Array = x * rotation[:, 0:3] + y * rotation[:, 3:6] + z * rotation[:, 6:9]
+    return out

@@ -57,7 +57,8 @@ class Noise:
 
     def series(self, channel: int, times_ns: NDArray[np.int64], n: int) -> Array:
         """`values` at each of some times `(n_times, n)`."""
-        offsets = np.array([self._offset(channel, t) for t in times_ns.tolist()], dtype=np.intp)
+        keys = _mix_all(times_ns.astype(np.uint64) * np.uint64(8) + np.uint64(channel))
+        offsets = (_mix_all(keys ^ np.uint64(self._seed)) % np.uint64(_SPAN)).astype(np.intp)
         return self._values[offsets[:, None] + np.arange(n)]
 
     def colour(self, channel: int, time_ns: int, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -91,6 +92,14 @@ def _mix(value: int) -> int:
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
     return value ^ (value >> 31)
+
+
+def _mix_all(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """`_mix` of each value; unsigned arithmetic wraps as it should."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
 
 
 class ForceReader:

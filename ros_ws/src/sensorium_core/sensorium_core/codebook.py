@@ -33,7 +33,8 @@ def codebook() -> NDArray[np.float32]:
     while matrix.shape[0] < TOKEN_SIZE:
         matrix = np.block([[matrix, matrix], [matrix, -matrix]])
     n_classes = sum(len(names) for names in CLASSES.values())
-    codes = (matrix[1 : n_classes + 1] / np.sqrt(TOKEN_SIZE)).astype(np.float32)
+    scaled = matrix[1 : n_classes + 1] / np.sqrt(TOKEN_SIZE)
+    codes: NDArray[np.float32] = np.asarray(scaled, dtype=np.float32)
     codes.setflags(write=False)
     return codes
 

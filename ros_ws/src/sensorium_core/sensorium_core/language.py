@@ -17,7 +17,7 @@ from sensorium_core.errors import LanguageFileError
 from sensorium_core.goal import Goal
 from sensorium_core.wordpiece import Pieces, WordPiece
 
-__all__ = ["Command", "LanguageEncoder", "REASONS", "codebook", "goal_tokens"]
+__all__ = ["REASONS", "Command", "LanguageEncoder", "codebook", "goal_tokens"]
 
 REASONS = (
     "ok",
@@ -67,7 +67,7 @@ class LanguageEncoder:
         if json.loads(meta["classes"]) != {slot: list(CLASSES[slot]) for slot in SLOTS}:
             raise LanguageFileError(self.path, f"classes {meta['classes']} are not this release's")
         self.metadata = {key: value for key, value in meta.items() if key != "vocabulary"}
-        self._tokenizer = WordPiece(meta["vocabulary"].split("\n"))
+        self.tokenizer = WordPiece(meta["vocabulary"].split("\n"))
         self._threshold = float(meta["threshold"])
 
     def encode(self, text: str) -> Command:
@@ -76,7 +76,7 @@ class LanguageEncoder:
         Raises:
             TextTooLongError: the text is longer than 512 characters.
         """
-        pieces = self._tokenizer.split(text)
+        pieces = self.tokenizer.split(text)
         if not any(word[0].isalnum() for word in pieces.words):
             return _refused(text, "not_a_command", "I was told nothing")
         if len(pieces.ids) > MAX_PIECES:
@@ -97,7 +97,9 @@ class LanguageEncoder:
         pointer: NDArray[np.float32],
     ) -> Command:
         slots = {slot: _best(slot, probabilities[slot]) for slot in SLOTS}
-        named = {slot: None if name == NOTHING[slot] else name for slot, (name, _) in slots.items()}
+        named = {
+            slot: None if name == NOTHING[slot] else name for slot, (name, _) in slots.items()
+        }
         goal = Goal(**named) if named["family"] else None  # type: ignore[arg-type]
         scores = probabilities["reason"]
         kind = "ok" if scores[0] >= self._threshold else REASONS[1 + int(np.argmax(scores[1:]))]

@@ -1,4 +1,4 @@
-"""Instructions in plain words for a goal: hundreds of phrasings a family, a tenth held out for good.
+"""Instructions in plain words for a goal: hundreds of phrasings a family, a tenth held out.
 
 A phrasing is a template such as "could you grab {object} for me"; words for colours, shapes and
 directions fill it. The split is by phrasing, so that held-out ones are never seen in training.
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-
 from sensorium_core.errors import UnknownNameError
 from sensorium_core.goal import COLOURS, DIRECTIONS, FAMILIES, SHAPES, Goal
+
 from sensorium_sim.lexicon import choose, expand, is_heldout, load, one_of, tidy
 
 SPLITS = ("train", "heldout", "unseen")
@@ -89,9 +89,7 @@ def name_direction(direction: str, rng: np.random.Generator) -> str:
     return choose(one_of(load("words")["directions"][direction], rng), rng)
 
 
-def name_object(
-    goal: Goal, objects: str, rng: np.random.Generator, unseen: bool = False
-) -> str:
+def name_object(goal: Goal, objects: str, rng: np.random.Generator, unseen: bool = False) -> str:
     """Draw words for the object or button that a goal means."""
     words = load("words")
     source = words["unseen"] if unseen else words

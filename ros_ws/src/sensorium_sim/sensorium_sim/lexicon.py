@@ -69,10 +69,16 @@ def tidy(text: str) -> str:
 def known_words() -> frozenset[str]:
     """Every single word that the grammar uses for what the arm knows."""
     words, commands = load("words"), load("commands")
-    lists = [words[kind][name] for kind in ("colours", "shapes", "shape_adjectives", "directions")
-             for name in words[kind]]
-    lists += [words["unseen"][kind][name] for kind in ("colours", "shapes")
-              for name in words["unseen"][kind]]
+    lists = [
+        words[kind][name]
+        for kind in ("colours", "shapes", "shape_adjectives", "directions")
+        for name in words[kind]
+    ]
+    lists += [
+        words["unseen"][kind][name]
+        for kind in ("colours", "shapes")
+        for name in words["unseen"][kind]
+    ]
     lists += list(words["objects"].values()) + list(commands["actions"].values())
     lists += list(commands["frames"].values()) + list(commands["elliptic"].values())
     text = " ".join(item for items in lists for item in items)

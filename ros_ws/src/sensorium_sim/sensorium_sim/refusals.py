@@ -7,13 +7,22 @@ was never in its training.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
-
 from sensorium_core.goal import COLOURS, DIRECTIONS, SHAPES, Goal
+
 from sensorium_sim.grammar import all_goals, name_direction, name_object
-from sensorium_sim.lexicon import expand, is_heldout, known_words, load, one_of, split_words, tidy
+from sensorium_sim.lexicon import (
+    expand,
+    fields,
+    is_heldout,
+    known_words,
+    load,
+    one_of,
+    split_words,
+    tidy,
+)
 
 REASONS = (
     "negation",
@@ -34,6 +43,7 @@ _LISTS = {
     "smalltalk": "smalltalk",
     "foreign": "foreign",
 }
+_BY_VOCABULARY = ("unknown_skill", "unknown_object")
 _SHARED = {"verb": "verbs", "pushverb": "pushverbs", "polite": "polite"}
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnprstvwz"
 
@@ -69,7 +79,7 @@ class RefusalGrammar:
     @cached_property
     def patterns(self) -> dict[str, tuple[tuple[str, ...], ...]]:
         """Per reason, per line of the data, the expansions that belong to this split."""
-        return {reason: self._split_lines(load("refusals")[reason]) for reason in REASONS}
+        return {reason: self._split_lines(reason) for reason in REASONS}
 
     def draw(self, rng: np.random.Generator, reason: str | None = None) -> Refusal:
         """Draw one line, of a given reason or of any."""
@@ -78,12 +88,18 @@ class RefusalGrammar:
         pattern = one_of(lines[int(rng.integers(len(lines)))], rng)
         return Refusal(self._fill(pattern, rng), reason)
 
-    def _split_lines(self, lines: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    def _split_lines(self, reason: str) -> tuple[tuple[str, ...], ...]:
+        lines = load("refusals")[reason]
         kept = (
-            tuple(text for text in expand(line) if is_heldout(text) == self._heldout)
-            for line in lines
+            tuple(text for text in expand(line) if self._keeps(reason, text)) for line in lines
         )
         return tuple(texts for texts in kept if texts)
+
+    def _keeps(self, reason: str, pattern: str) -> bool:
+        """Patterns are split by hash, except where the split vocabulary alone is the point."""
+        if reason in _BY_VOCABULARY and set(fields(pattern)) & set(_LISTS):
+            return True
+        return is_heldout(pattern) == self._heldout
 
     def _fill(self, pattern: str, rng: np.random.Generator) -> str:
         colours = rng.permutation(COLOURS)
@@ -114,7 +130,7 @@ class RefusalGrammar:
             "noun": lambda: one_of(self._nouns(rng), rng),
         }
         for name in self._lists:
-            makers.setdefault(name, lambda name=name: one_of(self._lists[name], rng))
+            makers.setdefault(name, partial(one_of, self._lists[name], rng))
         return tidy(re.sub(r"\{(\w+)\}", lambda found: makers[found[1]](), pattern))
 
     def _nouns(self, rng: np.random.Generator) -> Sequence[str]:
@@ -148,9 +164,7 @@ def _actions(family: str, direction: str | None, form: str) -> tuple[str, ...]:
     groups = [family] + ([f"push_{direction}"] if family == "push" else [])
     data = load("commands")["actions"]
     return tuple(
-        next(expand(action.split(" / ")[at]))
-        for group in groups
-        for action in data.get(group, ())
+        next(expand(action.split(" / ")[at])) for group in groups for action in data.get(group, ())
     )
 
 

@@ -1,0 +1,66 @@
+"""Lines to hold still on: every reason, both splits, disjoint in patterns and vocabulary."""
+
+import numpy as np
+import pytest
+from sensorium_sim.lexicon import known_words, load, split_words
+from sensorium_sim.refusals import _LISTS, REASONS, RefusalGrammar
+
+
+@pytest.fixture(scope="module")
+def grammars():
+    return {split: RefusalGrammar(split) for split in ("train", "heldout")}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_every_reason_has_many_different_lines(grammars, split, reason):
+    rng = np.random.default_rng(0)
+    lines = {grammars[split].draw(rng, reason).plain for _ in range(200)}
+    assert len(lines) > 60
+    assert not any(set(line) & set("{}()|") for line in lines)
+
+
+def test_fixed_patterns_of_the_splits_are_disjoint(grammars):
+    for reason in REASONS:
+        train, heldout = (
+            {text for line in grammars[split].patterns[reason] for text in line if _is_fixed(text)}
+            for split in ("train", "heldout")
+        )
+        assert not train & heldout
+
+
+def _is_fixed(pattern):
+    return not any(f"{{{name}}}" in pattern for name in _LISTS)
+
+
+@pytest.mark.parametrize("name", ["nouns", "skills", "strange_colours", "errands", "smalltalk"])
+def test_vocabulary_of_the_splits_is_disjoint_and_both_are_big(name):
+    words = load("strange")[name]
+    train, heldout = split_words(words, "train"), split_words(words, "heldout")
+    assert not set(train) & set(heldout)
+    assert len(heldout) >= 5
+    assert len(train) > 2 * len(heldout)
+
+
+def test_dictionary_words_never_contradict_what_the_arm_knows():
+    known = RefusalGrammar("train", ["red", "cube", "orb", "walrus", "parsnip", "grab"])
+    assert set(known._dictionary) <= {"walrus", "parsnip"}
+    assert {"red", "cube", "orb", "grab", "left"} <= known_words()
+
+
+def test_strange_words_are_not_words_for_known_things():
+    words = load("words")
+    known = {
+        word for kind in ("colours", "shapes") for names in words[kind].values() for word in names
+    }
+    strange = load("strange")
+    for name in ("strange_colours", "strange_shapes", "nouns"):
+        assert not known & set(strange[name])
+
+
+def test_the_same_seed_draws_the_same(grammars):
+    draws = [
+        [grammars["train"].draw(rng).text for _ in range(20)]
+        for rng in (np.random.default_rng(9), np.random.default_rng(9))
+    ]
+    assert draws[0] == draws[1]

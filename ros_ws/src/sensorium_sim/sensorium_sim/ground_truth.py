@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.kinematics import pose_to_xyzyaw
 
-from sensorium_sim.model import BUTTON_CLICK_TRAVEL_M, BUTTON_TOP_M, GRIPPER_BODIES
+from sensorium_sim.model import (
+    BUTTON_CLICK_TRAVEL_M,
+    BUTTON_RELEASE_TRAVEL_M,
+    BUTTON_TOP_M,
+    GRIPPER_BODIES,
+)
 from sensorium_sim.scene import (
     N_BUTTONS,
     ButtonState,
@@ -34,14 +39,17 @@ class GroundTruth:
         for side, body in enumerate(pads):
             self._pad_of_geom[model.geom_bodyid == body] = side
         self._object_of_geom = np.full(model.ngeom, -1)
+        self._clear()
+
+    def _clear(self) -> None:
         self._peak = np.zeros(N_BUTTONS)
-        self._deepest = np.zeros(N_BUTTONS)
+        self._clicks = np.zeros(N_BUTTONS, dtype=int)
+        self._armed = np.ones(N_BUTTONS, dtype=bool)
 
     def reset(self, scene: Scene) -> None:
         """Begins an episode with nothing clicked."""
         self._scene = scene
-        self._peak = np.zeros(N_BUTTONS)
-        self._deepest = np.zeros(N_BUTTONS)
+        self._clear()
         self._object_of_geom[:] = -1
         self._adr = []
         for index in range(len(scene.objects)):
@@ -52,7 +60,12 @@ class GroundTruth:
     def watch(self, data: mujoco.MjData) -> None:
         """Notes button travel and force; call after every step."""
         np.maximum(self._peak, data.sensordata, out=self._peak)
-        np.maximum(self._deepest, data.qpos[self._travel], out=self._deepest)
+        travel = data.qpos[self._travel]
+        if travel.max() < BUTTON_RELEASE_TRAVEL_M and self._armed.all():
+            return
+        down = travel >= BUTTON_CLICK_TRAVEL_M
+        self._clicks += down & self._armed
+        self._armed = (self._armed & ~down) | (travel < BUTTON_RELEASE_TRAVEL_M)
 
     def read(self, data: mujoco.MjData, time_ns: int) -> SceneState:
         """A snapshot that shares no memory with the simulator."""
@@ -90,7 +103,7 @@ class GroundTruth:
             colour=spec.colour,
             position=np.array([spec.x, spec.y, BUTTON_TOP_M]),
             travel_m=float(data.qpos[self._travel][index]),
-            clicked=bool(self._deepest[index] >= BUTTON_CLICK_TRAVEL_M),
+            clicks=int(self._clicks[index]),
             peak_force_n=float(self._peak[index]),
         )
 

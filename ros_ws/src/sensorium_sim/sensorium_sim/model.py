@@ -25,6 +25,8 @@ BUTTON_STIFFNESS_N_PER_M = 1800.0
 BUTTON_PRELOAD_M = 0.0005
 BUTTON_CLICK_FORCE_N = 8.0
 BUTTON_CLICK_TRAVEL_M = BUTTON_CLICK_FORCE_N / BUTTON_STIFFNESS_N_PER_M - BUTTON_PRELOAD_M
+BUTTON_RELEASE_TRAVEL_M = 0.6 * BUTTON_CLICK_TRAVEL_M
+"""A button that has clicked must come back this far before it can click again."""
 BUTTON_STOP_M = 0.009
 BUTTON_TOP_M = 0.036
 """Height of a released cap's top above the table."""
@@ -67,8 +69,8 @@ def _set_options(spec: mujoco.MjSpec, width: int, height: int) -> None:
     visual.map.znear, visual.map.zfar = 0.02, 4.0
     visual.quality.offsamples = 0
     visual.quality.shadowsize = 0
-    visual.quality.numslices, visual.quality.numstacks = 16, 10
-    visual.quality.numquads = 2
+    visual.quality.numslices, visual.quality.numstacks = 14, 8
+    visual.quality.numquads = 1
     visual.headlight.active = 0
     getattr(visual, "global").offwidth = width
     getattr(visual, "global").offheight = height
@@ -139,6 +141,7 @@ def _add_slot(spec: mujoco.MjSpec, index: int) -> None:
     body.add_geom(
         name=f"object_{index}", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.02, 0.02, 0.02],
         mass=0.08, group=SHOWN_GROUP, friction=[0.8, 0.005, 0.0001], condim=4,
+        solref=[0.008, 1.0],
     )  # fmt: skip
 
 

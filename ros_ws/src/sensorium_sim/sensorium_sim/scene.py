@@ -111,10 +111,15 @@ class ButtonState:
     position: Array
     """Centre of the cap's top when released `(3,)` [m]."""
     travel_m: float
-    clicked: bool
-    """True once the spring force has passed the click threshold since the reset."""
+    clicks: int
+    """How often the spring force has passed the click threshold since the reset."""
     peak_force_n: float
     """Largest contact force on the cap since the reset."""
+
+    @property
+    def clicked(self) -> bool:
+        """Whether it has clicked since the reset."""
+        return self.clicks > 0
 
 
 @dataclass(frozen=True)

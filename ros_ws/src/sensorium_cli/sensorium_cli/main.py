@@ -15,7 +15,6 @@ from typing import IO, Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
-
 from sensorium_core.errors import CommandUnavailableError, SensoriumError
 
 GROUP = "sensorium.commands"
@@ -114,7 +113,9 @@ def _summary(point: metadata.EntryPoint) -> str:
     return text.partition("\n")[0].rstrip(".")
 
 
-@click.group(cls=CommandGroup, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=CommandGroup, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="sensorium_cli", prog_name="sensorium")
 def cli() -> None:
     """Root of all subcommands."""

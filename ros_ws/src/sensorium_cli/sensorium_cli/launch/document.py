@@ -101,7 +101,7 @@ class _Builder(yaml.SafeLoader):
         return table
 
     def _build_scalar(self, mark: Mark, node: yaml.Node) -> Plain:
-        value = self.construct_object(node)  # type: ignore[no-untyped-call]
+        value = self.construct_object(node)
         if value is None or isinstance(value, bool | int | float | str):
             return value
         raise mark.error(
@@ -125,7 +125,7 @@ def read_document(path: Path) -> Value:
         ) from error
     builder = _Builder(path, text)
     try:
-        node = builder.get_single_node()  # type: ignore[no-untyped-call]
+        node = builder.get_single_node()
     except yaml.MarkedYAMLError as error:
         at = error.problem_mark or error.context_mark
         mark = builder.mark(at) if at else Mark(path, 1, 1, "")
@@ -133,7 +133,7 @@ def read_document(path: Path) -> Value:
             f"not YAML: {error.problem}", "check quotes, colons and indents"
         ) from error
     finally:
-        builder.dispose()  # type: ignore[no-untyped-call]
+        builder.dispose()
     if node is None:
         raise Mark(path, 1, 1, "").error("the file is empty", "begin it with `launch:`")
     return builder.build(node)

@@ -127,7 +127,7 @@ def _uniform(values: list[Plain] | list[ParameterValue], mark: Mark) -> Paramete
     if len(kinds) != 1 or not kinds <= {bool, int, float, str}:
         got = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"
         raise mark.error(f"a list of {got}", "allowed: a list of one kind, not empty")
-    return list(values)  # type: ignore[arg-type, return-value]
+    return list(values)  # type: ignore[return-value]
 
 
 def _check_kind(value: ParameterValue, kind: str, mark: Mark) -> None:

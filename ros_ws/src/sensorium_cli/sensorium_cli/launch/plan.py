@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +86,8 @@ class Plan:
     """Of `log`, in order."""
 
     def unique_label(self, wanted: str) -> str:
-        """`wanted`, with a number when it is taken already."""
+        """`wanted` as a file name, with a number when it is taken already."""
+        wanted = re.sub(r"[^\w.-]", "_", wanted)
         taken = {process.label for process in self.processes}
         names = itertools.chain([wanted], (f"{wanted}-{n}" for n in itertools.count(2)))
         return next(name for name in names if name not in taken)

@@ -141,14 +141,11 @@ class Function:
     body: Callable[[tuple[Template, ...], Scope], str]
 
 
-_MANY = 1_000
 FUNCTIONS: dict[str, Function] = {
-    "all": Function(1, _MANY, "$(all a b ...)", lambda a, s: _text(all(_truths("all", a, s)))),
     "and": Function(2, 2, "$(and a b)", lambda a, s: _text(all(_truths("and", a, s)))),
     "anon": Function(
         1, 1, "$(anon name)", lambda a, s: f"{perform(a[0], s)}_{secrets.token_hex(4)}"
     ),
-    "any": Function(1, _MANY, "$(any a b ...)", lambda a, s: _text(any(_truths("any", a, s)))),
     "dirname": Function(0, 0, "$(dirname)", lambda a, s: str(s.file.parent)),
     "env": Function(1, 2, "$(env NAME default)", _env),
     "equals": Function(2, 2, "$(equals a b)", lambda a, s: _text(_equals(a, s))),

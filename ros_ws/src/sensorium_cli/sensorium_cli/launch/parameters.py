@@ -122,8 +122,6 @@ def _is_plain(text: Text) -> bool:
 
 def _uniform(values: list[Plain] | list[ParameterValue], mark: Mark) -> ParameterValue:
     kinds = {type(value) for value in values}
-    if kinds == {int, float}:
-        return [float(value) for value in values if isinstance(value, int | float)]
     if len(kinds) != 1 or not kinds <= {bool, int, float, str}:
         got = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"
         raise mark.error(f"a list of {got}", "allowed: a list of one kind, not empty")

@@ -12,8 +12,11 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
     ],
-    install_requires=["sensorium_core"],
+    install_requires=["numpy>=1.26", "sensorium_core", "sensorium_description"],
     extras_require={"test": ["pytest"]},
+    entry_points={
+        "console_scripts": ["gate_node = sensorium_control.nodes.gate_node:main"],
+    },
     zip_safe=False,
     maintainer="Sensorium developers",
     maintainer_email="dev@sensorium.invalid",

@@ -138,7 +138,7 @@ def check_continuity(
     trajectory: Trajectory,
     now_ns: int,
     measured: Array,
-    commanded: Array | None,
+    setpoint: Array,
     limits: JointLimits,
 ) -> Refusal | None:
     """Refuse a trajectory that takes over far from the measured joints or the present setpoint.
@@ -153,50 +153,48 @@ def check_continuity(
     refusal = _over(
         Reason.NOT_CONTINUOUS, "step from measured", step, limits.continuity + reach, limits.names
     )
-    if refusal is not None or commanded is None:
+    if refusal is not None:
         return refusal
-    step = np.abs(start - commanded)
+    step = np.abs(start - setpoint)
     return _over(
         Reason.NOT_CONTINUOUS, "step from commanded", step, limits.seam + reach, limits.names
     )
 
 
 def check_workspace(
-    trajectory: Trajectory,
-    now_ns: int,
-    measured: Array,
-    kinematics: Kinematics,
-    config: GateConfig,
+    path: Trajectory, measured: Array, kinematics: Kinematics, config: GateConfig
 ) -> Refusal | None:
     """Refuse a path on which the tool leaves its box or a fingertip comes too near the table.
 
-    A tool that is already outside may move, as long as it does not go further out.
+    A tool that is measured to be outside already may move, as long as it goes no further out.
     """
-    tool, tip_m = tool_and_tip(kinematics, measured, config)
-    low = np.minimum(config.workspace_min_m, tool)
-    high = np.maximum(config.workspace_max_m, tool)
-    floor_m = min(config.table_clearance_m, tip_m)
-    for q in motion.path_samples(trajectory, now_ns, config.path_step_rad):
-        tool, tip_m = tool_and_tip(kinematics, q, config)
-        if not ((tool >= low - _ROUNDING) & (tool <= high + _ROUNDING)).all():
-            return Refusal(
-                Reason.OUTSIDE_WORKSPACE,
-                f"the tool would be at {np.round(tool, 3).tolist()} m; allowed "
-                f"{list(config.workspace_min_m)} to {list(config.workspace_max_m)}",
-            )
-        if not tip_m >= floor_m - _ROUNDING:
-            return Refusal(
-                Reason.OUTSIDE_WORKSPACE,
-                f"the fingertips would be {1e3 * tip_m:.1f} mm above the table; at least "
-                f"{1e3 * config.table_clearance_m:.1f} mm",
-            )
+    samples = motion.path_samples(path, config.path_step_rad)
+    tools, tips_m = tools_and_tips(kinematics, np.concatenate([measured[None], samples]), config)
+    low = np.minimum(config.workspace_min_m, tools[0]) - _ROUNDING
+    high = np.maximum(config.workspace_max_m, tools[0]) + _ROUNDING
+    inside = ((tools >= low) & (tools <= high)).all(axis=1)
+    if not inside.all():
+        return Refusal(
+            Reason.OUTSIDE_WORKSPACE,
+            f"the tool would be at {np.round(tools[int(np.argmin(inside))], 3).tolist()} m; "
+            f"allowed {list(config.workspace_min_m)} to {list(config.workspace_max_m)}",
+        )
+    floor_m = min(config.table_clearance_m, float(tips_m[0]))
+    if not (tips_m >= floor_m - _ROUNDING).all():
+        return Refusal(
+            Reason.OUTSIDE_WORKSPACE,
+            f"the fingertips would be {1e3 * tips_m.min():.1f} mm above the table; at least "
+            f"{1e3 * config.table_clearance_m:.1f} mm",
+        )
     return None
 
 
-def tool_and_tip(kinematics: Kinematics, q: Array, config: GateConfig) -> tuple[Array, float]:
-    """Tool position `(3,)` and fingertip height in base_link [m] of joints `(n_joints,)`."""
-    pose = kinematics.fk(q[:_N_ARM])
-    return pose[:3, 3], float(pose[2, 3] + config.tip_below_tool_m * pose[2, 2])
+def tools_and_tips(
+    kinematics: Kinematics, positions: Array, config: GateConfig
+) -> tuple[Array, Array]:
+    """Tools `(m, 3)` and fingertip heights `(m,)` in base_link [m] of joints `(m, n_joints)`."""
+    poses = np.array([kinematics.fk(q) for q in positions[:, :_N_ARM]])
+    return poses[:, :3, 3], poses[:, 2, 3] + config.tip_below_tool_m * poses[:, 2, 2]
 
 
 def _over(

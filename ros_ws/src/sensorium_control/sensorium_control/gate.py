@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.kinematics import JOINTS, Kinematics
+from sensorium_core.kinematics import JOINTS
 from sensorium_core.trajectory import Trajectory
 
-from sensorium_control import checks
-from sensorium_control.limits import GateConfig, load_joint_limits
+from sensorium_control.judge import Judge, Situation
+from sensorium_control.limits import GateConfig
 from sensorium_control.reasons import Decision, GateState, GateStatus, Reason, Refusal
 from sensorium_control.watches import SenseWatches, Watch
 
@@ -31,8 +31,7 @@ class Gate:
 
     def __init__(self, config: GateConfig, urdf_xml: str) -> None:
         self.config = config
-        self._kinematics = Kinematics(urdf_xml)
-        self._limits = load_joint_limits(urdf_xml, self._kinematics, config)
+        self._judge = Judge(config, urdf_xml)
         self._joints = Watch("joints", config.joints_timeout_s, config.max_future_s)
         self._senses = SenseWatches(config.required_senses, config.max_future_s)
         self._measured: Array | None = None
@@ -54,6 +53,11 @@ class Gate:
         return self._state
 
     @property
+    def cause(self) -> Refusal:
+        """Why the gate is in this state."""
+        return self._cause
+
+    @property
     def last_good(self) -> Trajectory | None:
         """The last trajectory sent to the arm, a hold included; None before the first."""
         return self._last_good
@@ -61,7 +65,8 @@ class Gate:
     def arm(self, now_ns: int) -> Decision:
         """Let motion pass from now on; also clears a stop. Refused without fresh joint states."""
         if not self._joints.fresh(now_ns):
-            return self._refuse(self._joints_silent(now_ns))
+            silence = self._joints_silent(now_ns)
+            return Decision(False, silence.reason, silence.detail)
         if self._state is GateState.ARMED:
             return Decision(True, Reason.OK, "already armed")
         self._enter(GateState.ARMED, Refusal(Reason.OK, "armed"))
@@ -88,13 +93,15 @@ class Gate:
         A refusal changes nothing: the last good trajectory goes on.
         """
         self.tick(now_ns)
-        refusal = self._refusal_by_state() or self._check(trajectory, now_ns)
+        situation = Situation(now_ns, self._measured, self._last_good, self._last_stamp_ns)
+        refusal = self._refusal_by_state() or self._judge.check(trajectory, situation)
         if refusal is not None:
             return self._refuse(refusal)
         ordered = trajectory.select(JOINTS)
         self._last_good, self._last_stamp_ns = ordered, ordered.stamp_ns
         self._accepted_ns = now_ns
         self._accepted += 1
+        self._reaction = None
         if self._state is GateState.HOLDING:
             self._enter(GateState.ARMED, Refusal(Reason.OK, "armed"))
         return Decision(True, Reason.OK, "accepted", ordered)
@@ -111,9 +118,9 @@ class Gate:
         `now_ns` is the time of reception; the stamp when left out. Values that are not finite are
         dropped, so that the silence watch trips.
         """
-        finite = np.isfinite(positions).all() and np.isfinite(velocities).all()
         shaped = positions.shape == velocities.shape == (len(JOINTS),)
-        if not (finite and shaped and self._joints.observe(stamp_ns, _or(now_ns, stamp_ns))):
+        finite = shaped and _finite(positions.tolist() + velocities.tolist())
+        if not (finite and self._joints.observe(stamp_ns, _or(now_ns, stamp_ns))):
             self._dropped += 1
             return
         self._measured = np.array(positions, dtype=np.float64)
@@ -121,12 +128,12 @@ class Gate:
     def observe_wrench(self, stamp_ns: int, wrench: Array, now_ns: int | None = None) -> None:
         """Force and torque on the tool `(6,)` [N, Nm]; too large a one stops an armed arm."""
         now = _or(now_ns, stamp_ns)
-        if wrench.shape != (6,) or not np.isfinite(wrench).all():
+        values = wrench.tolist()
+        if wrench.shape != (6,) or not _finite(values):
             self._dropped += 1
             return
         self.observe_sense("wrench", stamp_ns, now)
-        self._force_n = math.hypot(*wrench[:3].tolist())
-        torque_nm = math.hypot(*wrench[3:].tolist())
+        self._force_n, torque_nm = math.hypot(*values[:3]), math.hypot(*values[3:])
         if self._state not in (GateState.ARMED, GateState.HOLDING):
             return
         if not self._force_n <= self.config.force_limit_n:
@@ -140,6 +147,10 @@ class Gate:
         """Note that a sense delivered; names that are not required are ignored."""
         if not self._senses.observe(name, stamp_ns, _or(now_ns, stamp_ns)):
             self._dropped += 1
+
+    def drop_measurement(self) -> None:
+        """Count a message that could not be read."""
+        self._dropped += 1
 
     def tick(self, now_ns: int) -> GateState:
         """Look at the clock and at what is silent; call it often, and at least every 20 ms."""
@@ -174,25 +185,6 @@ class Gate:
             last_refusal=self._last_refusal,
             force_n=self._force_n,
             ages_s=(("joints", self._joints.age_s(now_ns)), *self._senses.ages_s(now_ns)),
-        )
-
-    def _check(self, trajectory: Trajectory, now_ns: int) -> Refusal | None:
-        measured = self._measured
-        if measured is None:
-            return Refusal(Reason.NO_JOINT_STATE, "the joints were never measured")
-        refusal = checks.check_form(trajectory, JOINTS, self.config) or checks.check_stamp(
-            trajectory, now_ns, self._last_stamp_ns, self.config
-        )
-        if refusal is not None:
-            return refusal
-        t, limits = trajectory.select(JOINTS), self._limits
-        setpoint = None if self._last_good is None else self._last_good.sample(now_ns)
-        return (
-            checks.check_positions(t, limits)
-            or checks.check_speeds(t, limits)
-            or checks.check_accelerations(t, limits)
-            or checks.check_continuity(t, now_ns, measured, setpoint, limits)
-            or checks.check_workspace(t, now_ns, measured, self._kinematics, self.config)
         )
 
     def _refusal_by_state(self) -> Refusal | None:
@@ -255,7 +247,7 @@ class Gate:
         """One waypoint; the gripper keeps its last command, so that a held object stays held."""
         if positions is None:
             return None
-        rest = np.clip(positions, self._limits.lower, self._limits.upper)
+        rest = np.clip(positions, self._judge.limits.lower, self._judge.limits.upper)
         if self._last_good is not None:
             self._grip_m = float(self._last_good.sample(now_ns)[-1])
         if self._grip_m is not None:
@@ -273,6 +265,11 @@ class Gate:
         age_s, limit_s = self._joints.age_s(now_ns), self.config.joints_timeout_s
         detail = f"joint_states are {age_s:.2f} s old; at most {limit_s} s"
         return Refusal(Reason.JOINTS_SILENT, detail)
+
+
+def _finite(values: list[float]) -> bool:
+    """Whether all are finite: one NaN or infinity spoils the sum. On lists, faster than numpy."""
+    return math.isfinite(sum(values))
 
 
 def _or(value: int | None, default: int) -> int:

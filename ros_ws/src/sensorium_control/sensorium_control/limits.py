@@ -35,8 +35,8 @@ class GateConfig:
     """Highest tool position in base_link."""
     tip_below_tool_m: float = 0.0125
     """How far the fingertips reach beyond the tool frame, along its z axis."""
-    table_clearance_m: float = -0.003
-    """Lowest fingertip height above the table top; negative allows for a compliant touch."""
+    table_clearance_m: float = 0.0
+    """Lowest fingertip height above the table top."""
     path_step_rad: float = 0.05
     """The tool is checked on the path at least this often, at every waypoint besides."""
     max_points: int = 64

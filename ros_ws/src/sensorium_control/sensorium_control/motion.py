@@ -1,17 +1,18 @@
 """How far, how fast and how hard a trajectory moves, between its waypoints too. Pure functions.
 
-With velocities a trajectory is a cubic in each segment. Its Bezier control points bound it: the
-curve, its speed and its acceleration stay inside the hull of theirs.
+With velocities a trajectory is a cubic in each segment: its positions stay inside the hull of its
+Bezier control points, its speed is a parabola and its acceleration a straight line.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.kinematics import ARM_JOINTS
-from sensorium_core.trajectory import Trajectory
+from sensorium_core.trajectory import Trajectory, hermite
 
 Array = NDArray[np.float64]
 _NS = 1_000_000_000
 _N_ARM = len(ARM_JOINTS)
+_SHORTEST_LEAD_S = 0.03
 
 
 def position_range(trajectory: Trajectory) -> tuple[Array, Array]:
@@ -20,37 +21,65 @@ def position_range(trajectory: Trajectory) -> tuple[Array, Array]:
     low, high = p.min(axis=0), p.max(axis=0)
     if v is None or len(p) == 1:
         return low, high
-    thirds = np.diff(trajectory.times_s)[:, None] / 3.0
+    thirds = (trajectory.times_s[1:] - trajectory.times_s[:-1])[:, None] / 3.0
     handles = np.concatenate([p[:-1] + thirds * v[:-1], p[1:] - thirds * v[1:]])
     return np.minimum(low, handles.min(axis=0)), np.maximum(high, handles.max(axis=0))
 
 
-def path_samples(trajectory: Trajectory, now_ns: int, step_rad: float) -> Array:
-    """Positions `(m, n_joints)` on the path ahead: its start, waypoints, and between them."""
-    start_s = (now_ns - trajectory.stamp_ns) / _NS
-    ahead = trajectory.times_s > start_s
-    knots = np.concatenate([trajectory.sample(now_ns)[None], trajectory.positions[ahead]])
-    times = np.concatenate([[start_s], trajectory.times_s[ahead]])
-    travel = np.abs(np.diff(knots[:, :_N_ARM], axis=0)).max(axis=1)
-    counts = np.ceil(travel / step_rad).astype(int)
-    between = [
-        trajectory.sample(trajectory.stamp_ns + round(t * _NS))
-        for i, n in enumerate(counts)
-        for t in np.linspace(times[i], times[i + 1], n + 1)[1:-1]
-    ]
-    return np.concatenate([knots, between]) if between else knots
+def as_executed(
+    trajectory: Trajectory, now_ns: int, setpoint: Array, velocity: Array
+) -> Trajectory:
+    """The motion that a joint trajectory controller makes of it at `now_ns`.
+
+    From the present setpoint `(n_joints,)` and its velocity straight to the first waypoint still
+    ahead, then along the rest. A waypoint nearer than 30 ms is judged as if it were that far: a
+    servo smooths out a shorter step.
+    """
+    times = trajectory.times_s + (trajectory.stamp_ns - now_ns) / _NS
+    ahead = times > 0.0
+    delay_s = max(0.0, _SHORTEST_LEAD_S - float(times[ahead][0]))
+    v = trajectory.velocities
+    return Trajectory(
+        now_ns,
+        trajectory.joint_names,
+        np.concatenate([[0.0], times[ahead] + delay_s]),
+        np.concatenate([setpoint[None], trajectory.positions[ahead]]),
+        None if v is None else np.concatenate([velocity[None], v[ahead]]),
+    )
+
+
+def path_samples(trajectory: Trajectory, step_rad: float) -> Array:
+    """Positions `(m, n_joints)` on the path: every waypoint, and points at most a step apart.
+
+    The step is exact for straight segments; a cubic one may stretch it by half.
+    """
+    p, v = trajectory.positions, trajectory.velocities
+    if len(p) == 1:
+        return p
+    change = p[1:] - p[:-1]
+    n = max(1, int(np.ceil(np.abs(change[:, :_N_ARM]).max() / step_rad)))
+    u = (np.arange(n) / n)[:, None, None]
+    if v is None:
+        inner = p[:-1] + u * change
+    else:
+        spans = (trajectory.times_s[1:] - trajectory.times_s[:-1])[:, None]
+        inner = hermite(p[:-1], p[1:], v[:-1] * spans, v[1:] * spans, u)
+    return np.concatenate([inner.reshape(-1, p.shape[1]), p[-1:]])
 
 
 def peak_speeds(trajectory: Trajectory) -> Array:
-    """Upper bound `(n_joints,)` on the speed along the path."""
-    slopes = _slopes(trajectory)
-    peaks = np.abs(slopes).max(axis=0, initial=0.0)
-    v = trajectory.velocities
+    """Largest speed `(n_joints,)` along the path."""
+    slopes, v = _slopes(trajectory), trajectory.velocities
     if v is None:
-        return np.asarray(peaks)
-    peaks = np.maximum(peaks, np.abs(v).max(axis=0))
-    middles = 3.0 * slopes - v[:-1] - v[1:]
-    return np.asarray(np.maximum(peaks, np.abs(middles).max(axis=0, initial=0.0)))
+        return np.asarray(np.abs(slopes).max(axis=0, initial=0.0))
+    before, after = v[:-1], v[1:]
+    handle = 3.0 * slopes - before - after
+    bend = before - 2.0 * handle + after
+    turning = (before - handle) * bend > 0
+    turning &= np.abs(before - handle) < np.abs(bend)
+    extreme = before - (before - handle) ** 2 / np.where(turning, bend, 1.0)
+    inner = np.abs(np.where(turning, extreme, 0.0)).max(axis=0, initial=0.0)
+    return np.asarray(np.maximum(inner, np.abs(v).max(axis=0)))
 
 
 def peak_accelerations(trajectory: Trajectory) -> Array:
@@ -58,10 +87,10 @@ def peak_accelerations(trajectory: Trajectory) -> Array:
 
     Without velocities the path has corners; each is spread over the half segments beside it.
     """
-    spans = np.diff(trajectory.times_s)[:, None]
+    spans = (trajectory.times_s[1:] - trajectory.times_s[:-1])[:, None]
     slopes, v = _slopes(trajectory), trajectory.velocities
     if v is None:
-        corners = np.diff(slopes, axis=0) / (0.5 * (spans[1:] + spans[:-1]))
+        corners = (slopes[1:] - slopes[:-1]) / (0.5 * (spans[1:] + spans[:-1]))
         return np.asarray(np.abs(corners).max(axis=0, initial=0.0))
     leaving = (6.0 * slopes - 4.0 * v[:-1] - 2.0 * v[1:]) / spans
     arriving = (-6.0 * slopes + 2.0 * v[:-1] + 4.0 * v[1:]) / spans
@@ -70,5 +99,5 @@ def peak_accelerations(trajectory: Trajectory) -> Array:
 
 
 def _slopes(trajectory: Trajectory) -> Array:
-    spans = np.diff(trajectory.times_s)[:, None]
-    return np.asarray(np.diff(trajectory.positions, axis=0) / spans)
+    spans = (trajectory.times_s[1:] - trajectory.times_s[:-1])[:, None]
+    return np.asarray((trajectory.positions[1:] - trajectory.positions[:-1]) / spans)

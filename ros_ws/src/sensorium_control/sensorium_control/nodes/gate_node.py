@@ -1,0 +1,204 @@
+"""The gate's process: converts messages, asks `Gate`, publishes. The only publisher to the arm.
+
+One thread, the events executor's. An exception in a callback stops the arm; the process lives on.
+"""
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import WrenchStamped
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import JointState
+from sensorium_core.contract import Contract, tabletop
+from sensorium_core.errors import MessageDecodeError, TrajectoryError
+from sensorium_core.kinematics import ARM_JOINTS, GRIPPER_JOINT, JOINTS
+from sensorium_core.nodes.messages import (
+    trajectory_from_message,
+    trajectory_to_message,
+)
+from sensorium_core.nodes.parameters import declare_config
+from sensorium_core.nodes.process import run_node
+from sensorium_core.nodes.raw import JointStateReader, read_wrench
+from sensorium_core.trajectory import Trajectory
+from sensorium_description import load_urdf
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from sensorium_control.gate import Gate
+from sensorium_control.limits import GateConfig
+from sensorium_control.nodes.status import status_message
+from sensorium_control.reasons import Reason
+
+_TICK_S = 0.01
+_STATUS_S = 0.1
+_WRENCH_QUEUE = 50
+
+
+class GateNode(Node):
+    """`command/joint_trajectory` in; `arm_controller/` and `gripper_controller/` out, or not."""
+
+    def __init__(self) -> None:
+        super().__init__("gate")
+        self._simulated_time = self.get_parameter("use_sim_time").value
+        self._gate = self._build_gate()
+        self._joint_reader = JointStateReader(JOINTS)
+        self._reported: tuple[object, ...] = ()
+        self._setup_topics()
+        self.create_service(SetBool, "gate/arm", self._guard_service(self._on_arm))
+        self.create_service(Trigger, "gate/stop", self._guard_service(self._on_stop))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_TICK_S, self._guard(self._on_tick), clock=steady)
+        self.create_timer(_STATUS_S, self._guard(self._report), clock=steady)
+
+    def _build_gate(self) -> Gate:
+        def parameter(name: str, default: object) -> Any:
+            return self.declare_parameter(name, default).value
+
+        contract_path = parameter("contract", "")
+        contract = Contract.load(Path(contract_path)) if contract_path else tabletop()
+        required = [name for name in parameter("required_senses", ["wrench"]) if name]
+        self._arm_when_ready = parameter("arm_on_start", False)
+        urdf_xml = parameter("robot_description", "") or load_urdf()
+        config = declare_config(self, GateConfig.from_contract(contract, required))
+        self._max_points = config.max_points
+        return Gate(config, urdf_xml)
+
+    def _setup_topics(self) -> None:
+        wrench_qos = QoSProfile(
+            depth=_WRENCH_QUEUE, reliability=qos_profile_sensor_data.reliability
+        )
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._arm = self.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", 10)
+        self._gripper = self.create_publisher(
+            JointTrajectory, "gripper_controller/joint_trajectory", 10
+        )
+        self._status = self.create_publisher(DiagnosticArray, "gate/status", latched)
+        self._subscribe(JointState, "joint_states", self._on_joints, qos_profile_sensor_data, True)
+        self._subscribe(WrenchStamped, "wrench", self._on_wrench, wrench_qos, True)
+        self._subscribe(
+            JointTrajectory, "command/joint_trajectory", self._on_proposal, QoSProfile(depth=5)
+        )
+
+    def _subscribe(
+        self, kind: type, topic: str, callback: Callable, qos: QoSProfile, raw: bool = False
+    ) -> None:
+        self.create_subscription(kind, topic, self._guard(callback), qos, raw=raw)
+
+    def _now_ns(self) -> int:
+        """Time of the node's clock; asking the system for it costs a tenth of asking rclpy."""
+        return int(self.get_clock().now().nanoseconds) if self._simulated_time else time_ns()
+
+    def _on_proposal(self, message: JointTrajectory) -> None:
+        try:
+            trajectory = trajectory_from_message(message, self._max_points)
+        except TrajectoryError as error:
+            self._gate.refuse_malformed(str(error))
+        else:
+            decision = self._gate.propose(trajectory, self._now_ns())
+            self._send(decision.trajectory)
+        self._finish()
+
+    def _on_joints(self, payload: bytes) -> None:
+        try:
+            read = self._joint_reader.read(payload)
+        except MessageDecodeError:
+            read = None
+        if read is None:
+            self._gate.drop_measurement()
+        else:
+            self._gate.observe_joints(*read, self._now_ns())
+
+    def _on_wrench(self, payload: bytes) -> None:
+        try:
+            stamp_ns, wrench = read_wrench(payload)
+        except MessageDecodeError:
+            self._gate.drop_measurement()
+            return
+        self._gate.observe_wrench(stamp_ns, wrench, self._now_ns())
+        self._finish()
+
+    def _on_tick(self) -> None:
+        now_ns = self._now_ns()
+        if self._arm_when_ready and self._gate.arm(now_ns).accepted:
+            self._arm_when_ready = False
+        self._gate.tick(now_ns)
+        self._finish()
+
+    def _on_arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._arm_when_ready = False
+        if request.data:
+            decision = self._gate.arm(self._now_ns())
+            response.success, response.message = decision.accepted, decision.detail
+        else:
+            self._gate.disarm(self._now_ns())
+            response.success, response.message = True, self._gate.state.value
+        self._finish()
+        return response
+
+    def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._arm_when_ready = False
+        self._gate.stop(self._now_ns(), Reason.OPERATOR_STOP, "somebody called gate/stop")
+        response.success, response.message = True, "stopped; call gate/arm to go on"
+        self._finish()
+        return response
+
+    def _finish(self) -> None:
+        """Send the hold that the last call may have caused, and tell when something changed."""
+        self._send(self._gate.pop_reaction())
+        cause = self._gate.cause
+        if (self._gate.state, cause.reason) != self._reported:
+            self._reported = (self._gate.state, cause.reason)
+            self.get_logger().info(f"{self._gate.state.value}: {cause.detail}")
+            self._report()
+
+    def _send(self, trajectory: Trajectory | None) -> None:
+        if trajectory is not None:
+            self._arm.publish(trajectory_to_message(trajectory.select(ARM_JOINTS)))
+            self._gripper.publish(trajectory_to_message(trajectory.select((GRIPPER_JOINT,))))
+
+    def _report(self) -> None:
+        now_ns = self._now_ns()
+        self._status.publish(status_message(self._gate.status(now_ns), now_ns))
+
+    def _guard(self, callback: Callable) -> Callable:
+        """The callback, behind the boundary where an exception stops the arm."""
+
+        def guarded(*args: Any) -> None:
+            try:
+                callback(*args)
+            except Exception as error:  # noqa: BLE001 - the node's boundary: stop, tell, live on
+                self._fail(error)
+
+        return guarded
+
+    def _guard_service(self, callback: Callable) -> Callable:
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return callback(request, response)
+            except Exception as error:  # noqa: BLE001 - the node's boundary: stop, tell, live on
+                self._fail(error)
+                response.success, response.message = False, f"internal error: {error}"
+                return response
+
+        return guarded
+
+    def _fail(self, error: Exception) -> None:
+        self.get_logger().error(traceback.format_exc())
+        detail = f"{type(error).__name__}: {error}"
+        self._gate.stop(self._now_ns(), Reason.INTERNAL_ERROR, detail)
+        self._finish()
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the gate until SIGINT or SIGTERM."""
+    run_node(GateNode, args)
+
+
+if __name__ == "__main__":
+    main()

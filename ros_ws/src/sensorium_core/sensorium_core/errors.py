@@ -209,3 +209,27 @@ class CacheError(SensoriumError):
 
     def __init__(self, path: object, problem: str, remedy: str) -> None:
         super().__init__(f"cache {path}: {problem}; {remedy}")
+
+
+class ParityError(SensoriumError):
+    """An exported file that does not compute what torch computes."""
+
+    def __init__(self, worst: float, tolerance: float) -> None:
+        super().__init__(
+            f"the exported policy differs from torch by {worst:.2g}, more than {tolerance:g}; "
+            "do not ship it: compare the exporter's versions with requirements/"
+        )
+
+
+class FaultError(SensoriumError):
+    """A sensor fault that the simulator does not know."""
+
+    def __init__(self, sensor: str, got: str, allowed: str) -> None:
+        super().__init__(f"fault.{sensor} = {got!r}; expected {allowed}")
+
+
+class EpisodeError(SensoriumError):
+    """An episode that the simulator cannot set up."""
+
+    def __init__(self, problem: str, allowed: str) -> None:
+        super().__init__(f"episode {problem}; expected {allowed}")

@@ -77,8 +77,9 @@ class Memory:
 
 
 def press_force_n(wrench_window: NDArray[np.generic]) -> float:
-    """Robust push against the tool axis in a wrench window `(n, 6)`: median of the newest 5 [N]."""
-    return float(np.median(-wrench_window[-5:, 2].astype(np.float64)))
+    """Largest push against the tool axis in a wrench window `(n, 6)`, averaged over 3 samples [N]."""
+    push = -wrench_window[:, 2].astype(np.float64)
+    return float(np.convolve(push, np.full(3, 1 / 3), mode="valid").max())
 
 
 def reference_pose(

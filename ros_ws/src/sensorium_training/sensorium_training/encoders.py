@@ -20,9 +20,9 @@ class NetConfig:
 
     width: int = 96
     """Channels of every token."""
-    anchors: int = 48
+    anchors: int = 40
     """Cloud points around which neighbours are grouped."""
-    neighbours: int = 16
+    neighbours: int = 24
     point_channels: int = 40
     head: int = 320
     horizon: int = 8

@@ -28,7 +28,7 @@ class Labels:
     extent: Tensor
     """`(b,)` its size [m]."""
     present: Tensor
-    """`(b,)` 1 when the object meant is in the scene; otherwise only presence is trained."""
+    """`(b,)` 1: the object meant is there; 0: it is not; 0.5: there but hidden from view."""
     done: Tensor
     heading: Tensor
     """`(b, 3)`: cos and sin of four times its yaw, and whether it has one."""
@@ -52,24 +52,25 @@ WEIGHTS = {
 
 def policy_losses(out: NetOutput, labels: Labels) -> dict[str, Tensor]:
     """Unweighted terms by name; their weights are `WEIGHTS`."""
-    here = labels.present
-    count = here.sum().clamp(min=1.0)
+    here = (labels.present > 0.25).float()
+    plain = (labels.present > 0.75).float()
+    count, seen_count = here.sum().clamp(min=1.0), plain.sum().clamp(min=1.0)
     scale = out.chunk.new_tensor(_MOTION_SCALE)
     error = ((out.chunk - labels.chunk) / scale).abs().mean((1, 2))
     miss = (out.target - labels.target).abs().sum(-1) / 0.02
     member = _inside(out.anchors, labels.target, labels.extent) * out.anchor_mask
-    seen = here * (member.sum(1) > 0)
+    seen = plain * (member.sum(1) > 0)
     log_attention = torch.log_softmax(out.attention, -1)
     mass = torch.logsumexp(log_attention + torch.log(member + 1e-9), -1)
-    turned = labels.heading[:, 2] * here
+    turned = labels.heading[:, 2] * plain
     heading = (out.heading - labels.heading[:, :2]).abs().sum(-1)
     colour, shape = _naming(out, labels)
     return {
         "chunk": (error * here).sum() / count,
-        "target": (F.huber_loss(miss, torch.zeros_like(miss), reduction="none") * here).sum()
-        / count,
+        "target": (F.huber_loss(miss, torch.zeros_like(miss), reduction="none") * plain).sum()
+        / seen_count,
         "attention": -(mass * seen).sum() / seen.sum().clamp(min=1.0),
-        "present": F.binary_cross_entropy_with_logits(out.present, labels.present),
+        "present": _masked_bce(out.present, plain, 1 - here + plain),
         "done": _masked_bce(out.done, labels.done, here),
         "heading": (heading * turned).sum() / turned.sum().clamp(min=1.0),
         "colour": colour,

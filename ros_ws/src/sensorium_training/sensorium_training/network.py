@@ -83,7 +83,9 @@ class PolicyNet(nn.Module):
         self.pointing = PointingHead(config)
         self.missing = nn.Parameter(torch.randn(config.senses, w) * 0.1)
         self.identity = nn.Parameter(torch.randn(config.senses, w) * 0.1)
-        self.mix = nn.Sequential(nn.Linear(w + config.text_channels, 64), nn.Tanh(), nn.Linear(64, 1))
+        self.mix = nn.Sequential(
+            nn.Linear(w + config.text_channels, 64), nn.Tanh(), nn.Linear(64, 1, bias=False)
+        )
         self.squeeze = nn.Linear(w, 24)
         self.heading = nn.Linear(w, 2)
         geometry = 26

@@ -1,0 +1,151 @@
+"""One episode without ROS, through the streams, policy, kinematics and gate that the nodes use.
+
+The simulator's clock is the only clock. Fast senses are pushed at 100 Hz, which gives windows the
+same samples as 500 Hz does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sensorium_control.gate import Gate, GateConfig
+from sensorium_core.geometry import Camera
+from sensorium_core.language import LanguageEncoder
+from sensorium_core.policy import Policy
+from sensorium_core.trajectory import Trajectory
+from sensorium_description import load_urdf
+from sensorium_fusion.runner import Runner, State, Step
+from sensorium_sim.cell import Cell
+from sensorium_sim.scene import Scene, SceneState
+
+Array = NDArray[np.float64]
+Judge = Callable[[SceneState], tuple[bool | None, str]]
+"""Ground truth to success (None: not yet decided) and a reason."""
+
+_TICK_STEPS = 5
+"""10 ms between pushes of the fast senses."""
+_FRAME_TICKS = 10
+"""100 ms between camera frames."""
+_LATENCY_TICKS = 2
+"""A proposal reaches the arm 20 ms after its frame, as it does over ROS."""
+_SETTLE_S = 0.5
+"""After the policy is done, the judge may still wait for things to come to rest."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one episode went."""
+
+    success: bool
+    reason: str
+    state: str
+    seconds: float
+    moved_m: float
+    """Largest distance of the tool from where it started."""
+    peak_force_n: float
+    refusals: int
+    """Proposals that the gate refused."""
+
+
+class ClosedLoop:
+    """A simulated cell, a policy and a gate; runs any number of episodes."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        language: LanguageEncoder,
+        drop: frozenset[str] = frozenset(),
+        cell: Cell | None = None,
+    ) -> None:
+        self.cell = cell or Cell()
+        self._contract = policy.contract
+        self._runner = Runner(policy, language, self.cell.kinematics, drop)
+        self._urdf = load_urdf()
+
+    def run(self, scene: Scene, text: str, judge: Judge, limit_s: float = 12.0) -> Run:
+        """Say `text` in a scene and let the policy act until the judge, it or time decides."""
+        cell, runner = self.cell, self._runner
+        cell.reset(scene)
+        runner.reset()
+        self._gate = Gate(GateConfig.from_contract(self._contract, required=()), self._urdf)
+        self._camera()
+        self._pending: list[tuple[int, Trajectory]] = []
+        self._peak_n, self._moved_m, self._refused = 0.0, 0.0, 0
+        self._fast_senses()
+        self._gate.arm(cell.time_ns)
+        start, tick, resting = cell.ground_truth().tool_pose[:3], 0, 0.0
+        runner.instruct(text)
+        verdict: tuple[bool | None, str] = (None, "out of time")
+        while tick * 0.01 < limit_s:
+            if tick % _FRAME_TICKS == 0:
+                state = cell.ground_truth()
+                self._moved_m = max(
+                    self._moved_m, float(np.linalg.norm(state.tool_pose[:3] - start))
+                )
+                verdict = judge(state)
+                if verdict[0] is not None:
+                    break
+                self._frame()
+                resting = resting + 0.1 if runner.state in (State.DONE, State.REFUSED) else 0.0
+                if resting > _SETTLE_S:
+                    break
+            self._deliver(tick)
+            cell.step(_TICK_STEPS)
+            self._fast_senses()
+            tick += 1
+        words = verdict[1] if runner.state is not State.REFUSED else runner.reason
+        return Run(
+            bool(verdict[0]), words, runner.state.value, tick * 0.01, self._moved_m, self._peak_n,
+            self._refused,
+        )  # fmt: skip
+
+    def _camera(self) -> None:
+        matrix, pose = self.cell.camera_info("scene")
+        size = (96, 128)
+        k = (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
+        self._runner.set_camera(Camera(k, size, pose))
+
+    def _fast_senses(self) -> None:
+        cell, runner, now = self.cell, self._runner, self.cell.time_ns
+        position, velocity = cell.joints()
+        wrench, touch = cell.wrench(), cell.touch()
+        runner.push("joints", now, np.concatenate([position, velocity]))
+        runner.push("wrench", now, wrench)
+        runner.push("touch_left", now, touch[0])
+        runner.push("touch_right", now, touch[1])
+        self._gate.observe_joints(now, position, velocity)
+        self._gate.observe_wrench(now, wrench)
+        self._peak_n = max(self._peak_n, float(np.linalg.norm(wrench[:3])))
+        self._gate.tick(now)
+        self._react()
+
+    def _react(self) -> None:
+        reaction = self._gate.pop_reaction()
+        if reaction is not None:
+            self.cell.command(reaction)
+            self._runner.commanded(reaction)
+
+    def _frame(self) -> None:
+        cell, runner, now = self.cell, self._runner, self.cell.time_ns
+        colour, depth = cell.render("scene")
+        wrist, _ = cell.render("wrist")
+        runner.push("scene_rgb", now, colour)
+        runner.push("scene_depth", now, depth)
+        runner.push("wrist_rgb", now, wrist)
+        if runner.due(now):
+            step: Step = runner.step(now)
+            if step.trajectory is not None:
+                due = now // 10_000_000 + _LATENCY_TICKS
+                self._pending.append((due, step.trajectory))
+
+    def _deliver(self, tick: int) -> None:
+        """Hand proposals that have travelled long enough to the gate, and what passes to the arm."""
+        now = self.cell.time_ns
+        while self._pending and self._pending[0][0] <= now // 10_000_000:
+            decision = self._gate.propose(self._pending.pop(0)[1], now)
+            if decision.trajectory is None:
+                self._refused += 1
+                continue
+            self.cell.command(decision.trajectory)
+            self._runner.commanded(decision.trajectory)

@@ -1,0 +1,142 @@
+"""From bags of generated episodes to a training cache, through the same aligner as live.
+
+Each frame of the scene's depth camera becomes one row: what was known then, and labels from the
+recorded ground truth. Worker processes each build a shard; shards are joined in order.
+"""
+
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sensorium_core.contract import Contract, tabletop
+from sensorium_core.inputs import CommandHistory, Memory, reference_pose
+from sensorium_core.kinematics import Kinematics
+from sensorium_core.observation import Aligner, Observation, sense_validity
+from sensorium_description import load_urdf
+from sensorium_recording.episodes import Episode, read_episode
+from sensorium_sim.record import EpisodeTruth, read_truth
+
+from sensorium_training.cache import FIELDS, CacheWriter, Rows
+from sensorium_training.labels import Frame, label_frames
+
+_OBSERVED = (
+    "scene_rgb", "wrist_rgb", "cloud", "wrench", "touch_left", "touch_right", "joints",
+)  # fmt: skip
+
+
+class EpisodeReader:
+    """Turns one bag into rows; keeps the kinematics between bags."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._arm = Kinematics(load_urdf())
+
+    def rows(self, path: Path, number: int) -> Rows | None:
+        """Rows of one episode, or None when it holds no usable frame."""
+        episode = read_episode(path, self._contract)
+        truth = read_truth(episode)
+        observed, frames, flags = [], [], []
+        for seen, setpoint, memory in self._replay(episode):
+            state = truth.state_at(seen.t_ns)
+            if state is None or not seen.valid["joints"]:
+                continue
+            _, reference = reference_pose(setpoint, seen, self._arm)
+            fresh = Memory()
+            fresh.feel(seen)
+            press_now, peak = float(fresh.vector()[4]), float(memory.vector()[4])
+            frames.append(Frame(state, reference, seen.values["cloud"], peak, press_now))
+            observed.append(seen)
+            flags.append(sense_validity(self._contract, seen))
+        if not frames:
+            return None
+        return {
+            **{name: np.stack([o.values[name] for o in observed]) for name in _OBSERVED},
+            "reference": np.stack([f.reference for f in frames]),
+            "valid": np.stack(flags),
+            "episode": np.full(len(frames), number),
+            **self._labels(truth, frames, number),
+        }
+
+    def _labels(self, truth: EpisodeTruth, frames: list[Frame], number: int) -> Rows:
+        rng = np.random.default_rng((7, number))
+        return label_frames(truth.scene, truth.goal, truth.states[0], frames, rng)
+
+    def _replay(
+        self, episode: Episode
+    ) -> Iterator[tuple[Observation, NDArray[np.float64] | None, Memory]]:
+        """Push every message in time order; observe at each depth frame."""
+        aligner, history, memory = Aligner(self._contract), CommandHistory(), Memory()
+        if episode.camera is not None:
+            aligner.set_camera(episode.camera)
+        cursors = dict.fromkeys(episode.tracks, 0)
+        commands = list(episode.commands)
+        depth = next(m.name for m in self._contract.modalities if m.kind == "depth")
+        for stamp in episode.tracks[depth].stamps_ns.tolist():
+            for name, track in episode.tracks.items():
+                end = int(np.searchsorted(track.stamps_ns, stamp, side="right"))
+                for i in range(cursors[name], end):
+                    aligner.push(name, int(track.stamps_ns[i]), track.values[i])
+                cursors[name] = end
+            while commands and commands[0].stamp_ns < stamp:
+                history.push(commands.pop(0))
+            seen = aligner.observe(stamp)
+            memory.feel(seen)
+            yield seen, history.sample(stamp), memory
+
+
+def build_cache(
+    bags: list[Path], path: Path, workers: int, progress: Callable[[int, int], None]
+) -> None:
+    """Build (or complete) a cache of these bags; shards already done are kept."""
+    shards = [(i, bags[i : i + _SHARD], path / "shards" / f"{i:06d}") for i in _starts(bags)]
+    todo = [s for s in shards if not (s[2] / "index.json").is_file()]
+    done = len(shards) - len(todo)
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers) as pool:
+        for _ in pool.imap_unordered(_build_shard, todo):
+            done += 1
+            progress(done, len(shards))
+    _join([s[2] for s in shards], path, data_hash(bags))
+
+
+_SHARD = 50
+
+
+def _starts(bags: list[Path]) -> range:
+    return range(0, len(bags), _SHARD)
+
+
+def data_hash(bags: list[Path]) -> str:
+    """SHA-256 over names and sizes of the bags, for provenance."""
+    sha = hashlib.sha256()
+    for bag in bags:
+        size = sum(f.stat().st_size for f in bag.iterdir())
+        sha.update(f"{bag.name}:{size};".encode())
+    return sha.hexdigest()
+
+
+def _build_shard(job: tuple[int, list[Path], Path]) -> int:
+    first, bags, path = job
+    reader = EpisodeReader(tabletop())
+    writer = CacheWriter(path)
+    for offset, bag in enumerate(bags):
+        rows = reader.rows(bag, first + offset)
+        if rows is not None:
+            writer.append(rows)
+    writer.close(episodes=len(bags))
+    return first
+
+
+def _join(shards: list[Path], path: Path, digest: str) -> None:
+    """Concatenate shards field by field; they are removed as they are taken in."""
+    rows = [json.loads((s / "index.json").read_text())["rows"] for s in shards]
+    for name in FIELDS:
+        with (path / f"{name}.bin").open("wb") as out:
+            for shard in shards:
+                out.write((shard / f"{name}.bin").read_bytes())
+    index = {"rows": sum(rows), "data_hash": digest, "shards": len(shards)}
+    (path / "index.json").write_text(json.dumps(index, indent=1))

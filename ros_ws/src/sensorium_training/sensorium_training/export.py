@@ -1,0 +1,108 @@
+"""From trained weights to one self-describing ONNX file, checked against torch."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from sensorium_core.contract import Contract
+from sensorium_core.errors import ParityError
+from sensorium_core.policy import METADATA_KEY, OUTPUTS, open_session
+from torch import Tensor, nn
+
+from sensorium_training.network import PolicyNet
+
+TOLERANCE = 1e-4
+"""Largest difference between torch and ONNX Runtime that is accepted (fp32)."""
+
+
+class _Deployed(nn.Module):
+    """The network as the runtime calls it: named tensors in order, probabilities out."""
+
+    def __init__(self, net: PolicyNet, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.net, self.names = net, names
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        out = self.net(**dict(zip(self.names, tensors, strict=True)))
+        return (
+            out.chunk, out.target, torch.sigmoid(out.present), torch.sigmoid(out.done), out.weights,
+        )  # fmt: skip
+
+
+def example_inputs(contract: Contract, seed: int = 0) -> dict[str, Tensor]:
+    """Random tensors of the contract's shapes, batch 1, for tracing and parity."""
+    rng = torch.Generator().manual_seed(seed)
+    tensors: dict[str, Tensor] = {}
+    for modality in contract.modalities:
+        if modality.kind == "image":
+            shape = (1, *modality.shape)
+            tensors[modality.name] = torch.randint(0, 256, shape, generator=rng, dtype=torch.uint8)
+    cloud = torch.rand(1, contract.cloud.points, 7, generator=rng)
+    cloud[..., :3] *= 0.3
+    count = int(torch.randint(contract.cloud.points // 2, contract.cloud.points, (1,), generator=rng))
+    cloud[..., 6] = (torch.arange(contract.cloud.points) < count).float()
+    tensors["cloud"] = cloud
+    for modality in contract.modalities:
+        if modality.kind in ("vector", "joints"):
+            tensors[modality.name] = torch.randn(1, *modality.shape, generator=rng)
+    tensors["reference"] = torch.rand(1, 5, generator=rng)
+    tensors["memory"] = torch.rand(1, 5, generator=rng)
+    tensors["text"] = torch.randn(1, 4, 32, generator=rng)
+    valid = (torch.rand(1, len(contract.senses), generator=rng) > 0.2).float()
+    tensors["valid"] = valid if seed else torch.ones_like(valid)
+    return tensors
+
+
+def export(net: PolicyNet, contract: Contract, path: Path) -> float:
+    """Write the policy file; returns the largest difference from torch over 20 random inputs.
+
+    Raises `ParityError` above 1e-4 and leaves no file then.
+    """
+    net = net.eval()
+    tensors = example_inputs(contract)
+    deployed = _Deployed(net, tuple(tensors))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            deployed,
+            tuple(tensors.values()),
+            dynamo=True,
+            verbose=False,
+            input_names=list(tensors),
+            output_names=list(OUTPUTS),
+        )
+    assert program is not None
+    model = program.model_proto
+    _describe(model, contract)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    onnx.save(model, partial)
+    worst = parity(deployed, contract, partial)
+    if not worst <= TOLERANCE:
+        partial.unlink()
+        raise ParityError(worst, TOLERANCE)
+    partial.replace(path)
+    return worst
+
+
+def _describe(model: onnx.ModelProto, contract: Contract) -> None:
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, contract.to_json()
+    model.producer_name = "sensorium"
+
+
+@torch.no_grad()
+def parity(deployed: nn.Module, contract: Contract, path: Path, trials: int = 20) -> float:
+    """Largest absolute difference of any output between torch and the file."""
+    session = open_session(path)
+    worst = 0.0
+    for seed in range(trials):
+        tensors = example_inputs(contract, seed)
+        feed = {i.name: tensors[i.name].numpy() for i in session.get_inputs()}
+        ours = session.run(list(OUTPUTS), feed)
+        theirs = deployed(*tensors.values())
+        for a, b in zip(ours, theirs, strict=True):
+            worst = max(worst, float(np.abs(a - b.numpy()).max()))
+    return worst

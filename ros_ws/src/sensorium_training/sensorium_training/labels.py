@@ -1,0 +1,126 @@
+"""What would have been right, for the goal of an episode and for others that its scene allows.
+
+The experts are pure functions of the true state, so every recorded frame can teach several
+instructions; without this a policy learns that the nearest object is the target.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sensorium_core.codebook import goal_classes
+from sensorium_core.goal import COLOURS, SHAPES, Goal
+from sensorium_sim.expert_view import view_of
+from sensorium_sim.experts import Motion, expert
+from sensorium_sim.layout import absent_goals, feasible_goals
+from sensorium_sim.rollout import rollout_batch
+from sensorium_sim.scene import Scene, SceneState
+
+from sensorium_training.cache import GOALS, PRESENT_GOALS, THINGS, Rows
+
+Array = NDArray[np.float64]
+
+_BUTTON_SIZE_M = 0.05
+_VISIBLE_POINTS = 6
+"""An object with fewer points in the cloud is not asked for: nobody could see it."""
+_BUTTON_CLASS = 3
+_FAMILY_ODDS = {"pick": 0.4, "push": 0.4, "press": 0.2}
+_VAGUE = 0.25
+"""Share of goals that leave out colour or shape where the other says enough."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One step of an episode, as far as labelling needs it."""
+
+    state: SceneState
+    reference: Array
+    """Commanded tool x, y, z, yaw, open fraction `(5,)`."""
+    cloud: NDArray[np.float32]
+    peak_press: float
+    """Scaled as in `Memory.vector`, since the instruction."""
+    press_now: float
+    """The same over this frame's window only."""
+
+
+def label_frames(
+    scene: Scene, goal: Goal, start: SceneState, frames: list[Frame], rng: np.random.Generator
+) -> Rows:
+    """Label arrays of `sensorium_training.cache.FIELDS` for the frames of one episode."""
+    feasible = [g for family in _FAMILY_ODDS for g in feasible_goals(scene, family)]
+    odds = np.array([_FAMILY_ODDS[g.family] for g in feasible])
+    odds /= np.array([sum(f.family == g.family for f in feasible) for g in feasible])
+    absent = absent_goals(scene)
+    columns: dict[str, list[Array]] = {k: [] for k in ("goal", "memory", "target", "heading", "flags")}
+    views, wanted = [], []
+    for frame in frames:
+        picks = rng.choice(len(feasible), PRESENT_GOALS - 1, p=odds / odds.sum())
+        told = [(goal, start)]
+        for i in picks:
+            told.append((feasible[i], start if rng.random() < 0.3 else frame.state))
+        rows = []
+        for k, (g, since) in enumerate(told):
+            view = view_of(g, since, frame.state, frame.reference[:4])
+            views.append(view)
+            wanted.append(g)
+            rows.append(_present_row(g, view, frame, scene, rng, own=k == 0))
+        rows += [_absent_row(absent[rng.integers(len(absent))]) for _ in range(GOALS - PRESENT_GOALS)]
+        for name, column in columns.items():
+            column.append(np.stack([row[name] for row in rows]))
+    chunks = np.zeros((len(frames), GOALS, 8, 5), dtype=np.float32)
+    chunks[:, :PRESENT_GOALS] = rollout_batch(views, wanted).reshape(-1, PRESENT_GOALS, 8, 5)
+    return {
+        **{name: np.stack(column) for name, column in columns.items()},
+        "chunk": chunks,
+        **_things(frames),
+    }
+
+
+def _present_row(
+    goal: Goal, view, frame: Frame, scene: Scene, rng: np.random.Generator, own: bool
+) -> dict[str, Array]:  # type: ignore[no-untyped-def]
+    motion: Motion = expert(view, goal)
+    target, yaw = view.target[0], 4.0 * view.target_yaw[0]
+    extent = _BUTTON_SIZE_M if goal.family == "press" else 2.0 * view.half[0]
+    inside = np.abs(frame.cloud[:, :3] - target).max(1) < 0.62 * extent + 0.004
+    visible = int((inside & (frame.cloud[:, 6] > 0)).sum()) >= _VISIBLE_POINTS
+    press = frame.peak_press if own else frame.press_now
+    return {
+        "goal": np.array(goal_classes(_vaguer(goal, scene, rng))),
+        "memory": np.array([*view.anchor[0], 1.0, press]),
+        "target": np.array([*target, extent]),
+        "heading": np.array([np.cos(yaw), np.sin(yaw), view.square[0]]),
+        "flags": np.array([1.0 if visible else 0.5, motion.done[0]]),
+    }
+
+
+def _absent_row(goal: Goal) -> dict[str, Array]:
+    return {
+        "goal": np.array(goal_classes(goal)),
+        "memory": np.zeros(5),
+        "target": np.zeros(4),
+        "heading": np.zeros(3),
+        "flags": np.zeros(2),
+    }
+
+
+def _vaguer(goal: Goal, scene: Scene, rng: np.random.Generator) -> Goal:
+    """Sometimes leave out the colour or the shape, when the rest still names one object."""
+    if goal.family == "press" or rng.random() > _VAGUE:
+        return goal
+    vague = replace(goal, **{"colour" if rng.random() < 0.5 else "shape": None})
+    return vague if scene.index_of(vague) is not None else goal
+
+
+def _things(frames: list[Frame]) -> Rows:
+    """Where everything is, for the naming losses."""
+    things = np.zeros((len(frames), THINGS, 4), dtype=np.float32)
+    classes = np.zeros((len(frames), THINGS, 2), dtype=np.int8)
+    for row, frame in enumerate(frames):
+        for i, item in enumerate(frame.state.objects):
+            things[row, i] = [*item.position, item.size_m]
+            classes[row, i] = COLOURS.index(item.colour), SHAPES.index(item.shape)
+        for i, button in enumerate(frame.state.buttons):
+            things[row, 5 + i] = [*button.position, _BUTTON_SIZE_M]
+            classes[row, 5 + i] = COLOURS.index(button.colour), _BUTTON_CLASS
+    return {"things": things, "classes": classes}

@@ -1,0 +1,175 @@
+"""Imitation training of the policy network: resumable, seeded, on one machine.
+
+State is a directory: `last.pt` (weights only, no pickle of code), `ema.safetensors`, `log.jsonl`.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sensorium_training.batches import Augmentation, Batches
+from sensorium_training.cache import Cache
+from sensorium_training.encoders import NetConfig
+from sensorium_training.losses import policy_losses, total
+from sensorium_training.network import PolicyNet
+
+Progress = Callable[[int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train; every field is an option of `sensorium train`."""
+
+    minutes: float = 30.0
+    """Wall-clock budget; the learning rate's cosine ends with it."""
+    batch: int = 192
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    ema: float = 0.998
+    seed: int = 0
+    threads: int = 2
+    validation_share: float = 0.05
+    """Share of episodes kept aside to watch for overfitting."""
+    checkpoint_s: float = 60.0
+    device: str = "auto"
+
+
+class Trainer:
+    """One training run in a directory; `run` continues where a checkpoint left off."""
+
+    def __init__(self, cache: Path, directory: Path, config: TrainConfig) -> None:
+        torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        self.config, self.directory = config, directory
+        directory.mkdir(parents=True, exist_ok=True)
+        held = split_episodes(Cache(cache), config.validation_share)
+        self.device = torch.device(_device(config.device))
+        self.net = PolicyNet(NetConfig()).to(self.device)
+        self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.step, self.spent_s = 0, 0.0
+        self._resume()
+        self._train = Batches(cache, ~held, config.seed + self.step)
+        self._watch = Batches(cache, held, 1) if held.any() else None
+
+    def _resume(self) -> None:
+        path = self.directory / "last.pt"
+        if not path.is_file():
+            return
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average = state["average"]
+        self.step, self.spent_s = state["step"], state["spent_s"]
+
+    def run(self, progress: Progress) -> Path:
+        """Train until the budget is spent; returns the averaged weights' file."""
+        budget = self.config.minutes * 60.0
+        last = saved = time.monotonic()
+        while self.spent_s < budget:
+            terms = self._one_step(self.spent_s / budget)
+            now = time.monotonic()
+            self.spent_s, last = self.spent_s + now - last, now
+            if self.step % 50 == 0:
+                progress(int(self.spent_s), int(budget), terms)
+            if now - saved > self.config.checkpoint_s:
+                self._checkpoint(terms)
+                saved = now
+        self._checkpoint(self.validate())
+        return self.directory / "ema.safetensors"
+
+    def _one_step(self, progress: float) -> dict[str, float]:
+        rate = self.config.learning_rate * min(1.0, (self.step + 1) / 200)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(progress, 1.0))))
+        inputs, labels = self._train.draw(self.config.batch, Augmentation())
+        inputs, labels = _to(inputs, labels, self.device)
+        terms = policy_losses(self.net(**inputs), labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        total(terms).backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimizer.step()
+        self._average()
+        self.step += 1
+        return {name: float(term.detach()) for name, term in terms.items()}
+
+    def _average(self) -> None:
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        for name, value in self.net.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.average[name].lerp_(value.detach(), 1 - decay)
+
+    @torch.no_grad()
+    def validate(self, batches: int = 20) -> dict[str, float]:
+        """Mean terms of the averaged network over held-aside episodes, without augmentation."""
+        if self._watch is None:
+            return {}
+        net = PolicyNet(NetConfig()).to(self.device)
+        net.load_state_dict(self.average)
+        sums: dict[str, float] = {}
+        for _ in range(batches):
+            inputs, labels = _to(*self._watch.draw(256, None), self.device)
+            out = net(**inputs)
+            terms = {k: float(v) for k, v in policy_losses(out, labels).items()}
+            here, asked = labels.present > 0.75, labels.present != 0.5
+            miss = (out.target - labels.target).norm(dim=-1)[here]
+            terms["target_mm"] = float(miss.median()) * 1000
+            terms["target_within_2cm"] = float((miss < 0.02).float().mean())
+            terms["presence_right"] = float(((out.present > 0) == here)[asked].float().mean())
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + value / batches
+        return sums
+
+    def _checkpoint(self, terms: dict[str, float]) -> None:
+        state = {
+            "net": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+            "step": self.step,
+            "spent_s": self.spent_s,
+        }
+        partial = self.directory / "last.pt.part"
+        torch.save(state, partial)
+        partial.replace(self.directory / "last.pt")
+        save_file(self.average, self.directory / "ema.safetensors")
+        (self.directory / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
+        row = {"step": self.step, "spent_s": round(self.spent_s, 1), **self.validate(5), "last": terms}
+        with (self.directory / "log.jsonl").open("a") as log:
+            log.write(json.dumps(row) + "\n")
+
+
+def load_network(weights: Path) -> PolicyNet:
+    """The averaged network of a run, in evaluation mode."""
+    net = PolicyNet(NetConfig())
+    net.load_state_dict(load_file(weights))
+    return net.eval()
+
+
+def split_episodes(cache: Cache, share: float) -> NDArray[np.bool_]:
+    """Which episodes are kept aside, by a hash of their number, the same in every run."""
+    count = int(cache["episode"].max()) + 1
+    hashed = (np.arange(count, dtype=np.uint64) * np.uint64(2654435761)) % np.uint64(1000)
+    return hashed < round(share * 1000)
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _to(inputs: dict[str, Tensor], labels: object, device: torch.device) -> tuple:  # type: ignore[type-arg]
+    if device.type == "cpu":
+        return inputs, labels
+    moved = {k: v.to(device, non_blocking=True) for k, v in inputs.items()}
+    return moved, type(labels)(**{k: v.to(device) for k, v in vars(labels).items()})

@@ -15,6 +15,9 @@ setup(
     ],
     install_requires=['sensorium_core', 'sensorium_description', 'mujoco'],
     extras_require={"test": ["pytest"]},
+    entry_points={
+        "console_scripts": ["sim_node = sensorium_sim.nodes.sim_node:main"],
+    },
     zip_safe=False,
     maintainer="Sensorium developers",
     maintainer_email="dev@sensorium.invalid",

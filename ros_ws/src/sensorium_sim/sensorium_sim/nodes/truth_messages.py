@@ -1,0 +1,92 @@
+"""Ground truth and verdicts as standard messages, for people, bags and the evaluator."""
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from sensorium_core.nodes.messages import ns_to_stamp
+from std_msgs.msg import ColorRGBA
+from visualization_msgs.msg import Marker, MarkerArray
+
+from sensorium_sim.episode import Episode, Verdict
+from sensorium_sim.model import BUTTON_RADIUS_M, BUTTON_TOP_M
+from sensorium_sim.scene import RGB, SceneState
+
+_TYPES = {"cube": Marker.CUBE, "cylinder": Marker.CYLINDER, "ball": Marker.SPHERE}
+_LEVELS = {"failure": DiagnosticStatus.ERROR, "waiting": DiagnosticStatus.STALE}
+
+
+def marker_array(state: SceneState, stamp_ns: int) -> MarkerArray:
+    """Every object and button where it truly is, in base_link; `text` names it."""
+    markers = [
+        _marker(stamp_ns, "objects", index, _TYPES[item.shape], f"{item.colour} {item.shape}")
+        for index, item in enumerate(state.objects)
+    ]
+    for marker, item in zip(markers, state.objects, strict=True):
+        marker.pose = _pose(item.position, item.quat_xyzw)
+        marker.scale = Vector3(x=item.size_m, y=item.size_m, z=item.size_m)
+        marker.color = _colour(item.colour)
+    for index, button in enumerate(state.buttons):
+        name = f"{button.colour} button"
+        marker = _marker(stamp_ns, "buttons", index, Marker.CYLINDER, name)
+        middle = button.position - np.array([0.0, 0.0, BUTTON_TOP_M / 2 + button.travel_m])
+        marker.pose = _pose(middle, np.array([0.0, 0.0, 0.0, 1.0]))
+        marker.scale = Vector3(x=2 * BUTTON_RADIUS_M, y=2 * BUTTON_RADIUS_M, z=BUTTON_TOP_M)
+        marker.color = _colour(button.colour)
+        markers.append(marker)
+    return MarkerArray(markers=markers)
+
+
+def outcome_message(episode: Episode, verdict: Verdict, stamp_ns: int) -> DiagnosticArray:
+    """One `DiagnosticStatus` named `sim`; `status` is waiting, running, success or failure."""
+    goal = episode.goal
+    return diagnostics(
+        stamp_ns,
+        "sim",
+        _LEVELS.get(verdict.status, DiagnosticStatus.OK),
+        f"{verdict.status}: {verdict.reason}",
+        {
+            "status": verdict.status,
+            "reason": verdict.reason,
+            "family": "none" if goal is None else goal.family,
+            "goal": episode.goal_text,
+            "seed": str(episode.seed),
+            "elapsed_s": f"{verdict.elapsed_s:.3f}",
+            "time_limit_s": f"{episode.time_limit_s:g}",
+            "tool_travel_m": f"{verdict.travel_m:.4f}",
+        },
+    )
+
+
+def diagnostics(
+    stamp_ns: int, name: str, level: bytes, text: str, values: dict[str, str]
+) -> DiagnosticArray:
+    """A DiagnosticArray of one status."""
+    message = DiagnosticArray()
+    message.header.stamp = ns_to_stamp(stamp_ns)
+    message.status = [
+        DiagnosticStatus(
+            name=name,
+            level=level,
+            message=text,
+            values=[KeyValue(key=k, value=v) for k, v in values.items()],
+        )
+    ]
+    return message
+
+
+def _marker(stamp_ns: int, namespace: str, index: int, kind: int, text: str) -> Marker:
+    marker = Marker(ns=namespace, id=index, type=kind, action=Marker.ADD, text=text)
+    marker.header.stamp = ns_to_stamp(stamp_ns)
+    marker.header.frame_id = "base_link"
+    return marker
+
+
+def _pose(position_m: np.ndarray, quat_xyzw: np.ndarray) -> Pose:
+    x, y, z = (float(v) for v in position_m)
+    qx, qy, qz, qw = (float(v) for v in quat_xyzw)
+    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+
+
+def _colour(name: str) -> ColorRGBA:
+    r, g, b = RGB[name]
+    return ColorRGBA(r=r, g=g, b=b, a=1.0)

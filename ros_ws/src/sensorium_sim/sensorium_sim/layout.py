@@ -124,7 +124,7 @@ def _object(
         x=spot[0],
         y=spot[1],
         yaw=float(rng.uniform(-0.7, 0.7)) + quarter,
-        mass_kg=float(rng.uniform(0.05, 0.12)),
+        mass_kg=float(rng.uniform(0.10, 0.20)),
         rgb=_rgb(rng, colour),
     )
 

@@ -17,9 +17,14 @@ SHOWN_GROUP, HIDDEN_GROUP = 1, 3
 SERVO_KP = (9000.0, 9000.0, 7000.0, 1500.0, 1500.0, 900.0)
 """Stiffness of the joint servos [Nm/rad]; the velocity term is fed forward (controller.py)."""
 SERVO_KV = (380.0, 380.0, 240.0, 40.0, 40.0, 20.0)
-GRIPPER_KP, GRIPPER_KV = 3000.0, 110.0
-GRIPPER_FORCE_N = 60.0
+GRIPPER_KP, GRIPPER_KV = 3000.0, 60.0
+GRIPPER_FORCE_N = 30.0
 """Limit of the finger drive; each pad presses with half of it."""
+_FINGER_DAMPING = 90.0
+"""Friction of the finger drive [N s/m]; with its force it limits a finger to about 0.17 m/s."""
+_CONTACT_SOLREF = [0.004, 1.0]
+_CONTACT_SOLIMP = [0.95, 0.99, 0.0005, 0.5, 2.0]
+"""Stiff contacts: a held object of 0.1 kg is pressed in by about a millimetre."""
 
 BUTTON_STIFFNESS_N_PER_M = 1800.0
 BUTTON_PRELOAD_M = 0.0005
@@ -61,8 +66,9 @@ def _set_options(spec: mujoco.MjSpec, width: int, height: int) -> None:
     option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     option.jacobian = mujoco.mjtJacobian.mjJAC_DENSE
     option.impratio = 10.0
-    option.iterations = 30
-    option.ls_iterations = 15
+    # Fewer iterations leave hard grasps unsolved: the object is shot out of the fingers.
+    option.iterations = 100
+    option.ls_iterations = 50
     spec.stat.extent = 1.0
     spec.stat.center = [0.48, 0.0, 0.1]
     visual = spec.visual
@@ -95,7 +101,7 @@ def _dress_robot(spec: mujoco.MjSpec) -> None:
             if body.name.endswith(("_pad", "_finger")):
                 geom.friction = [1.2, 0.01, 0.0002]
                 geom.condim = 4
-                geom.solref = [0.004, 1.0]
+                geom.solref, geom.solimp = _CONTACT_SOLREF, _CONTACT_SOLIMP
 
 
 def _add_servos(spec: mujoco.MjSpec) -> None:
@@ -107,6 +113,7 @@ def _add_servos(spec: mujoco.MjSpec) -> None:
         _servo(spec, name, kp, kv, limit, mujoco.mjtTrn.mjTRN_JOINT, name)
     for name in ("gripper_joint", "gripper_right_joint"):
         spec.joint(name).armature = 0.05
+        spec.joint(name).damping = [_FINGER_DAMPING, 0.0, 0.0]
         spec.joint(name).actfrclimited = False
     tendon = spec.add_tendon(name="fingers")
     tendon.wrap_joint("gripper_joint", 0.5)
@@ -141,7 +148,7 @@ def _add_slot(spec: mujoco.MjSpec, index: int) -> None:
     body.add_geom(
         name=f"object_{index}", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.02, 0.02, 0.02],
         mass=0.08, group=SHOWN_GROUP, friction=[0.8, 0.005, 0.0001], condim=4,
-        solref=[0.008, 1.0],
+        solref=_CONTACT_SOLREF, solimp=_CONTACT_SOLIMP,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from sensorium_sim.model import BUTTON_CLICK_TRAVEL_M
 Array = NDArray[np.float64]
 
 _STROKE_M = 0.0425
-_FINGER_STEP_M = 0.014
+_FINGER_STEP_M = 0.015
 """Travel of a finger in 0.1 s."""
 
 

@@ -39,7 +39,7 @@ class ObjectSpec:
     x: float
     y: float
     yaw: float
-    mass_kg: float = 0.08
+    mass_kg: float = 0.15
     rgb: tuple[float, float, float] | None = None
     """Exact colour; the nominal one of the colour word when absent."""
 

@@ -1,0 +1,1 @@
+"""Checks of this machine, each with the line that mends it."""

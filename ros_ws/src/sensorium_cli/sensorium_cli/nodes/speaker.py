@@ -1,0 +1,97 @@
+"""Says an instruction over ROS and listens to what becomes of it. One thread, its own context."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensorium_core.errors import NodeUnavailableError
+from std_msgs.msg import String
+
+LATCHED = QoSProfile(
+    depth=1,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    reliability=ReliabilityPolicy.RELIABLE,
+)
+_STEP_S = 0.05
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a node says of itself."""
+
+    topic: str
+    level: int
+    """0 fine, 1 warning, 2 error, 3 stale."""
+    message: str
+    values: dict[str, str]
+
+
+class Speaker:
+    """`with Speaker("") as speaker: speaker.say("pick up the red cube", timeout_s=10.0)`."""
+
+    def __init__(self, namespace: str) -> None:
+        """Join the ROS graph, in `namespace`."""
+        self._context = Context()
+        rclpy.init(context=self._context)
+        self._node = Node("sensorium_say", namespace=namespace or None, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._publisher = self._node.create_publisher(String, "instruction", LATCHED)
+
+    def listen(self, topic: str, on_report: Callable[[Report], None]) -> None:
+        """Hand every status of a diagnostic topic to `on_report`, during `spin`."""
+
+        def unpack(array: DiagnosticArray) -> None:
+            for status in array.status:
+                values = {pair.key: pair.value for pair in status.values}
+                level = int.from_bytes(status.level, "little")
+                on_report(Report(topic, level, status.message, values))
+
+        self._node.create_subscription(DiagnosticArray, topic, unpack, 10)
+
+    def say(self, text: str, timeout_s: float) -> None:
+        """Publish an instruction once somebody listens, and wait until it has arrived.
+
+        Raises:
+            NodeUnavailableError: if nobody listens within `timeout_s`.
+        """
+        end_s = time.monotonic() + timeout_s
+        while self._publisher.get_subscription_count() == 0:
+            if time.monotonic() > end_s:
+                raise NodeUnavailableError(self._publisher.topic_name, timeout_s)
+            time.sleep(_STEP_S)
+        self._publisher.publish(String(data=text))
+        self._publisher.wait_for_all_acked(Duration(seconds=2.0))
+
+    def spin(self, duration_s: float) -> None:
+        """Take messages for a while."""
+        end_s = time.monotonic() + duration_s
+        while (left_s := end_s - time.monotonic()) > 0.0:
+            self._executor.spin_once(timeout_sec=min(left_s, _STEP_S))
+
+    def close(self) -> None:
+        """Leave the ROS graph."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def __enter__(self) -> Speaker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -85,8 +85,8 @@ class Trajectory:
         )
 
 
-def hermite(p: Array, q: Array, dp: Array, dq: Array, u: float) -> Array:
-    """Cubic Hermite value at `u` in [0, 1]; `dp`, `dq` are derivatives with respect to `u`."""
+def hermite(p: Array, q: Array, dp: Array, dq: Array, u: float | Array) -> Array:
+    """Cubic Hermite values at `u` in [0, 1]; `dp`, `dq` are derivatives with respect to `u`."""
     u2, u3 = u * u, u * u * u
     return (
         (2 * u3 - 3 * u2 + 1) * p

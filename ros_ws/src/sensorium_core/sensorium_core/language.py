@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sensorium_core.codebook import CLASSES, NOTHING, SLOTS, codebook, goal_tokens
 from sensorium_core.errors import LanguageFileError
-from sensorium_core.goal import Goal
+from sensorium_core.goal import COLOURS, SHAPES, Goal
 from sensorium_core.wordpiece import Pieces, WordPiece
 
 __all__ = ["REASONS", "Command", "LanguageEncoder", "codebook", "goal_tokens"]
@@ -30,6 +30,10 @@ REASONS = (
 )
 FORMAT = "sensorium-language-1"
 MAX_PIECES = 64
+_SURE = 0.6
+"""A slot less probable than this is not acted on."""
+_NEXT_TO = 0.4
+"""A word beside the one pointed at is named too if it has this share of its attention."""
 
 
 @dataclass(frozen=True)
@@ -97,46 +101,55 @@ class LanguageEncoder:
         pointer: NDArray[np.float32],
     ) -> Command:
         slots = {slot: _best(slot, probabilities[slot]) for slot in SLOTS}
-        named = {
-            slot: None if name == NOTHING[slot] else name for slot, (name, _) in slots.items()
-        }
-        goal = Goal(**named) if named["family"] else None  # type: ignore[arg-type]
+        goal = _goal(slots)
         scores = probabilities["reason"]
         kind = "ok" if scores[0] >= self._threshold else REASONS[1 + int(np.argmax(scores[1:]))]
-        words = explain(kind, _pointed_word(pieces, pointer)) if kind != "ok" else None
+        words = explain(kind, _pointed_words(pieces, pointer)) if kind != "ok" else None
         if kind == "ok":
-            kind, words = _check(goal)
+            kind, words = check(goal, slots)
         return Command(text, tokens, slots, goal, kind == "ok", kind, words, probabilities)
 
 
-def explain(kind: str, word: str) -> str:
-    """Say for a person why an instruction is refused; `word` is the one that gave it away."""
+def explain(kind: str, pointed: str) -> str:
+    """Say for a person why an instruction is refused; `pointed` are the words that tell."""
+    if kind == "unknown_object" and pointed in (*COLOURS, *SHAPES, "button"):
+        return f'that does not go with "{pointed}": I press buttons, and pick up or push objects'
     return {
-        "negation": f'I was told not to do it ("{word}")',
-        "unknown_skill": f'I know pick up, push and press; I do not know "{word}"',
-        "unknown_object": f'I do not know "{word}": I know cubes, cylinders, balls and buttons'
+        "negation": f'I was told not to do it ("{pointed}")',
+        "unknown_skill": f'I know pick up, push and press; I do not know "{pointed}"',
+        "unknown_object": f'I do not know "{pointed}": I know cubes, cylinders, balls and buttons'
         " in red, green, blue, yellow, purple and orange",
         "incomplete": "part of the command is missing: what to do, to which object or button, or,"
         " for a push, which way",
-        "multiple": f'I do one thing at a time, without conditions ("{word}")',
+        "multiple": f'I do one thing at a time, without conditions ("{pointed}")',
         "not_a_command": "I did not understand that as a command",
     }[kind]
 
 
-def _check(goal: Goal | None) -> tuple[str, str | None]:
+def check(goal: Goal | None, slots: Mapping[str, tuple[str, float]]) -> tuple[str, str | None]:
     """Refuse what the slots do not add up to, whatever the classifier says."""
     if goal is None:
         return "not_a_command", explain("not_a_command", "")
+    for slot, (name, probability) in slots.items():
+        if probability < _SURE:
+            return "incomplete", f"I am not sure of the {slot} (perhaps {name}); say it plainly"
+    if goal.family != "push" and goal.direction is not None:
+        return "multiple", f"a {goal.family} has no direction; I do one thing at a time"
+    if goal.family == "push" and goal.direction is None:
+        return "incomplete", "which way? say left, right, away or closer"
     if goal.family == "press":
         if goal.shape is not None:
             return "unknown_object", f"I press buttons; I do not press a {goal.shape}"
-        if goal.colour is None:
-            return "incomplete", "which button? say its colour"
-    elif goal.colour is None and goal.shape is None:
+        return ("ok", None) if goal.colour else ("incomplete", "which button? say its colour")
+    if goal.colour is None and goal.shape is None:
         return "incomplete", "which object? say its colour or its shape"
-    if goal.family == "push" and goal.direction is None:
-        return "incomplete", "which way? say left, right, away or closer"
     return "ok", None
+
+
+def _goal(slots: Mapping[str, tuple[str, float]]) -> Goal | None:
+    named = {slot: None if name == NOTHING[slot] else name for slot, (name, _) in slots.items()}
+    family = named.pop("family")
+    return Goal(family, **named) if family else None
 
 
 def _refused(text: str, kind: str, words: str) -> Command:
@@ -149,13 +162,21 @@ def _best(slot: str, probabilities: NDArray[np.float32]) -> tuple[str, float]:
     return CLASSES[slot][at], float(probabilities[at])
 
 
-def _pointed_word(pieces: Pieces, pointer: NDArray[np.float32]) -> str:
-    """The word under most of the attention that led to the refusal."""
+def _pointed_words(pieces: Pieces, pointer: NDArray[np.float32]) -> str:
+    """The words under most of the attention that led to the refusal."""
     weight = np.zeros(len(pieces.words))
     for at, word in enumerate(pieces.word_of):
         if word >= 0 and pieces.words[word][0].isalnum():
             weight[word] += pointer[at]
-    return pieces.words[int(np.argmax(weight))]
+    first = last = int(np.argmax(weight))
+    enough = weight[first] * _NEXT_TO
+    while first > 0 and weight[first - 1] > enough:
+        first -= 1
+    while last + 1 < len(weight) and weight[last + 1] > enough:
+        last += 1
+    while last + 2 < len(weight) and pieces.words[last + 1] in "'’":
+        last += 2
+    return " ".join(pieces.words[first : last + 1]).replace(" ' ", "'").replace(" ’ ", "’")
 
 
 def _open(path: Path) -> ort.InferenceSession:

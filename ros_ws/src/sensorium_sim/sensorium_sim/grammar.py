@@ -16,7 +16,7 @@ from sensorium_core.goal import COLOURS, DIRECTIONS, FAMILIES, SHAPES, Goal
 from sensorium_sim.lexicon import choose, expand, is_heldout, load, one_of, tidy
 
 SPLITS = ("train", "heldout", "unseen")
-_SIMPLE_SHARE = 0.2
+_SIMPLE_SHARE = 0.35
 _ONLY = {"push_away": "away", "push_closer": "closer"}
 
 
@@ -96,7 +96,7 @@ def name_object(goal: Goal, objects: str, rng: np.random.Generator, unseen: bool
     patterns = words["objects"][_object_kind(goal, objects)]
     values = {"det": one_of(words["determiners"], rng)}
     if goal.colour is not None:
-        values["colour"] = one_of(source["colours"][goal.colour], rng)
+        values["colour"] = choose(one_of(source["colours"][goal.colour], rng), rng)
         values["other"] = one_of([name for name in COLOURS if name != goal.colour], rng)
     if goal.shape is not None:
         values["shape"] = one_of(source["shapes"][goal.shape], rng)

@@ -14,6 +14,7 @@ from sensorium_core.goal import COLOURS, DIRECTIONS, SHAPES, Goal
 
 from sensorium_sim.grammar import all_goals, name_direction, name_object
 from sensorium_sim.lexicon import (
+    choose,
     expand,
     fields,
     is_heldout,
@@ -44,7 +45,7 @@ _LISTS = {
     "foreign": "foreign",
 }
 _BY_VOCABULARY = ("unknown_skill", "unknown_object")
-_SHARED = {"verb": "verbs", "pushverb": "pushverbs", "polite": "polite"}
+_SHARED = {"verb": "verbs", "pushverb": "pushverbs", "shoveverb": "shoveverbs", "polite": "polite"}
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnprstvwz"
 
 
@@ -156,7 +157,7 @@ class RefusalGrammar:
 
 
 def _word(kind: str, name: str, rng: np.random.Generator) -> str:
-    return one_of(load("words")[kind][name], rng)
+    return choose(one_of(load("words")[kind][name], rng), rng)
 
 
 def _actions(family: str, direction: str | None, form: str) -> tuple[str, ...]:

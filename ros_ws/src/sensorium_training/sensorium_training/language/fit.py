@@ -20,10 +20,10 @@ _UNKNOWN_SHARE = 0.02
 class FitConfig:
     """How to train."""
 
-    batch: int = 48
+    batch: int = 32
     passes: int = 1
-    body_rate: float = 1.2e-4
-    head_rate: float = 1.5e-3
+    body_rate: float = 1e-4
+    head_rate: float = 1e-3
     warmup: float = 0.08
     """Share of the steps over which the rate rises."""
     frozen_layers: int = 1

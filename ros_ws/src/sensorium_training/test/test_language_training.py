@@ -1,0 +1,181 @@
+"""The language network: trainable whole, exported faithfully, taught nothing that is held out."""
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from sensorium_core.codebook import CLASSES, SLOTS, goal_tokens
+from sensorium_core.goal import Goal
+from sensorium_core.language import MAX_PIECES, REASONS
+from sensorium_core.wordpiece import WordPiece
+from sensorium_sim.refusals import RefusalGrammar
+from sensorium_training.language.bank import TokenBank
+from sensorium_training.language.corpus import (
+    Line,
+    accepted,
+    refused,
+    sort_batches,
+    to_example,
+    unmark,
+)
+from sensorium_training.language.export import quantise, to_onnx
+from sensorium_training.language.fit import FitConfig, collate, fit, loss_of
+from sensorium_training.language.network import BodyConfig, LanguageNet
+from sensorium_training.language.pretrained import pruned_rows
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz'"
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *LETTERS, *(f"##{c}" for c in LETTERS)]
+WORDS = ["pick", "push", "red", "cube", "the", "left", "throw", "don", "t", "up", "to", "ball"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> WordPiece:
+    return WordPiece(VOCABULARY + WORDS)
+
+
+@pytest.fixture
+def net(tokenizer) -> LanguageNet:
+    return new_net(tokenizer)
+
+
+def new_net(tokenizer) -> LanguageNet:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    size = len(tokenizer.vocabulary)
+    return LanguageNet(BodyConfig(size, width=128, layers=2, heads=2, inner=192))
+
+
+@pytest.fixture(scope="module")
+def examples(tokenizer):
+    rng = np.random.default_rng(0)
+    lines = accepted(40, rng, "train", noise=True)
+    lines += refused(40, rng, RefusalGrammar("train"), noise=True)
+    return [to_example(line, tokenizer) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def exported(tokenizer):
+    return to_onnx(new_net(tokenizer))
+
+
+def test_onnx_is_torch_for_any_batch_and_length(net, exported, examples):
+    session = ort.InferenceSession(exported.SerializeToString())
+    net.eval()
+    for size in (1, 7):
+        ids = collate(examples[:size]).ids
+        with torch.no_grad():
+            wanted = net(ids)
+        got = session.run(None, {"ids": ids.numpy()})
+        for ours, theirs in zip(wanted, got, strict=True):
+            np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-4)
+
+
+def test_eight_bits_are_close_to_floats(exported, examples):
+    small = onnx.ModelProto()
+    small.CopyFrom(exported)
+    quantise(small)
+    assert small.ByteSize() < exported.ByteSize() / 2
+    ids = collate(examples).ids.numpy()
+    exact, rounded = (
+        ort.InferenceSession(model.SerializeToString()).run(None, {"ids": ids})
+        for model in (exported, small)
+    )
+    for ours, theirs in zip(exact, rounded, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=0.02)
+
+
+def test_padding_changes_nothing(net, examples):
+    net.eval()
+    alone = collate(examples[:1]).ids
+    padded = torch.cat([alone, torch.zeros((1, 9), dtype=torch.int64)], dim=1)
+    with torch.no_grad():
+        for ours, theirs in zip(net(alone)[:-1], net(padded)[:-1], strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+
+def test_every_parameter_learns(net, examples):
+    before = {name: weight.clone() for name, weight in net.named_parameters()}
+    fitting = FitConfig(batch=40, frozen_layers=0, pretrained=False, warmup=0.5)
+    fit(net, examples, fitting, np.random.default_rng(0), 1, lambda *_: None)
+    still = [name for name, weight in net.named_parameters() if torch.equal(before[name], weight)]
+    assert not [name for name in still if not name.endswith("key.bias")]
+
+
+def test_a_pretrained_body_keeps_its_words_and_lowest_layer(net, examples):
+    words, lowest = net.body.words.weight.clone(), net.body.layers[0].up.weight.clone()
+    top = net.body.layers[1].up.weight.clone()
+    fit(net, examples, FitConfig(), np.random.default_rng(0), 1, lambda *_: None)
+    assert torch.equal(words, net.body.words.weight)
+    assert torch.equal(lowest, net.body.layers[0].up.weight)
+    assert not torch.equal(top, net.body.layers[1].up.weight)
+
+
+def test_training_is_the_same_twice(tokenizer, examples):
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        net = LanguageNet(BodyConfig(len(tokenizer.vocabulary), 64, 1, 2, 64))
+        seen: list[float] = []
+        report = lambda step, steps, loss, into=seen: into.append(loss)  # noqa: E731
+        fit(net, examples, FitConfig(batch=16), np.random.default_rng(2), 1, report)
+        losses.append(seen)
+    assert losses[0] == losses[1]
+
+
+def test_what_a_refusal_names_does_not_teach_the_slots(net, tokenizer):
+    net.eval()
+    said = to_example(Line("push the red ball", None, "incomplete"), tokenizer)
+    assert tuple(said.slots) == tuple(
+        CLASSES[slot].index("none" if slot in ("family", "direction") else "unspecified")
+        for slot in SLOTS
+    )
+    loss_of(net, collate([said])).backward()
+    assert net.classifiers[SLOTS.index("colour")].weight.grad.abs().max() == 0
+    assert net.classifiers[-1].weight.grad.abs().max() > 0
+
+
+def test_marks_become_pieces(tokenizer):
+    plain, marks = unmark("please <throw> the <red> ball")
+    assert plain == "please throw the red ball"
+    example = to_example(Line(plain, None, "unknown_skill", marks), tokenizer)
+    pieces = [tokenizer.vocabulary[at] for at in example.ids[example.pointed]]
+    assert pieces == ["throw", "red"]
+    assert example.reason == REASONS.index("unknown_skill")
+
+
+def test_batches_hold_every_example_once(examples):
+    batches = sort_batches(examples, 7, np.random.default_rng(0))
+    assert sorted(id(e) for batch in batches for e in batch) == sorted(map(id, examples))
+    assert max(len(example.ids) for example in examples) <= MAX_PIECES
+
+
+def test_pruning_keeps_ids_of_special_pieces_and_every_letter():
+    vocabulary = [
+        "[PAD]",
+        "[unused0]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        "the",
+        "é",
+        "rare",
+        "z",
+    ]
+    kept = [vocabulary[row] for row in pruned_rows(vocabulary, 8)]
+    assert kept == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "z"]
+
+
+def test_the_bank_gives_tokens_of_the_goal_asked_for(tmp_path):
+    red, blue = Goal("pick", "red", "cube"), Goal("pick", "blue", "cube")
+    tokens = np.stack([goal_tokens(red), goal_tokens(blue)])
+    classes = np.asarray([[0, 0, 0, 4], [0, 2, 0, 4]])
+    TokenBank(np.asarray(["a", "b"]), tokens, classes).save(tmp_path / "bank.npz")
+    bank, rng = TokenBank.load(tmp_path / "bank.npz"), np.random.default_rng(0)
+    text, found = bank.sample(blue, rng)
+    assert text == "b"
+    np.testing.assert_array_equal(found, goal_tokens(blue))
+    assert bank.command_tokens([red, blue, red], rng).shape == (3, 4, 32)
+    absent = Goal("press", "green")
+    np.testing.assert_array_equal(bank.sample(absent, rng)[1], goal_tokens(absent))

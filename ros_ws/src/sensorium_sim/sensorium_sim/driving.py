@@ -5,6 +5,8 @@ Headless counterpart of policy, inverse kinematics and gate, for experts and tes
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.errors import KinematicsError
@@ -16,6 +18,37 @@ Array = NDArray[np.float64]
 
 MOVE_S = 0.1
 _AXES = ("x", "y", "z")
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """Noise put into an expert's motion, so that recoveries are in the data."""
+
+    jitter_m: float = 0.004
+    """Standard deviation of the length of every step's error."""
+    kick_chance: float = 0.12
+    kick_m: float = 0.02
+    kick_rad: float = 0.2
+    flip_chance: float = 0.015
+    """Chance that the gripper does the opposite for one step."""
+    low_m: float = 0.075
+    """Below this tool height nothing pushes the tool further down: it could crush what it
+    touches, which no arm would survive and no label could mend."""
+
+    def apply(
+        self, rng: np.random.Generator, dxyz: Array, dyaw: float, grip: float, height_m: float
+    ) -> tuple[Array, float, float]:
+        """A disturbed copy of one step's motion; always draws the same number of values."""
+        jitter = rng.normal(0.0, self.jitter_m / np.sqrt(3.0), 3)
+        way = rng.normal(size=3)
+        kicked, side, flipped = rng.random() < self.kick_chance, rng.random(), rng.random()
+        error = jitter
+        if kicked:
+            error = jitter + self.kick_m * way / np.linalg.norm(way)
+            dyaw = dyaw + (self.kick_rad if side < 0.5 else -self.kick_rad)
+        if height_m < self.low_m:
+            error[2] = max(error[2], 0.0) if kicked else 0.2 * error[2]
+        return dxyz + error, dyaw, 1.0 - grip if flipped < self.flip_chance else grip
 
 
 class ToolDriver:

@@ -23,6 +23,9 @@ from sensorium_sim.scene import (
 
 Array = NDArray[np.float64]
 
+_CLOSED_M = 0.008
+"""Fingers closer than this hold nothing, even when an object leans on both."""
+
 
 class GroundTruth:
     """Latches clicks and peak forces; turns MuJoCo's arrays into `SceneState`."""
@@ -118,4 +121,5 @@ class GroundTruth:
         touched = sorted({int(i) for i in objects[mine]})
         pads = self._pad_of_geom[both[:, 0]]
         between = [i for i in touched if {0, 1} <= set(pads[mine & (objects == i)].tolist())]
-        return (between[0] if between else None), tuple(touched)
+        apart = data.qpos[6] > _CLOSED_M
+        return (between[0] if between and apart else None), tuple(touched)

@@ -14,6 +14,9 @@ setup(
     ],
     install_requires=['sensorium_core'],
     extras_require={"test": ["pytest"]},
+    entry_points={
+        "console_scripts": ["fusion_node = sensorium_fusion.nodes.fusion_node:main"],
+    },
     zip_safe=False,
     maintainer="Sensorium developers",
     maintainer_email="dev@sensorium.invalid",

@@ -50,9 +50,10 @@ def joint_trajectory(
 ) -> Trajectory:
     """Trajectory of all joints through tool waypoints, from the commanded joints `start` `(7,)`.
 
+    The gripper's velocities are zero: its waypoints are set points that its controller ramps to.
     Raises `KinematicsError` when a waypoint is out of reach.
     """
-    rows = [start]
+    rows = [np.append(start[:6], min(max(start[6], 0.0), GRIPPER_OPEN_M))]
     for waypoint in waypoints:
         q = arm.ik(rows[-1][:6], waypoint[:4])
         rows.append(np.append(q, waypoint[4] * GRIPPER_OPEN_M))
@@ -60,6 +61,7 @@ def joint_trajectory(
     times = np.arange(len(rows)) * action.step_s
     velocities = finite_difference_velocities(times, positions)
     velocities[0] = start_velocity
+    velocities[:, 6] = 0.0
     return Trajectory(t_ns, action.joints, times, positions, velocities)
 
 

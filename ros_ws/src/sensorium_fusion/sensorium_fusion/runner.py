@@ -89,6 +89,12 @@ class Runner:
         self._history.clear()
         self._set_idle()
 
+    def warm_up(self) -> None:
+        """Run policy and language once on nothing, so that the first real step is not slow."""
+        seen = self._aligner.observe(0)
+        tokens = self._language.encode("stop").tokens
+        self._policy.run(policy_inputs(self.contract, seen, np.zeros(5), Memory(), tokens))
+
     def set_camera(self, camera: Camera) -> None:
         """Tell where the depth camera is; see `Aligner.set_camera`."""
         self._aligner.set_camera(camera)

@@ -21,7 +21,7 @@ class Pacer:
         step_ns: int,
         clock: Callable[[], int] = time.monotonic_ns,
         wall: Callable[[], int] = time.time_ns,
-        max_lag_s: float = 0.25,
+        max_lag_s: float = 0.08,
     ) -> None:
         self._step_ns, self._clock, self._wall = step_ns, clock, wall
         self._max_lag_ns = round(max_lag_s * _NS)

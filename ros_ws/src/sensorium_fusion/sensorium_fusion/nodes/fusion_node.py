@@ -1,0 +1,217 @@
+"""The policy as a ROS node: senses and an instruction in, proposed trajectories out.
+
+Converts messages, runs `Runner`, publishes. One thread, the events executor's. A step is taken
+when a frame of the depth camera is complete, at the frame's stamp; a slow timer steps when frames
+stay away, so that a dead camera is noticed and said.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
+from sensorium_core.contract import Contract, Modality
+from sensorium_core.errors import (
+    ContractError,
+    PolicyFileError,
+    SensoriumError,
+    TrajectoryError,
+)
+from sensorium_core.geometry import Camera
+from sensorium_core.kinematics import Kinematics
+from sensorium_core.language import LanguageEncoder
+from sensorium_core.nodes.messages import (
+    stamp_to_ns,
+    trajectory_from_message,
+    trajectory_to_message,
+)
+from sensorium_core.nodes.process import run_node
+from sensorium_core.policy import Policy
+from sensorium_description import load_urdf
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from sensorium_fusion.frames import FramePair
+from sensorium_fusion.nodes.sensor_messages import decoder, message_type
+from sensorium_fusion.nodes.step_message import step_message
+from sensorium_fusion.runner import Runner, State
+
+_IDLE_S = 0.2
+_FRAMES_GONE_S = 0.15
+_ACTIVE = (State.GROUNDING, State.ACTING, State.HOLDING)
+_COMMANDED = ("arm_controller/joint_trajectory", "gripper_controller/joint_trajectory")
+
+
+class FusionNode(Node):
+    """Topics of the policy's contract in; `command/joint_trajectory` and `policy/step` out."""
+
+    def __init__(self) -> None:
+        super().__init__("fusion")
+        urdf_xml = self._parameter("robot_description", "") or load_urdf()
+        policy = self._load_policy()
+        self.contract = policy.contract
+        language = LanguageEncoder(Path(self._parameter("language", "")))
+        self._runner = Runner(policy, language, Kinematics(urdf_xml), self._dropped_senses())
+        self._runner.warm_up()
+        self._instruction = ""
+        self._problems: dict[str, str] = {}
+        self._last_step_s = self._last_frame_s = 0.0
+        self._setup_senses(urdf_xml)
+        self._setup_topics()
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_IDLE_S, self._on_idle, clock=steady)
+        self.get_logger().info(f"policy {policy.path}, sha256 {policy.sha256[:12]}")
+
+    def _parameter(self, name: str, default: object) -> Any:
+        return self.declare_parameter(name, default).value
+
+    def _load_policy(self) -> Policy:
+        policy = Policy(Path(self._parameter("policy", "models/tabletop")))
+        wanted = self._parameter("policy_sha256", "")
+        if wanted and policy.sha256 != wanted:
+            raise PolicyFileError(
+                policy.path, f"has sha256 {policy.sha256}", f"expected {wanted}"
+            )
+        return policy
+
+    def _dropped_senses(self) -> frozenset[str]:
+        drop = frozenset(name for name in self._parameter("drop", [""]) if name)
+        unknown = sorted(drop - set(self.contract.senses))
+        if unknown:
+            raise ContractError(
+                self.contract.name, f"has no senses {unknown}", f"known: {self.contract.senses}"
+            )
+        return drop
+
+    def _setup_senses(self, urdf_xml: str) -> None:
+        for modality in self.contract.modalities:
+            self._subscribe_modality(modality)
+        depth = next(m for m in self.contract.modalities if m.kind == "depth")
+        colour = self.contract.modality(depth.name.replace("_depth", "_rgb"))
+        self._frame = FramePair(colour.max_age_s)
+        self._completes: dict[str, Callable[[int], int | None]] = {
+            colour.name: self._frame.colour,
+            depth.name: self._frame.depth,
+        }
+        mount = Kinematics(urdf_xml, tool_frame=depth.frame)
+        self._T_base_optical = mount.fk(np.zeros(6))
+        self._camera: Camera | None = None
+        prefix = depth.topic.split("/depth/")[0]
+        self.create_subscription(
+            CameraInfo, f"{prefix}/camera_info", self._on_camera_info, _sensor_qos(1)
+        )
+
+    def _subscribe_modality(self, modality: Modality) -> None:
+        decode = decoder(modality, self.contract)
+        queue = max(2, round(modality.rate_hz * 0.1))
+
+        def receive(message: Any) -> None:
+            self._on_sense(modality.name, stamp_to_ns(message.header.stamp), decode, message)
+
+        self.create_subscription(
+            message_type(modality), modality.topic, receive, _sensor_qos(queue)
+        )
+
+    def _setup_topics(self) -> None:
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._proposals = self.create_publisher(JointTrajectory, "command/joint_trajectory", 5)
+        self._steps = self.create_publisher(DiagnosticArray, "policy/step", 10)
+        for topic in _COMMANDED:
+            self.create_subscription(JointTrajectory, topic, self._on_commanded, 10)
+        self.create_subscription(String, "instruction", self._on_instruction, latched)
+        self.create_service(Trigger, "~/reset", self._on_reset)
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _on_sense(
+        self, name: str, stamp_ns: int, decode: Callable[[Any], np.ndarray], message: object
+    ) -> None:
+        try:
+            self._runner.push(name, stamp_ns, decode(message))
+        except SensoriumError as error:
+            self._note_problem(name, str(error))
+            return
+        if name in self._completes:
+            self._problems.pop(name, None)
+            frame_ns = self._completes[name](stamp_ns)
+            if frame_ns is not None:
+                self._last_frame_s = time.monotonic()
+                if self._runner.due(frame_ns):
+                    self._step(frame_ns)
+
+    def _note_problem(self, name: str, problem: str) -> None:
+        if self._problems.get(name) != problem:
+            self.get_logger().error(problem)
+        self._problems[name] = problem
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        k = message.k
+        intrinsics = (float(k[0]), float(k[4]), float(k[2]), float(k[5]))
+        size = (message.height, message.width)
+        known = self._camera
+        if known is None or (known.intrinsics, known.size) != (intrinsics, size):
+            self._camera = Camera(intrinsics, size, self._T_base_optical)
+            self._runner.set_camera(self._camera)
+
+    def _on_commanded(self, message: JointTrajectory) -> None:
+        try:
+            self._runner.commanded(trajectory_from_message(message).validate())
+        except TrajectoryError as error:
+            self._note_problem("command", str(error))
+
+    def _on_instruction(self, message: String) -> None:
+        self._instruction = message.data
+        self._runner.instruct(message.data)
+        self.get_logger().info(f"told: {message.data!r}; {self._runner.reason}")
+        if self._runner.state not in _ACTIVE:
+            self._step(self._now_ns())
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._runner.reset()
+        self._instruction = ""
+        response.success, response.message = True, "forgot senses, commands and instruction"
+        return response
+
+    def _on_idle(self) -> None:
+        """Step when no frame did: to report while idle, to notice that frames stay away."""
+        now_s = time.monotonic()
+        if now_s - self._last_step_s < _IDLE_S:
+            return
+        resting = self._runner.state not in _ACTIVE
+        gone = now_s - self._last_frame_s > _FRAMES_GONE_S
+        if resting or (gone and self._runner.due(self._now_ns())):
+            self._step(self._now_ns())
+
+    def _step(self, t_ns: int) -> None:
+        begun_ns = self._now_ns()
+        step = self._runner.step(t_ns)
+        if step.trajectory is not None:
+            self._proposals.publish(trajectory_to_message(step.trajectory))
+        sent_ns = self._now_ns()
+        step.stages_s["arrive"] = (begun_ns - t_ns) * 1e-9
+        step.stages_s["total"] = (sent_ns - t_ns) * 1e-9
+        self._steps.publish(
+            step_message(step, self.contract, self._instruction, self._problems)
+        )
+        self._last_step_s = time.monotonic()
+
+
+def _sensor_qos(depth: int) -> QoSProfile:
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the policy until SIGINT or SIGTERM."""
+    run_node(FusionNode, args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""One policy step as a diagnostic message: what was seen, how old it was, what was decided."""
+
+import math
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from sensorium_core.contract import Contract
+from sensorium_core.nodes.messages import ns_to_stamp
+
+from sensorium_fusion.runner import State, Step
+
+_LEVELS = {
+    State.HOLDING: DiagnosticStatus.WARN,
+    State.REFUSED: DiagnosticStatus.WARN,
+}
+
+
+def step_message(
+    step: Step, contract: Contract, instruction: str, problems: dict[str, str]
+) -> DiagnosticArray:
+    """One `DiagnosticStatus` named `policy`, stamped with the step's capture time.
+
+    Keys: state, reason, instruction, planned, digest; by modality `stamp_ns/`, `age_s/`,
+    `valid/`, `problem/`; by sense `weight/`; by stage `latency_s/`; when the policy ran
+    target_m, present, done.
+    """
+    message = DiagnosticArray()
+    message.header.stamp = ns_to_stamp(step.t_ns)
+    values = {**_decision(step, instruction), **_senses(step, contract)}
+    values |= {f"problem/{name}": text for name, text in problems.items()}
+    values |= {f"latency_s/{stage}": f"{s:.6f}" for stage, s in step.stages_s.items()}
+    message.status = [
+        DiagnosticStatus(
+            name="policy",
+            level=_LEVELS.get(step.state, DiagnosticStatus.OK),
+            message=f"{step.state.value}: {step.reason}",
+            values=[KeyValue(key=k, value=v) for k, v in values.items()],
+        )
+    ]
+    return message
+
+
+def _decision(step: Step, instruction: str) -> dict[str, str]:
+    values = {
+        "state": step.state.value,
+        "reason": step.reason,
+        "instruction": instruction,
+        "planned": str(step.trajectory is not None).lower(),
+    }
+    if step.output is not None:
+        values["target_m"] = " ".join(f"{v:.4f}" for v in step.output.target.tolist())
+        values["present"] = f"{step.output.present:.3f}"
+        values["done"] = f"{step.output.done:.3f}"
+        values["digest"] = step.observation.digest()
+    return values
+
+
+def _senses(step: Step, contract: Contract) -> dict[str, str]:
+    seen = step.observation
+    values = {}
+    for modality in contract.modalities:
+        name, age = modality.name, seen.age_s[modality.name]
+        values[f"stamp_ns/{name}"] = str(seen.stamps_ns[name])
+        values[f"age_s/{name}"] = f"{age:.4f}" if math.isfinite(age) else "inf"
+        values[f"valid/{name}"] = str(bool(seen.valid[name])).lower()
+    if step.output is not None:
+        weights = zip(contract.senses, step.output.weights.tolist(), strict=False)
+        values |= {f"weight/{sense}": f"{weight:.3f}" for sense, weight in weights}
+    return values

@@ -15,7 +15,7 @@ from sensorium_description import load_constants, load_urdf
 
 from sensorium_sim.controller import TrajectoryController
 from sensorium_sim.ground_truth import GroundTruth
-from sensorium_sim.model import GRIPPER_KP, GRIPPER_KV, SERVO_KP, SERVO_KV, build_spec
+from sensorium_sim.model import SERVO_KP, SERVO_KV, build_spec
 from sensorium_sim.readings import RawLog, Readings
 from sensorium_sim.rendering import CameraRig, intrinsics
 from sensorium_sim.scene import Scene, SceneState
@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 STEP_NS = 2_000_000
 """One simulation step."""
 
-_LEAD = np.array([kv / kp for kp, kv in zip(SERVO_KP, SERVO_KV, strict=True)] + [0.0])
+_LEAD_S = np.array([kv / kp for kp, kv in zip(SERVO_KP, SERVO_KV, strict=True)] + [0.0])
 _JOINT_NOISE = np.array([JOINT_POSITION_NOISE_RAD] * 7 + [JOINT_VELOCITY_NOISE_RAD_S] * 7)
 _WRENCH_NOISE = np.array([FORCE_NOISE_N] * 3 + [TORQUE_NOISE_NM] * 3)
 _JOINT_CHANNEL, _WRENCH_CHANNEL, _TOUCH_CHANNEL, _CAMERA_CHANNEL = 0, 1, 2, 3
@@ -77,8 +77,8 @@ class Cell:
         )
         self._noise = Noise(camera_width * camera_height)
         self._force = ForceReader(self.model)
-        self._truth = GroundTruth(self.model)
-        self._controller = TrajectoryController(self.joint_names, STEP_NS)
+        self._truth = GroundTruth(self.model, self.data)
+        self._controller = TrajectoryController(self.joint_names, STEP_NS, _LEAD_S)
         self._steps = 0
         self._forces_at = -1
 
@@ -96,17 +96,25 @@ class Cell:
         self._controller.reset(q)
         self._truth.reset(scene)
         self._steps, self._forces_at = 0, -1
+        self._settle_everything()
+
+    def _settle_everything(self) -> None:
+        """Places every body. With sleep on, MuJoCo leaves out those that never move by
+        themselves, and the buttons have just been put elsewhere.
+        """
+        sleep = int(mujoco.mjtEnableBit.mjENBL_SLEEP)
+        self.model.opt.enableflags &= ~sleep
         mujoco.mj_forward(self.model, self.data)
+        self.model.opt.enableflags |= sleep
 
     def step(self, n: int = 1) -> None:
         """Advances `n` steps of 2 ms, following the commanded trajectory."""
         model, data = self.model, self.data
         ctrl, advance, watch = data.ctrl, self._controller.advance, self._truth.watch
         for _ in range(n):
-            position, velocity = advance()
-            ctrl[:] = position + _LEAD * velocity
+            advance(ctrl)
             mujoco.mj_step(model, data)
-            watch(data)
+            watch()
         self._steps += n
 
     def sense(self, n: int) -> Readings:
@@ -189,7 +197,7 @@ class Cell:
 
     def ground_truth(self) -> SceneState:
         """The true state of everything, for judging and for experts; never for policies."""
-        return self._truth.read(self.data, self.time_ns)
+        return self._truth.read(self.time_ns)
 
     def close(self) -> None:
         """Frees the renderer."""

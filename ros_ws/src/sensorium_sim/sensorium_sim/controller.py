@@ -7,53 +7,70 @@ the simulation step, so that running it costs one table look-up a step.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.errors import TrajectoryError
 from sensorium_core.trajectory import Trajectory
 
 Array = NDArray[np.float64]
-_EMPTY = np.zeros((0, 7))
+
+
+@dataclass
+class _Plan:
+    """Tabulated future of one group of joints; row `k` is due after `k` steps, row 0 is now."""
+
+    positions: Array
+    velocities: Array
+    controls: Array
+    cursor: int = 0
 
 
 class TrajectoryController:
-    """Setpoints `(7,)` of the joints, one for each step of `step_ns`."""
+    """Setpoints of the joints, one for each step of `step_ns`.
 
-    def __init__(self, joints: tuple[str, ...], step_ns: int, max_horizon_s: float = 60.0) -> None:
+    Args:
+        joints: names, the gripper's last.
+        step_ns: simulation step.
+        lead_s: time `(n_joints,)` by which servos lag a moving setpoint; they are told the
+            setpoint this far ahead, along its present rate.
+    """
+
+    def __init__(
+        self, joints: tuple[str, ...], step_ns: int, lead_s: Array, max_horizon_s: float = 60.0
+    ) -> None:
         self._joints = joints
-        self._groups = (tuple(range(len(joints) - 1)), (len(joints) - 1,))
+        self._groups = (slice(0, len(joints) - 1), slice(len(joints) - 1, len(joints)))
         self._step_ns = step_ns
+        self._lead_s = lead_s
         self._max_steps = round(max_horizon_s * 1e9 / step_ns)
         self.reset(np.zeros(len(joints)))
 
     def reset(self, setpoint: Array) -> None:
         """Holds `setpoint` and forgets every trajectory."""
-        self._position = np.array(setpoint, dtype=float)
-        self._velocity = np.zeros_like(self._position)
-        self._tables: list[tuple[Array, Array]] = [(_EMPTY, _EMPTY)] * len(self._groups)
-        self._cursor = [0] * len(self._groups)
+        start = np.array(setpoint, dtype=float)
+        self._plans = [
+            _Plan(row := start[None, group], np.zeros_like(row), row) for group in self._groups
+        ]
 
     @property
     def position(self) -> Array:
-        """Present setpoint `(7,)`, a copy."""
-        return self._position.copy()
+        """Present setpoint `(n_joints,)`, a copy."""
+        return np.concatenate([plan.positions[plan.cursor] for plan in self._plans])
 
     @property
     def velocity(self) -> Array:
-        """Rate of the setpoint `(7,)`, a copy."""
-        return self._velocity.copy()
+        """Rate of the setpoint `(n_joints,)`, a copy."""
+        return np.concatenate([plan.velocities[plan.cursor] for plan in self._plans])
 
-    def advance(self) -> tuple[Array, Array]:
-        """Moves one step on; returns the setpoint and its rate `(7,)` as views."""
-        for group, columns in enumerate(self._groups):
-            positions, velocities = self._tables[group]
-            cursor = self._cursor[group]
-            if cursor < len(positions):
-                lo, hi = columns[0], columns[-1] + 1
-                self._position[lo:hi] = positions[cursor]
-                self._velocity[lo:hi] = velocities[cursor]
-                self._cursor[group] = cursor + 1
-        return self._position, self._velocity
+    def advance(self, controls: Array) -> None:
+        """Moves one step on; writes what to tell the servos into `controls` `(n_joints,)`."""
+        for plan, group in zip(self._plans, self._groups, strict=True):
+            cursor = plan.cursor + 1
+            if cursor < len(plan.controls):
+                controls[group] = plan.controls[cursor]
+                plan.cursor = cursor
 
     def command(self, trajectory: Trajectory, now_ns: int) -> bool:
         """Takes a trajectory; False when it holds nothing for the future, which changes nothing.
@@ -67,47 +84,45 @@ class TrajectoryController:
         ahead = times > 1e-6
         if not ahead.any():
             return False
-        groups = self._groups_of(trajectory)
-        for group in groups:
-            names = tuple(self._joints[i] for i in self._groups[group])
-            part = trajectory.select(names)
+        plans = list(self._plans)
+        for group in self._groups_of(trajectory):
+            part = trajectory.select(self._joints[self._groups[group]])
             velocities = None if part.velocities is None else part.velocities[ahead]
-            self._tables[group] = self._tabulate(
-                group, times[ahead], part.positions[ahead], velocities
-            )
-            self._cursor[group] = 0
+            plans[group] = self._plan(group, times[ahead], part.positions[ahead], velocities)
+        self._plans = plans
         return True
 
     def _groups_of(self, trajectory: Trajectory) -> list[int]:
         unknown = [n for n in trajectory.joint_names if n not in self._joints]
         if unknown:
             raise TrajectoryError(f"names the joints {unknown}", f"some of {self._joints}")
-        named = {self._joints.index(n) for n in trajectory.joint_names}
-        hit = [g for g, columns in enumerate(self._groups) if named & set(columns)]
-        for group in hit:
-            if not named >= set(self._groups[group]):
+        named = set(trajectory.joint_names)
+        members = [set(self._joints[group]) for group in self._groups]
+        hit = [i for i, names in enumerate(members) if named & names]
+        for i in hit:
+            if not named >= members[i]:
                 raise TrajectoryError(
                     f"names only {trajectory.joint_names}", "all joints of the arm, or none"
                 )
         return hit
 
-    def _tabulate(
+    def _plan(
         self, group: int, times: Array, positions: Array, velocities: Array | None
-    ) -> tuple[Array, Array]:
-        """Setpoints and rates at every step from now to the last waypoint."""
-        columns = list(self._groups[group])
+    ) -> _Plan:
+        """Tabulates every step from now to the last waypoint."""
+        old = self._plans[group]
         step = self._step_ns * 1e-9
         n_steps = min(int(np.ceil(times[-1] / step - 1e-6)), self._max_steps)
-        t = np.minimum(step * np.arange(1, n_steps + 1), times[-1])
+        t = np.minimum(step * np.arange(n_steps + 1), times[-1])
         knots = np.concatenate([[0.0], times])
-        values = np.vstack([self._position[columns], positions])
+        values = np.vstack([old.positions[old.cursor], positions])
         if velocities is None:
             table, rates = _linear(t, knots, values)
         else:
-            slopes = np.vstack([self._velocity[columns], velocities])
+            slopes = np.vstack([old.velocities[old.cursor], velocities])
             table, rates = _cubic(t, knots, values, slopes)
         rates[-1] = 0.0
-        return table, rates
+        return _Plan(table, rates, table + self._lead_s[self._groups[group]] * rates)
 
 
 def _segments(t: Array, knots: Array) -> tuple[NDArray[np.intp], Array, Array]:

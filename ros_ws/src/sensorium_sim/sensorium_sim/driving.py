@@ -31,7 +31,7 @@ class Disturbance:
     kick_rad: float = 0.2
     flip_chance: float = 0.015
     """Chance that the gripper does the opposite for one step."""
-    low_m: float = 0.075
+    low_m: float = 0.10
     """Below this tool height nothing pushes the tool further down: it could crush what it
     touches, which no arm would survive and no label could mend."""
 

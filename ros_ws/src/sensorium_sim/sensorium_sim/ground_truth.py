@@ -23,6 +23,8 @@ from sensorium_sim.scene import (
 
 Array = NDArray[np.float64]
 
+_TOUCHED_M = 2e-5
+"""Button travel that only a touch causes; at rest the preload holds the cap at its stop."""
 _CLOSED_M = 0.008
 """Fingers closer than this hold nothing, even when an object leans on both."""
 
@@ -30,10 +32,11 @@ _CLOSED_M = 0.008
 class GroundTruth:
     """Latches clicks and peak forces; turns MuJoCo's arrays into `SceneState`."""
 
-    def __init__(self, model: mujoco.MjModel) -> None:
+    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         self._model = model
+        self._data = data
         joints = [model.joint(f"button_{i}") for i in range(N_BUTTONS)]
-        self._travel = slice(int(joints[0].qposadr[0]), int(joints[-1].qposadr[0]) + 1)
+        self._travel = data.qpos[joints[0].qposadr[0] : joints[-1].qposadr[0] + 1]
         self._tool = model.body("tool").id
         pads = [model.body(f"{side}_pad").id for side in ("left", "right")]
         gripper = [model.body(name).id for name in GRIPPER_BODIES]
@@ -60,26 +63,27 @@ class GroundTruth:
             joint = self._model.joint(f"object_{index}")
             self._adr.append((int(joint.qposadr[0]), int(joint.dofadr[0])))
 
-    def watch(self, data: mujoco.MjData) -> None:
-        """Notes button travel and force; call after every step."""
-        np.maximum(self._peak, data.sensordata, out=self._peak)
-        travel = data.qpos[self._travel]
-        if travel.max() < BUTTON_RELEASE_TRAVEL_M and self._armed.all():
+    def watch(self) -> None:
+        """Notes button travel and force; call after every step. Costs little until touched."""
+        travel = self._travel
+        if travel[0] < _TOUCHED_M and travel[1] < _TOUCHED_M:
             return
+        np.maximum(self._peak, self._data.sensordata, out=self._peak)
         down = travel >= BUTTON_CLICK_TRAVEL_M
         self._clicks += down & self._armed
         self._armed = (self._armed & ~down) | (travel < BUTTON_RELEASE_TRAVEL_M)
 
-    def read(self, data: mujoco.MjData, time_ns: int) -> SceneState:
+    def read(self, time_ns: int) -> SceneState:
         """A snapshot that shares no memory with the simulator."""
+        data = self._data
         pose = np.eye(4)
         pose[:3, :3] = data.xmat[self._tool].reshape(3, 3)
         pose[:3, 3] = data.xpos[self._tool]
-        held, touched = self._contacts(data)
+        held, touched = self._contacts()
         return SceneState(
             time_ns=time_ns,
-            objects=tuple(self._object(data, i) for i in range(len(self._scene.objects))),
-            buttons=tuple(self._button(data, i) for i in range(N_BUTTONS)),
+            objects=tuple(self._object(i) for i in range(len(self._scene.objects))),
+            buttons=tuple(self._button(i) for i in range(N_BUTTONS)),
             tool_pose=pose_to_xyzyaw(pose),
             opening_m=float(data.qpos[6]),
             holding=held,
@@ -87,8 +91,8 @@ class GroundTruth:
             touched=touched,
         )
 
-    def _object(self, data: mujoco.MjData, index: int) -> ObjectState:
-        spec = self._scene.objects[index]
+    def _object(self, index: int) -> ObjectState:
+        spec, data = self._scene.objects[index], self._data
         qpos, dof = self._adr[index]
         w, x, y, z = data.qpos[qpos + 3 : qpos + 7]
         return ObjectState(
@@ -100,19 +104,19 @@ class GroundTruth:
             velocity=data.qvel[dof : dof + 3].copy(),
         )
 
-    def _button(self, data: mujoco.MjData, index: int) -> ButtonState:
+    def _button(self, index: int) -> ButtonState:
         spec = self._scene.buttons[index]
         return ButtonState(
             colour=spec.colour,
             position=np.array([spec.x, spec.y, BUTTON_TOP_M]),
-            travel_m=float(data.qpos[self._travel][index]),
+            travel_m=float(self._travel[index]),
             clicks=int(self._clicks[index]),
             peak_force_n=float(self._peak[index]),
         )
 
-    def _contacts(self, data: mujoco.MjData) -> tuple[int | None, tuple[int, ...]]:
+    def _contacts(self) -> tuple[int | None, tuple[int, ...]]:
         """The object between both pads, and every object that the gripper touches."""
-        pairs = data.contact.geom
+        pairs = self._data.contact.geom
         if not len(pairs):
             return None, ()
         both = np.concatenate([pairs, pairs[:, ::-1]])
@@ -121,5 +125,5 @@ class GroundTruth:
         touched = sorted({int(i) for i in objects[mine]})
         pads = self._pad_of_geom[both[:, 0]]
         between = [i for i in touched if {0, 1} <= set(pads[mine & (objects == i)].tolist())]
-        apart = data.qpos[6] > _CLOSED_M
+        apart = self._data.qpos[6] > _CLOSED_M
         return (between[0] if between and apart else None), tuple(touched)

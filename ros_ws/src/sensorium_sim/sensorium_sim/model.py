@@ -69,6 +69,8 @@ def _set_options(spec: mujoco.MjSpec, width: int, height: int) -> None:
     # Fewer iterations leave hard grasps unsolved: the object is shot out of the fingers.
     option.iterations = 100
     option.ls_iterations = 50
+    # Objects at rest cost nothing until they are touched.
+    option.enableflags |= mujoco.mjtEnableBit.mjENBL_SLEEP
     spec.stat.extent = 1.0
     spec.stat.center = [0.48, 0.0, 0.1]
     visual = spec.visual

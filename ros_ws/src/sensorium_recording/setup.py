@@ -26,9 +26,6 @@ setup(
     extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": ["recorder_node = sensorium_recording.nodes.recorder_node:main"],
-    },
-    entry_points={
-        "console_scripts": ["recorder_node = sensorium_recording.nodes.recorder_node:main"],
         "sensorium.commands": ["video = sensorium_recording.commands.video:video"],
     },
     zip_safe=False,

@@ -70,7 +70,7 @@ def encode_camera_info(
             width=size[1],
             distortion_model="plumb_bob",
             d=np.zeros(5),
-            k=np.asarray(matrix, dtype=float).reshape(9),
+            k=np.ascontiguousarray(matrix, dtype=float).reshape(9),
             r=np.eye(3).reshape(9),
             p=np.column_stack([matrix, np.zeros(3)]).reshape(12),
             binning_x=0,
@@ -98,8 +98,8 @@ def encode_trajectory(trajectory: Trajectory, frame_id: str = "") -> bytes:
         velocities = empty if trajectory.velocities is None else trajectory.velocities[i]
         points.append(
             point(
-                positions=np.asarray(trajectory.positions[i], dtype=float),
-                velocities=np.asarray(velocities, dtype=float),
+                positions=np.ascontiguousarray(trajectory.positions[i], dtype=float),
+                velocities=np.ascontiguousarray(velocities, dtype=float),
                 accelerations=empty,
                 effort=empty,
                 time_from_start=duration(sec=t_ns // NS, nanosec=t_ns % NS),

@@ -68,6 +68,24 @@ def test_rosbags_reads_the_directory(bag: Path) -> None:
     assert theirs == {(m.topic, m.log_time_ns, m.payload) for m in ours}
 
 
+def test_the_reference_library_reads_the_file_with_every_crc(bag: Path) -> None:
+    from mcap.reader import make_reader
+    from mcap.stream_reader import StreamReader
+
+    ours = {(m.topic, m.log_time_ns, m.payload) for m in BagReader(bag).messages()}
+    with (bag / "ep_0.mcap").open("rb") as stream:
+        reader = make_reader(stream, validate_crcs=True)
+        assert {(c.topic, m.log_time, m.data) for _, c, m in reader.iter_messages()} == ours
+        one = list(reader.iter_messages(["/wrench"], starting_at=10**9, ending_before=10**9 + 1))
+        assert [m.log_time for _, _, m in one] == [10**9]
+        statistics = reader.get_summary().statistics
+    assert (statistics.message_count, statistics.metadata_count) == (841, 1)
+    assert (statistics.message_start_time, statistics.chunk_count) == (10**9, 2)
+    with (bag / "ep_0.mcap").open("rb") as stream:
+        records = list(StreamReader(stream, validate_crcs=True).records)
+    assert records[-1].summary_crc != 0
+
+
 def test_we_read_what_rosbags_writes(tmp_path: Path) -> None:
     from rosbags.rosbag2 import StoragePlugin, Writer
     from rosbags.typesys import Stores, get_typestore

@@ -5,20 +5,16 @@ publisher can meet. One thread: the events executor's.
 """
 
 import importlib
-import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 from sensorium_core.contract import Contract, tabletop
 from sensorium_core.errors import SensoriumError
+from sensorium_core.nodes.process import run_node
 from std_srvs.srv import Trigger
 
 from sensorium_recording.recorder import Recorder
@@ -109,6 +105,12 @@ class RecorderNode(Node):
         ]
         self._diagnostics.publish(message)
 
+    def destroy_node(self) -> None:
+        """Close the bag, then the node."""
+        if self.recorder.recording:
+            self.get_logger().info(f"recorded {self.recorder.stop()}")
+        super().destroy_node()
+
 
 def _default(contract: Contract) -> list[str]:
     return [*(m.topic for m in contract.modalities), *EXTRA_TOPICS]
@@ -129,7 +131,7 @@ def _meeting(offers: list[QoSProfile]) -> QoSProfile:
     )
 
 
-def _answer(response: Trigger.Response, action: object) -> Trigger.Response:
+def _answer(response: Trigger.Response, action: Callable[[], Path]) -> Trigger.Response:
     try:
         response.message = str(action())
         response.success = True
@@ -141,26 +143,7 @@ def _answer(response: Trigger.Response, action: object) -> Trigger.Response:
 
 def main(args: list[str] | None = None) -> None:
     """Run until SIGINT or SIGTERM, then close the bag."""
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    ended = Future()
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        ended.set_result(None)
-
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
-    node = RecorderNode()
-    executor = EventsExecutor()
-    executor.add_node(node)
-    try:
-        while not ended.done():
-            executor.spin_until_future_complete(ended, timeout_sec=0.25)
-    finally:
-        if node.recorder.recording:
-            node.get_logger().info(f"recorded {node.recorder.stop()}")
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
+    run_node(RecorderNode, args)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,143 @@
+"""From a bag to an MP4 of the episode. Streams: memory does not grow with the bag.
+
+H.264 by libx264 where PyAV has it, since every browser plays that; else VP9, else MPEG-4 part 2.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from PIL import Image
+from sensorium_core.errors import BagError
+
+from sensorium_recording.bag_reader import BagReader, RawMessage
+from sensorium_recording.cdr import NS, decode_wrenches
+from sensorium_recording.images import decode_image
+from sensorium_recording.messages import decode_diagnostics, decode_string
+from sensorium_recording.panel import HEIGHT, WIDTH, Panel
+
+_CODECS = {
+    "libx264": {"preset": "superfast", "crf": "21", "threads": "2"},
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "33", "b": "0"},
+    "mpeg4": {"qscale": "4"},
+}
+"""Encoders in the order of preference, with their options."""
+_HOLD_S = 1.0
+"""The last frame stays this long, so that the verdict can be read."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What was made."""
+
+    path: Path
+    codec: str
+    frames: int
+    duration_s: float
+
+
+def make_video(bag: Path, output: Path, fps: int = 25) -> VideoInfo:
+    """Write an MP4 of one episode.
+
+    Raises:
+        BagError: the bag is damaged or holds no camera image.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(output.name + ".partial")
+    count = 0
+    with av.open(str(partial), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        codec = next(name for name in _CODECS if name in av.codecs_available)
+        stream = container.add_stream(codec, rate=fps, options=_CODECS[codec])
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for picture in frames(bag, fps):
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+            count += 1
+        container.mux(stream.encode())
+    partial.replace(output)
+    return VideoInfo(output, codec, count, count / fps)
+
+
+def frames(bag: Path, fps: int = 25) -> Iterator[Image.Image]:
+    """The frames of an episode's video, in the order of recording."""
+    panel = Panel()
+    update = _updates(panel)
+    start_ns: int | None = None
+    t_ns = next_ns = 0
+    for message in BagReader(bag).messages():
+        handle = update.get(_relative(message.topic))
+        if handle is None:
+            continue
+        t_ns = message.log_time_ns
+        while start_ns is not None and t_ns >= next_ns:
+            yield panel.draw(next_ns / NS, (next_ns - start_ns) / NS)
+            next_ns += NS // fps
+        handle(message)
+        if start_ns is None and panel.scene is not None:
+            start_ns = next_ns = t_ns
+    if start_ns is None:
+        raise BagError(bag, "holds no image of the scene camera", "record camera/scene/image_raw")
+    last = panel.draw(t_ns / NS, (t_ns - start_ns) / NS)
+    for _ in range(max(round(_HOLD_S * fps), 1)):
+        yield last
+
+
+def _updates(panel: Panel) -> dict[str, Callable[[RawMessage], None]]:
+    """What each topic changes in the panel."""
+
+    def scene(message: RawMessage) -> None:
+        panel.scene = decode_image(message.payload)[2]
+
+    def wrist(message: RawMessage) -> None:
+        panel.wrist = decode_image(message.payload)[2]
+
+    def wrench(message: RawMessage) -> None:
+        force = decode_wrenches([message.payload])[1][0, :3]
+        panel.force.push(message.log_time_ns / NS, (force[0], force[1], force[2]))
+
+    def touch(side: int) -> Callable[[RawMessage], None]:
+        def update(message: RawMessage) -> None:
+            force = decode_wrenches([message.payload])[1][0, :3]
+            newest = panel.touch.samples[-1][1] if panel.touch.samples else (0.0, 0.0)
+            size = float((force @ force) ** 0.5)
+            pair = (size, newest[1]) if side == 0 else (newest[0], size)
+            panel.touch.push(message.log_time_ns / NS, pair)
+
+        return update
+
+    def instruction(message: RawMessage) -> None:
+        panel.instruction = decode_string(message.payload)
+
+    def state(name: str) -> Callable[[RawMessage], None]:
+        def update(message: RawMessage) -> None:
+            statuses = decode_diagnostics(message.payload)[1]
+            if statuses:
+                panel.states[name] = (statuses[0].level, statuses[0].message)
+
+        return update
+
+    def outcome(message: RawMessage) -> None:
+        for status in decode_diagnostics(message.payload)[1]:
+            verdict = status.values.get("status")
+            if verdict in ("success", "failure"):
+                panel.verdict = (verdict == "success", status.values.get("reason", ""))
+
+    return {
+        "camera/scene/image_raw": scene,
+        "camera/wrist/image_raw": wrist,
+        "wrench": wrench,
+        "touch/left": touch(0),
+        "touch/right": touch(1),
+        "instruction": instruction,
+        "policy/step": state("policy"),
+        "gate/status": state("gate"),
+        "sim/outcome": outcome,
+    }
+
+
+def _relative(topic: str) -> str:
+    """A topic without the robot's namespace, as far as it is one of ours."""
+    parts = topic.strip("/").split("/")
+    roots = {"camera", "wrench", "touch", "instruction", "policy", "gate", "sim"}
+    start = next((i for i, part in enumerate(parts) if part in roots), 0)
+    return "/".join(parts[start:])

@@ -12,8 +12,14 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
     ],
-    install_requires=['sensorium_core'],
+    install_requires=["numpy>=1.26", "sensorium_core"],
     extras_require={"test": ["pytest"]},
+    entry_points={
+        "console_scripts": [
+            "cloud_node = sensorium_drivers.nodes.cloud_node:main",
+            "instruction_node = sensorium_drivers.nodes.instruction_node:main",
+        ],
+    },
     zip_safe=False,
     maintainer="Sensorium developers",
     maintainer_email="dev@sensorium.invalid",

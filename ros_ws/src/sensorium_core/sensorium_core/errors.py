@@ -233,3 +233,17 @@ class EpisodeError(SensoriumError):
 
     def __init__(self, problem: str, allowed: str) -> None:
         super().__init__(f"episode {problem}; expected {allowed}")
+
+
+class CloudConfigError(SensoriumError):
+    """A setting of the cloud outside its legal range."""
+
+    def __init__(self, field: str, got: object, allowed: str) -> None:
+        super().__init__(f"cloud setting {field} = {got!r}; expected {allowed}")
+
+
+class CalibrationDataError(SensoriumError):
+    """Readings from which a calibration cannot be computed."""
+
+    def __init__(self, got: str, expected: str) -> None:
+        super().__init__(f"calibration from {got}; expected {expected}")

@@ -6,7 +6,7 @@ from geometry_msgs.msg import WrenchStamped
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Image, JointState
 from sensorium_core.errors import MessageDecodeError, TrajectoryError
 from sensorium_core.nodes.messages import (
     ns_to_stamp,
@@ -14,7 +14,7 @@ from sensorium_core.nodes.messages import (
     trajectory_from_message,
     trajectory_to_message,
 )
-from sensorium_core.nodes.raw import JointStateReader, read_wrench
+from sensorium_core.nodes.raw import JointStateReader, read_image, read_wrench
 from sensorium_core.trajectory import Trajectory
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
@@ -74,6 +74,29 @@ def test_bytes_cut_short_raise_the_named_error(length):
     if length < 60:
         with pytest.raises(MessageDecodeError):
             JointStateReader(("a",)).read(payload[:length])
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.sampled_from(["rgb8", "16UC1"]), st.integers(0, 5))
+def test_a_raw_image_reads_as_the_message_does(rows, cols, encoding, padding):
+    wide = cols * (3 if encoding == "rgb8" else 2)
+    lines = np.random.default_rng(rows).integers(0, 256, (rows, wide + padding)).astype(np.uint8)
+    message = Image(height=rows, width=cols, encoding=encoding, step=wide + padding)
+    message.header.frame_id = "camera_scene_optical_frame"[: rows * 4]
+    message.data = lines.tobytes()
+    payload = serialize_message(message)
+    pixels = read_image(payload, encoding)
+    assert pixels.shape == ((rows, cols, 3) if encoding == "rgb8" else (rows, cols))
+    assert pixels.tobytes() == lines[:, :wide].tobytes()
+    with pytest.raises(MessageDecodeError):
+        read_image(payload[: len(payload) // 2], encoding)
+    with pytest.raises(MessageDecodeError, match="full"):
+        read_image(payload, "16UC1" if encoding == "rgb8" else "rgb8")
+
+
+def test_an_image_that_claims_more_than_it_holds_is_refused():
+    message = Image(height=2**20, width=2**20, encoding="rgb8", step=3 * 2**20)
+    with pytest.raises(MessageDecodeError, match="1048576"):
+        read_image(serialize_message(message), "rgb8")
 
 
 @given(stamps_ns)

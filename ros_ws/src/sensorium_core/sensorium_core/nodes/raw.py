@@ -1,4 +1,4 @@
-"""Joint states and wrenches straight from CDR bytes, for subscriptions with `raw=True`.
+"""Joint states, wrenches and images from CDR bytes, for subscriptions with `raw=True`.
 
 At 500 Hz, building a Python message costs more than everything that is done with it. Only little
 endian CDR, which every ROS 2 middleware on common processors writes.
@@ -17,6 +17,9 @@ _LITTLE_ENDIAN = b"\x00\x01"
 _STAMP_AND_LENGTH = struct.Struct("<iII")
 _SIX = struct.Struct("<6d")
 _U32 = struct.Struct("<I")
+_TWO_U32 = struct.Struct("<2I")
+_THREE_U32 = struct.Struct("<3I")
+_PIXELS = {"rgb8": (np.dtype(np.uint8), 3), "16UC1": (np.dtype("<u2"), 1)}
 
 
 def read_wrench(payload: bytes) -> tuple[int, Array]:
@@ -77,6 +80,38 @@ class JointStateReader:
         self._columns = [given.index(n) for n in self._names] if known else None
         self._n_given = len(given)
         self._prefix = payload[12:offset]
+
+
+def read_stamp(payload: bytes) -> int:
+    """Header stamp [ns] of any message that begins with a `std_msgs/Header`."""
+    return _read_header(payload, "message with a header")[0]
+
+
+def read_image(payload: bytes, encoding: str) -> NDArray[np.generic]:
+    """Pixels of a `sensor_msgs/Image` as a view: `rgb8` `(rows, cols, 3)`, `16UC1` `(rows, cols)`.
+
+    Raises `MessageDecodeError` on other encodings, and when the bytes do not fill the picture.
+    """
+    _, end = _read_header(payload, "Image")
+    try:
+        offset = _aligned(end, 4)
+        rows, cols, length = _THREE_U32.unpack_from(payload, offset)
+        got = payload[offset + 12 : offset + 11 + length].decode("ascii", "replace")
+        offset = _aligned(offset + 12 + length + 1, 4)
+        step, count = _TWO_U32.unpack_from(payload, offset)
+    except struct.error as error:
+        raise MessageDecodeError("Image", str(error), "size, encoding, step, data") from None
+    dtype, channels = _PIXELS[encoding]
+    wide = cols * channels * dtype.itemsize
+    filled = rows > 0 and step >= wide > 0 and rows * step == count
+    if got != encoding or not filled or len(payload) - offset - 8 < count:
+        words = f"is {cols}x{rows} {got!r:.20} in {len(payload)} bytes, step {step}"
+        raise MessageDecodeError("Image", words, f"a full {encoding} picture")
+    lines = np.frombuffer(payload, np.uint8, count, offset + 8).reshape(rows, step)[:, :wide]
+    if step != wide:
+        lines = np.ascontiguousarray(lines)
+    pixels = lines.view(dtype)
+    return pixels.reshape(rows, cols, channels) if channels > 1 else pixels
 
 
 def _read_header(payload: bytes, kind: str) -> tuple[int, int]:

@@ -33,9 +33,7 @@ CHECKS: tuple[tuple[str, Callable[[], Finding]], ...] = (
 
 
 @click.command()
-@click.option(
-    "--clean", is_flag=True, help="First remove what killed processes left in /dev/shm."
-)
+@click.option("--clean", is_flag=True, help="First remove what killed processes left in /dev/shm.")
 @click.option("--json", "as_json", is_flag=True, help="Write the findings as JSON.")
 @click.pass_context
 def doctor(ctx: click.Context, clean: bool, as_json: bool) -> None:

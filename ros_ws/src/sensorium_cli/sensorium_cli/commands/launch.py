@@ -54,7 +54,7 @@ def launch(
     )
     if dry_run:
         for process in launcher.plan.processes:
-            click.echo(f"{process.label}: {' '.join(process.arguments(Path('/tmp')))}")
+            click.echo(process.describe())
         return
     console.show(Line("", f"logs in {launcher.log_folder}"))
     ctx.exit(_run(launcher, console))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +64,16 @@ class Process:
                 path.write_text(item.to_yaml(), encoding="utf-8")
             line += ["--params-file", str(path)]
         return [*line, *self.tail]
+
+    def describe(self) -> str:
+        """The process for people: its command, and one line for each parameter and file."""
+        lines = [f"{self.label}: {shlex.join([*self.command, *self.tail])}"]
+        for item in self.parameters:
+            if isinstance(item, Path):
+                lines.append(f"    parameters from {item}")
+            else:
+                lines += [f"    {name}: {value!r}" for name, value in item.values.items()]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from sensorium_core.goal import COLOURS, DIRECTIONS, FAMILIES, SHAPES, Goal
 from sensorium_sim.lexicon import choose, expand, is_heldout, load, one_of, tidy
 
 SPLITS = ("train", "heldout", "unseen")
-_SIMPLE_SHARE = 0.35
+_MANNERS = (0.6, 0.25, 0.15)
+"""Shares of any wording, of the bare action, and of the plainest ones."""
 _ONLY = {"push_away": "away", "push_closer": "closer"}
 
 
@@ -44,18 +45,28 @@ def phrasings(family: str) -> tuple[Phrasing, ...]:
     """Enumerate every phrasing of a family, both splits, without repeats."""
     if family not in FAMILIES:
         raise UnknownNameError("family", family, FAMILIES)
-    unique = {(phrasing.template, phrasing.only): phrasing for phrasing in _enumerate(family)}
-    return tuple(unique.values())
+    return tuple(dict.fromkeys(_enumerate(family)))
 
 
 @cache
-def candidates(family: str, direction: str | None, heldout: bool) -> tuple[Phrasing, ...]:
-    """The phrasings of one split that can ask for this family and direction."""
-    return tuple(
+def candidates(
+    family: str, direction: str | None, heldout: bool, manner: int
+) -> tuple[Phrasing, ...]:
+    """The phrasings of one split for this family and direction, in one of three manners.
+
+    0 is any, 1 the bare action, 2 the few plainest actions; any where a manner has none.
+    """
+    core = load("commands")["core"][family]
+    pool = tuple(
         phrasing
         for phrasing in phrasings(family)
         if phrasing.heldout == heldout and phrasing.only in (None, direction)
     )
+    if manner == 1:
+        return tuple(phrasing for phrasing in pool if phrasing.simple) or pool
+    if manner == 2:
+        return tuple(phrasing for phrasing in pool if phrasing.template in core) or pool
+    return pool
 
 
 def phrases(goal: Goal, rng: np.random.Generator, split: str = "train") -> str:
@@ -69,9 +80,8 @@ def phrases(goal: Goal, rng: np.random.Generator, split: str = "train") -> str:
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
     _require_complete(goal)
-    pool = candidates(goal.family, goal.direction, split != "train")
-    if rng.random() < _SIMPLE_SHARE:
-        pool = tuple(phrasing for phrasing in pool if phrasing.simple) or pool
+    manner = int(rng.choice(len(_MANNERS), p=_MANNERS))
+    pool = candidates(goal.family, goal.direction, split != "train", manner)
     phrasing = pool[int(rng.integers(len(pool)))]
     return fill(phrasing, goal, rng, unseen=split == "unseen")
 

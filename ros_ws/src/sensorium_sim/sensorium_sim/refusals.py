@@ -46,6 +46,7 @@ _LISTS = {
 }
 _BY_VOCABULARY = ("unknown_skill", "unknown_object")
 _SHARED = {"verb": "verbs", "pushverb": "pushverbs", "shoveverb": "shoveverbs", "polite": "polite"}
+_DICTIONARY_SHARE = 0.25
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnprstvwz"
 
 
@@ -128,14 +129,18 @@ class RefusalGrammar:
             "randomword": lambda: one_of(self._dictionary, rng),
             "digits": lambda: str(rng.integers(10 ** int(rng.integers(1, 9)))),
             "punctuation": lambda: "".join(rng.choice(list("?!.,;:-_#*~ "), rng.integers(1, 6))),
-            "noun": lambda: one_of(self._nouns(rng), rng),
+            "noun": lambda: self._strange("noun", rng),
+            "strange_colour": lambda: self._strange("strange_colour", rng),
+            "strange_shape": lambda: self._strange("strange_shape", rng),
         }
         for name in self._lists:
             makers.setdefault(name, partial(one_of, self._lists[name], rng))
         return tidy(re.sub(r"\{(\w+)\}", lambda found: makers[found[1]](), pattern))
 
-    def _nouns(self, rng: np.random.Generator) -> Sequence[str]:
-        return self._dictionary if rng.random() < 0.25 else self._lists["noun"]
+    def _strange(self, name: str, rng: np.random.Generator) -> str:
+        """A strange word from its list, or now and then any word of the dictionary."""
+        words = self._dictionary if rng.random() < _DICTIONARY_SHARE else self._lists[name]
+        return one_of(words, rng)
 
     def _thing(self, rng: np.random.Generator) -> str:
         goals = self._goals["pick"]

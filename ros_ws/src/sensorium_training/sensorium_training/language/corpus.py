@@ -16,7 +16,7 @@ from sensorium_sim.grammar import all_goals, phrases
 from sensorium_sim.noise import disturb
 from sensorium_sim.refusals import RefusalGrammar
 
-_FAMILY_SHARES = (0.36, 0.44, 0.20)
+_FAMILY_SHARES = (0.34, 0.42, 0.24)
 _REASON_SHARES = (0.22, 0.20, 0.20, 0.13, 0.11, 0.14)
 
 
@@ -113,7 +113,7 @@ def _marked_words(line: Line, tokenizer: WordPiece) -> list[int]:
 
 
 def _weighted(family: str) -> list[Goal]:
-    """Whole references three times as often as those that leave out a colour or a shape."""
+    """Whole references twice as often as those that leave out a colour or a shape."""
     goals = all_goals(family)
     whole = [goal for goal in goals if goal.colour and (goal.shape or family == "press")]
-    return [*goals, *whole, *whole]
+    return [*goals, *whole]

@@ -247,3 +247,10 @@ class CalibrationDataError(SensoriumError):
 
     def __init__(self, got: str, expected: str) -> None:
         super().__init__(f"calibration from {got}; expected {expected}")
+
+
+class GenerateError(SensoriumError):
+    """Demonstrations that cannot be made."""
+
+    def __init__(self, directory: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{directory}: {problem}; {remedy}")

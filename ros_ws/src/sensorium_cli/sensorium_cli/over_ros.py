@@ -77,14 +77,16 @@ class RosCell:
         domain = free_domain()
         environment = middleware_environment({**os.environ, "ROS_DOMAIN_ID": str(domain)})
         file = package_share(BRINGUP, environment) / "launch" / "sim.launch.yaml"
-        self._launcher = self._stack.enter_context(
-            Launcher(file, self._arguments, environment, log_folder=self._log_folder)
-        )
         os.environ.update(environment)
         from sensorium_cli.nodes.cell_client import CellClient  # ROS reads the environment first.
 
-        self._client = self._stack.enter_context(CellClient(domain))
-        self._await(lambda: self._client.is_heard, "instruction", READY_S)
+        with ExitStack() as stack:
+            self._launcher = stack.enter_context(
+                Launcher(file, self._arguments, environment, log_folder=self._log_folder)
+            )
+            self._client = stack.enter_context(CellClient(domain))
+            self._await(lambda: self._client.is_heard, "instruction", READY_S)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(

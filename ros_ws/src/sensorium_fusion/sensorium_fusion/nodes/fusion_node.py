@@ -16,6 +16,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
+from sensorium_core.calibration import load_camera_calibration
 from sensorium_core.contract import Contract, Modality
 from sensorium_core.errors import (
     ContractError,
@@ -82,7 +83,7 @@ class FusionNode(Node):
         return policy
 
     def _dropped_senses(self) -> frozenset[str]:
-        drop = frozenset(name for name in self._parameter("drop", [""]) if name)
+        drop = frozenset(name for name in self._parameter("drop", "").split(",") if name)
         unknown = sorted(drop - set(self.contract.senses))
         if unknown:
             raise ContractError(
@@ -100,13 +101,19 @@ class FusionNode(Node):
             colour.name: self._frame.colour,
             depth.name: self._frame.depth,
         }
-        mount = Kinematics(urdf_xml, tool_frame=depth.frame)
-        self._T_base_optical = mount.fk(np.zeros(6))
+        self._T_base_optical = self._camera_pose(urdf_xml, depth.frame)
         self._camera: Camera | None = None
         prefix = depth.topic.split("/depth/")[0]
         self.create_subscription(
             CameraInfo, f"{prefix}/camera_info", self._on_camera_info, _sensor_qos(1)
         )
+
+    def _camera_pose(self, urdf_xml: str, frame: str) -> np.ndarray:
+        """`T_base_optical` from a calibration file, or else from the description."""
+        path = self._parameter("camera_calibration", "")
+        if path:
+            return load_camera_calibration(Path(path)).pose.matrix
+        return Kinematics(urdf_xml, tool_frame=frame).fk(np.zeros(6))
 
     def _subscribe_modality(self, modality: Modality) -> None:
         decode = decoder(modality, self.contract)

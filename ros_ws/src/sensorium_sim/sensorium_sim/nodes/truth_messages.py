@@ -37,8 +37,12 @@ def marker_array(state: SceneState, stamp_ns: int) -> MarkerArray:
 
 
 def outcome_message(episode: Episode, verdict: Verdict, stamp_ns: int) -> DiagnosticArray:
-    """One `DiagnosticStatus` named `sim`; `status` is waiting, running, success or failure."""
-    goal = episode.goal
+    """One `DiagnosticStatus` named `sim`; `status` is waiting, running, success or failure.
+
+    `done` says whether the verdict is final; only then is there a `success`.
+    """
+    goal, done = episode.goal, verdict.status in ("success", "failure")
+    final = {"success": str(verdict.status == "success").lower()} if done else {}
     return diagnostics(
         stamp_ns,
         "sim",
@@ -46,6 +50,8 @@ def outcome_message(episode: Episode, verdict: Verdict, stamp_ns: int) -> Diagno
         f"{verdict.status}: {verdict.reason}",
         {
             "status": verdict.status,
+            "done": str(done).lower(),
+            **final,
             "reason": verdict.reason,
             "family": "none" if goal is None else goal.family,
             "goal": episode.goal_text,

@@ -1,0 +1,181 @@
+"""Writes what a cell senses into a bag: the topics, types and stamps of the live nodes.
+
+One log an episode, one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sensorium_core.trajectory import Trajectory
+from sensorium_recording import geometry_messages, images, messages
+from sensorium_recording.bag_writer import BagWriter
+from sensorium_recording.cdr import PackedLayout, joint_state_layout, wrench_layout
+
+from sensorium_sim.cell import Cell
+from sensorium_sim.model import BUTTON_RADIUS_M, BUTTON_TOP_M
+from sensorium_sim.readings import Readings
+from sensorium_sim.scene import RGB, SceneState
+from sensorium_sim.scene_json import state_to_json
+
+Array = NDArray[np.float64]
+
+EPOCH_NS = 1_000_000_000
+"""Stamp of an episode's start; zero would mean "no stamp" to ROS."""
+BASE = "base_link"
+_WRENCH = "geometry_msgs/msg/WrenchStamped"
+_JOINTS = "sensor_msgs/msg/JointState"
+_TOUCH_DIVISOR = 5
+"""Pads report at 100 Hz: every fifth step."""
+_MARKERS = {"cube": 1, "ball": 2, "cylinder": 3}
+
+
+class EpisodeLog:
+    """Topics of one episode. Times are the cell's, shifted by `EPOCH_NS`."""
+
+    def __init__(
+        self,
+        bag: BagWriter,
+        cell: Cell,
+        size: tuple[int, int],
+        joint_divisor: int,
+        wrist_depth: bool,
+    ) -> None:
+        """`size` is (rows, cols) of the pictures; joints come every `joint_divisor` steps."""
+        self._bag, self._cell = bag, cell
+        self._joint_divisor, self._wrist_depth = joint_divisor, wrist_depth
+        bag.add_topic("/tf_static", messages.TRANSFORMS, latched=True)
+        bag.add_topic("/instruction", messages.STRING, latched=True)
+        self._infos: dict[str, bytes] = {}
+        for name in ("scene", "wrist"):
+            matrix, pose = cell.camera_info(name)
+            frame = _frame(name)
+            self._infos[name] = messages.encode_camera_info(0, frame, size, matrix)
+            if name == "scene":
+                poses = {frame: pose}
+                payload = geometry_messages.encode_transforms(EPOCH_NS, BASE, poses)
+                bag.write("/tf_static", messages.TRANSFORMS, EPOCH_NS, payload)
+        self._fast = {
+            "/wrench": (wrench_layout("tool"), _WRENCH),
+            "/touch/left": (wrench_layout("pad_left"), _WRENCH),
+            "/touch/right": (wrench_layout("pad_right"), _WRENCH),
+            "/joint_states": (joint_state_layout(tuple(cell.joint_names), BASE), _JOINTS),
+        }
+
+    @property
+    def now_ns(self) -> int:
+        """Stamp of the present moment."""
+        return self._cell.time_ns + EPOCH_NS
+
+    def instruct(self, text: str) -> None:
+        """What is said."""
+        payload = messages.encode_string(text)
+        self._bag.write("/instruction", messages.STRING, self.now_ns, payload)
+
+    def frame(self, state: SceneState) -> None:
+        """One exposure of both cameras, and the truth at that moment."""
+        now = self.now_ns
+        for name in ("scene", "wrist"):
+            colour, depth = self._cell.render(name)
+            prefix, frame = f"/camera/{name}", _frame(name)
+            info = _stamped(self._infos[name], now)
+            self._bag.write(f"{prefix}/camera_info", messages.CAMERA_INFO, now, info)
+            payload = images.encode_image(now, frame, colour, "rgb8")
+            self._bag.write(f"{prefix}/image_raw", images.TYPE, now, payload)
+            if name == "scene" or self._wrist_depth:
+                payload = images.encode_image(now, frame, depth, "16UC1")
+                self._bag.write(f"{prefix}/depth/image_rect_raw", images.TYPE, now, payload)
+        payload = messages.encode_string(state_to_json(replace(state, time_ns=now)))
+        self._bag.write("/sim/state", messages.STRING, now, payload)
+        markers = geometry_messages.encode_markers(now, BASE, scene_markers(state))
+        self._bag.write("/sim/ground_truth", messages.MARKERS, now, markers)
+
+    def command(self, trajectory: Trajectory) -> None:
+        """A proposed trajectory that was passed as it is, arm and gripper apart."""
+        now, stamped = self.now_ns, replace(trajectory, stamp_ns=self.now_ns)
+        names = trajectory.joint_names
+        for topic, part in (
+            ("/command/joint_trajectory", stamped),
+            ("/arm_controller/joint_trajectory", stamped.select(names[:6])),
+            ("/gripper_controller/joint_trajectory", stamped.select(names[6:])),
+        ):
+            payload = messages.encode_trajectory(part)
+            self._bag.write(topic, messages.TRAJECTORY, now, payload)
+
+    def readings(self, readings: Readings) -> None:
+        """The fast senses of consecutive steps, in the order of time."""
+        stamps = readings.stamps_ns + EPOCH_NS
+        steps = readings.stamps_ns // 2_000_000
+        slow, sparse = steps % _TOUCH_DIVISOR == 0, steps % self._joint_divisor == 0
+        torque = np.zeros((len(stamps), 3))
+        rows: list[tuple[int, str, str, bytes]] = []
+        for topic, keep, values in (
+            ("/wrench", np.ones(len(stamps), dtype=bool), readings.wrench),
+            ("/joint_states", sparse, readings.joints),
+            ("/touch/left", slow, np.hstack([readings.touch[:, 0], torque])),
+            ("/touch/right", slow, np.hstack([readings.touch[:, 1], torque])),
+        ):
+            layout, type_name = self._fast[topic]
+            payloads = layout.encode(stamps[keep], values[keep])
+            times = stamps[keep].tolist()
+            rows += [(t, topic, type_name, p) for t, p in zip(times, payloads, strict=True)]
+        rows.sort(key=_time)
+        for t, topic, type_name, payload in rows:
+            self._bag.write(topic, type_name, t, payload)
+
+    def outcome(self, status: str, reason: str, values: Mapping[str, str]) -> None:
+        """The judge's last word: success, failure, or waiting when nothing was attempted."""
+        level = {"success": 0, "failure": 2}.get(status, 3)
+        words = {"status": status, "reason": reason, **values}
+        entry = messages.Status("sim", level, f"{status}: {reason}", words)
+        payload = messages.encode_diagnostics(self.now_ns, [entry])
+        self._bag.write("/sim/outcome", messages.DIAGNOSTICS, self.now_ns, payload)
+
+
+def scene_markers(state: SceneState) -> list[messages.Marker]:
+    """Objects and buttons for RViz; their names stand in the text."""
+    upright = np.array([0.0, 0.0, 0.0, 1.0])
+    markers = [
+        messages.Marker(
+            namespace="objects",
+            id=i,
+            type=_MARKERS[item.shape],
+            position_m=item.position,
+            quat_xyzw=item.quat_xyzw,
+            size_m=np.full(3, item.size_m),
+            rgba=(*RGB[item.colour], 1.0),
+            text=f"{item.colour} {item.shape}",
+        )
+        for i, item in enumerate(state.objects)
+    ]
+    markers += [
+        messages.Marker(
+            namespace="buttons",
+            id=i,
+            type=_MARKERS["cylinder"],
+            position_m=button.position - np.array([0.0, 0.0, BUTTON_TOP_M / 2 + button.travel_m]),
+            quat_xyzw=upright,
+            size_m=np.array([2 * BUTTON_RADIUS_M, 2 * BUTTON_RADIUS_M, BUTTON_TOP_M]),
+            rgba=(*RGB[button.colour], 1.0),
+            text=f"{button.colour} button",
+        )
+        for i, button in enumerate(state.buttons)
+    ]
+    return markers
+
+
+def _frame(camera: str) -> str:
+    return f"camera_{camera}_optical_frame"
+
+
+def _stamped(payload: bytes, stamp_ns: int) -> bytes:
+    """A payload with another header stamp."""
+    layout = PackedLayout(payload, (), ())
+    return layout.encode(np.array([stamp_ns]), np.empty((1, 0)))[0]
+
+
+def _time(row: tuple[int, str, str, bytes]) -> int:
+    return row[0]

@@ -8,12 +8,22 @@ from __future__ import annotations
 import importlib
 import sys
 
+from sensorium_core.errors import SensoriumError
+
 
 def main() -> None:
-    """Import the module and call the function with the remaining arguments."""
+    """Import the module and call the function with the remaining arguments.
+
+    A deliberate error ends it with exit code 2 and without a traceback.
+    """
     module_name, _, function_name = sys.argv[1].partition(":")
     sys.argv = [module_name, *sys.argv[2:]]
-    sys.exit(getattr(importlib.import_module(module_name), function_name)())
+    function = getattr(importlib.import_module(module_name), function_name)
+    try:
+        sys.exit(function())
+    except SensoriumError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

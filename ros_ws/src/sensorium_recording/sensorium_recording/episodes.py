@@ -47,7 +47,7 @@ class Episode:
     instructions: tuple[tuple[int, str], ...]
     """`(stamp_ns, text)`, by the time of recording."""
     commands: tuple[Trajectory, ...]
-    """Commanded trajectories of arm and gripper, in order."""
+    """Commanded trajectories of all joints in the contract's order, by time."""
     camera: Camera | None
     """The depth camera, when the bag holds its intrinsics and its pose."""
     states: tuple[tuple[int, str], ...]
@@ -107,7 +107,7 @@ def read_episode(path: Path, contract: Contract, namespace: str = "") -> Episode
         path=path,
         tracks=tracks,
         instructions=_texts(raw.get(INSTRUCTION, [])),
-        commands=_commands(raw),
+        commands=_commands(raw, contract.action.joints),
         camera=_camera(raw.get(info_topic, []), raw.get(STATIC_TRANSFORMS, []), depth.frame),
         states=_texts(raw.get(STATE, [])),
         outcome=_outcome(raw.get(OUTCOME, [])),
@@ -139,13 +139,31 @@ def _texts(raw: list[RawMessage]) -> tuple[tuple[int, str], ...]:
     return tuple((r.log_time_ns, messages.decode_string(r.payload)) for r in raw)
 
 
-def _commands(raw: dict[str, list[RawMessage]]) -> tuple[Trajectory, ...]:
-    commands = [
-        messages.decode_trajectory(r.payload)
-        for topic in (ARM_COMMAND, GRIPPER_COMMAND)
-        for r in raw.get(topic, [])
-    ]
-    return tuple(sorted(commands, key=lambda trajectory: trajectory.stamp_ns))
+def _commands(raw: dict[str, list[RawMessage]], joints: tuple[str, ...]) -> tuple[Trajectory, ...]:
+    """Arm and gripper of one stamp joined; a half without the other is left out."""
+    arms, grippers = _by_stamp(raw.get(ARM_COMMAND, [])), _by_stamp(raw.get(GRIPPER_COMMAND, []))
+    pairs = [(arm, grippers[stamp]) for stamp, arm in arms.items() if stamp in grippers]
+    return tuple(_joined(a, g, joints) for a, g in pairs if _matching(a, g))
+
+
+def _by_stamp(raw: list[RawMessage]) -> dict[int, Trajectory]:
+    decoded = [messages.decode_trajectory(r.payload) for r in raw]
+    return {t.stamp_ns: t for t in decoded}
+
+
+def _matching(arm: Trajectory, gripper: Trajectory) -> bool:
+    return np.array_equal(arm.times_s, gripper.times_s)
+
+
+def _joined(arm: Trajectory, gripper: Trajectory, joints: tuple[str, ...]) -> Trajectory:
+    moving = arm.velocities is not None and gripper.velocities is not None
+    return Trajectory(
+        arm.stamp_ns,
+        (*arm.joint_names, *gripper.joint_names),
+        arm.times_s,
+        np.hstack([arm.positions, gripper.positions]),
+        np.hstack([arm.velocities, gripper.velocities]) if moving else None,  # type: ignore[list-item]
+    ).select(joints)
 
 
 def _camera(info: list[RawMessage], static: list[RawMessage], frame: str) -> Camera | None:

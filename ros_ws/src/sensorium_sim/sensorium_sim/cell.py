@@ -179,12 +179,21 @@ class Cell:
 
     def render(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
         """Colour `(h, w, 3)` uint8 and depth `(h, w)` uint16 [mm, 0 = no reading], new arrays."""
+        rig, channel = self._camera(name)
+        rgb, buffer = rig.render(self.data, name)
+        colour = self._noise.colour(channel, self.time_ns, rgb)
+        return colour, self._noise.depth(channel + 1, self.time_ns, buffer, rig)
+
+    def render_colour(self, name: str) -> NDArray[np.uint8]:
+        """The colour of `render` alone, for less."""
+        rig, channel = self._camera(name)
+        return self._noise.colour(channel, self.time_ns, rig.render(self.data, name, False)[0])
+
+    def _camera(self, name: str) -> tuple[CameraRig, int]:
+        """The renderer and a camera's first noise channel."""
         if self._rig is None:
             raise RuntimeError("this Cell was built with cameras=(): nothing to render")
-        rgb, buffer = self._rig.render(self.data, name)
-        channel = _CAMERA_CHANNEL + 2 * self._cameras.index(name)
-        colour = self._noise.colour(channel, self.time_ns, rgb)
-        return colour, self._noise.depth(channel + 1, self.time_ns, buffer, self._rig)
+        return self._rig, _CAMERA_CHANNEL + 2 * self._cameras.index(name)
 
     def camera_info(self, name: str) -> tuple[Array, Array]:
         """Pinhole matrix K `(3, 3)` [px] and present `T_base_optical` `(4, 4)`."""

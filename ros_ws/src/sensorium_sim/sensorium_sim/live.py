@@ -133,10 +133,12 @@ class LiveCell:
         wants_depth = camera in self._depth and not self.faults.silent(depth)
         if not wants_depth and self.faults.silent(colour):
             return
+        if not wants_depth:
+            self._pass(Reading(colour, self.stamp_ns, self.cell.render_colour(camera)))
+            return
         rgb, depth_mm = self.cell.render(camera)
         self._pass(Reading(colour, self.stamp_ns, rgb))
-        if wants_depth:
-            self._pass(Reading(depth, self.stamp_ns, depth_mm))
+        self._pass(Reading(depth, self.stamp_ns, depth_mm))
 
     def _pass(self, reading: Reading) -> None:
         outcome = self.faults.apply(reading)

@@ -23,6 +23,8 @@ GRIPPER_FORCE_N = 30.0
 _FINGER_DAMPING = 90.0
 """Friction of the finger drive [N s/m]; with its force it limits a finger to about 0.17 m/s."""
 _CONTACT_SOLREF = [0.004, 1.0]
+_TABLE_SOLREF = [0.015, 1.0]
+"""Objects on the table: a mat gives way, so that a finger that pushes does not jam them."""
 _CONTACT_SOLIMP = [0.95, 0.99, 0.0005, 0.5, 2.0]
 """Stiff contacts: a held object of 0.1 kg is pressed in by about a millimetre."""
 
@@ -104,6 +106,7 @@ def _dress_robot(spec: mujoco.MjSpec) -> None:
                 geom.friction = [1.2, 0.01, 0.0002]
                 geom.condim = 4
                 geom.solref, geom.solimp = _CONTACT_SOLREF, _CONTACT_SOLIMP
+                geom.priority = 1
 
 
 def _add_servos(spec: mujoco.MjSpec) -> None:
@@ -150,7 +153,7 @@ def _add_slot(spec: mujoco.MjSpec, index: int) -> None:
     body.add_geom(
         name=f"object_{index}", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.02, 0.02, 0.02],
         mass=0.08, group=SHOWN_GROUP, friction=[0.8, 0.005, 0.0001], condim=4,
-        solref=_CONTACT_SOLREF, solimp=_CONTACT_SOLIMP,
+        solref=_TABLE_SOLREF,
     )  # fmt: skip
 
 
@@ -194,7 +197,8 @@ def _add_cameras(spec: mujoco.MjSpec) -> None:
 
 
 def _add_surroundings(spec: mujoco.MjSpec) -> None:
-    spec.worldbody.add_geom(
+    # In a body of its own, the last: drawn behind the table, most of its pixels are never shaded.
+    spec.worldbody.add_body(name="surroundings").add_geom(
         name="floor", type=mujoco.mjtGeom.mjGEOM_BOX, size=[2.5, 2.5, 0.01], pos=[0.3, 0, -0.76],
         rgba=[0.36, 0.37, 0.39, 1], contype=0, conaffinity=0, group=SHOWN_GROUP,
     )  # fmt: skip

@@ -42,10 +42,11 @@ class CameraRig:
         self.far_m = float(far)
 
     def render(
-        self, data: mujoco.MjData, name: str
+        self, data: mujoco.MjData, name: str, depth: bool = True
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Colour `(h, w, 3)` and reversed depth buffer `(h, w)`: upside-up views, valid until the
-        next call. Metres are `depth_scale / (buffer + depth_offset)`.
+        next call. Metres are `depth_scale / (buffer + depth_offset)`. Without `depth` the buffer
+        is not read: what it holds is old.
         """
         self._gl.make_current()
         mujoco.mjv_updateScene(
@@ -53,7 +54,8 @@ class CameraRig:
             mujoco.mjtCatBit.mjCAT_ALL, self._scene,
         )  # fmt: skip
         mujoco.mjr_render(self._rect, self._scene, self._context)
-        mujoco.mjr_readPixels(self._rgb, self._depth, self._rect, self._context)
+        buffer = self._depth if depth else None
+        mujoco.mjr_readPixels(self._rgb, buffer, self._rect, self._context)
         return self._rgb[::-1], self._depth[::-1]
 
     def close(self) -> None:

@@ -65,7 +65,8 @@ class Noise:
         """A noisy copy. The clamp leaves room, so that modular addition cannot wrap."""
         offset = self._offset(channel, time_ns)
         noise = self._colour[offset : offset + rgb.size].reshape(rgb.shape)
-        out = np.clip(rgb, _COLOUR_CLIP, 255 - _COLOUR_CLIP)
+        out = np.maximum(rgb, np.uint8(_COLOUR_CLIP))
+        np.minimum(out, np.uint8(255 - _COLOUR_CLIP), out=out)
         out += noise
         return out
 

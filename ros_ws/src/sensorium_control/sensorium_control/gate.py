@@ -7,12 +7,14 @@ after every call.
 """
 
 import math
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.kinematics import JOINTS
 from sensorium_core.trajectory import Trajectory
 
+from sensorium_control.force import ForceFilter
 from sensorium_control.judge import Judge, Situation
 from sensorium_control.limits import GateConfig
 from sensorium_control.reasons import Decision, GateState, GateStatus, Reason, Refusal
@@ -43,7 +45,9 @@ class Gate:
         self._state = GateState.DISARMED
         self._cause = Refusal(Reason.NOT_ARMED, "not armed yet; call gate/arm")
         self._reaction: Trajectory | None = None
+        self._force = ForceFilter(config.force_filter_s)
         self._force_n = 0.0
+        self._loads: deque[tuple[float, float]] = deque(maxlen=3)
         self._accepted = self._refused = self._dropped = 0
         self._last_refusal: Refusal | None = None
 
@@ -126,14 +130,20 @@ class Gate:
         self._measured = np.array(positions, dtype=np.float64)
 
     def observe_wrench(self, stamp_ns: int, wrench: Array, now_ns: int | None = None) -> None:
-        """Force and torque on the tool `(6,)` [N, Nm]; too large a one stops an armed arm."""
+        """Force and torque on the tool `(6,)` [N, Nm]; too large a one stops an armed arm.
+
+        Judged by the median of the last three, so that a lone spike of a sensor does not stop it.
+        """
         now = _or(now_ns, stamp_ns)
         values = wrench.tolist()
         if wrench.shape != (6,) or not _finite(values):
             self._dropped += 1
             return
         self.observe_sense("wrench", stamp_ns, now)
-        self._force_n, torque_nm = math.hypot(*values[:3]), math.hypot(*values[3:])
+        self._loads.append((math.hypot(*values[:3]), math.hypot(*values[3:])))
+        self._force_n, torque_nm = (
+            sorted(load)[len(load) // 2] for load in zip(*self._loads, strict=True)
+        )
         if self._state not in (GateState.ARMED, GateState.HOLDING):
             return
         if not self._force_n <= self.config.force_limit_n:

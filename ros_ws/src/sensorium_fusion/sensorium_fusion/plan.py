@@ -13,21 +13,28 @@ Array = NDArray[np.float64]
 _MAX_STEP_M = 0.035
 _MAX_STEP_RAD = 0.25
 _MAX_STEP_GRIP = 0.25
+_MAX_CHANGE_M = 0.013
+_MAX_CHANGE_RAD = 0.05
 _STOP_S = 0.2
 _DIFFERENCE_NS = 10_000_000
 
 
-def tool_waypoints(chunk: NDArray[np.float32], reference: Array, action: ActionSpec) -> Array:
+def tool_waypoints(
+    chunk: NDArray[np.float32], reference: Array, last_step: Array, action: ActionSpec
+) -> Array:
     """Absolute `(horizon, 5)` x, y, z, yaw, open fraction of a chunk, inside the workspace.
 
-    `reference` `(5,)` is the commanded tool that the chunk is relative to. Each step is limited
-    to 35 mm, 0.25 rad and a quarter of the gripper's travel.
+    `reference` `(5,)` is the commanded tool that the chunk is relative to, `last_step` `(4,)` how
+    far it moved in the last step. Each step is limited to 35 mm, 0.25 rad and a quarter of the
+    gripper's travel, and differs from the one before by at most 13 mm and 0.05 rad, so that the
+    motion starts and turns smoothly.
     """
     c, s = np.cos(reference[3]), np.sin(reference[3])
     rotation = np.array([[c, -s], [s, c]])
     low, high = np.array(action.workspace_min_m), np.array(action.workspace_max_m)
     limits = np.array([_MAX_STEP_M] * 3 + [_MAX_STEP_RAD, _MAX_STEP_GRIP])
-    current, rows = reference.copy(), []
+    change = np.array([_MAX_CHANGE_M] * 3 + [_MAX_CHANGE_RAD, 1.0])
+    current, rows, step = reference.copy(), [], np.append(last_step, 0.0)
     for motion in chunk.astype(np.float64):
         wanted = reference.copy()
         wanted[:2] += rotation @ motion[:2]
@@ -35,7 +42,9 @@ def tool_waypoints(chunk: NDArray[np.float32], reference: Array, action: ActionS
         wanted[4] = motion[4]
         wanted[:3] = np.clip(wanted[:3], low, high)
         wanted[4] = min(max(wanted[4], 0.0), 1.0)
-        current = current + np.clip(wanted - current, -limits, limits)
+        step = step + np.clip(np.clip(wanted - current, -limits, limits) - step, -change, change)
+        current = current + step
+        current[:3] = np.clip(current[:3], low, high)
         rows.append(current)
     return np.array(rows)
 

@@ -232,7 +232,8 @@ class Runner:
         action = self.contract.action
         velocity = commanded_velocity(self._history, t_ns)
         try:
-            waypoints = tool_waypoints(output.chunk, reference, action)
+            ahead = self._arm.tool_pose(joints[:6] + velocity[:6] * action.step_s)
+            waypoints = tool_waypoints(output.chunk, reference, ahead - reference[:4], action)
             plan = joint_trajectory(waypoints, joints, velocity, t_ns, action, self._arm)
         except KinematicsError as error:
             self._must_stop, self.reason = True, f"holding still: {error}"

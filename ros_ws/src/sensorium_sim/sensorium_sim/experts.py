@@ -131,7 +131,9 @@ def _push(view: ExpertView) -> Motion:
     lead = np.clip(0.5 * drift, -0.006, 0.006)
     steer = np.clip(GAIN * (lead - aside), -0.004, 0.004)
     dxyz[pushing, :2] = (speed[:, None] * u + steer[:, None] * across)[pushing]
-    dxyz[pushing, 2] = (GAIN * (PUSH_HEIGHT_M - view.tool[:, 2]))[pushing]
+    touching = along > contact - 0.004
+    level = GAIN * (PUSH_HEIGHT_M - view.tool[:, 2])
+    dxyz[pushing, 2] = np.where(touching, np.maximum(level, 0.0), level)[pushing]
     done = ahead >= PUSH_GOAL_M
     _rise(view, done, dxyz, dyaw)
     grip = np.zeros(len(view))

@@ -23,8 +23,10 @@ GRIPPER_FORCE_N = 30.0
 _FINGER_DAMPING = 90.0
 """Friction of the finger drive [N s/m]; with its force it limits a finger to about 0.17 m/s."""
 _CONTACT_SOLREF = [0.004, 1.0]
-_TABLE_SOLREF = [0.015, 1.0]
-"""Objects on the table: a mat gives way, so that a finger that pushes does not jam them."""
+_TABLE_FRICTION = [0.4, 0.005, 0.0001]
+"""Objects on the table. Times the pads' 1.2 it stays well below 1: a pushed object never jams."""
+_CAP_SOLREF = [0.02, 1.0]
+"""A button's cap is of rubber, whatever presses it."""
 _CONTACT_SOLIMP = [0.95, 0.99, 0.0005, 0.5, 2.0]
 """Stiff contacts: a held object of 0.1 kg is pressed in by about a millimetre."""
 
@@ -97,7 +99,7 @@ def _dress_robot(spec: mujoco.MjSpec) -> None:
             if not collides:
                 continue
             if body.name == "table":
-                geom.friction = [0.8, 0.005, 0.0001]
+                geom.friction = _TABLE_FRICTION
                 continue
             # Robot geoms meet objects and table but not each other.
             geom.contype = 0 if body.name in _ARM_WITHOUT_CONTACT else 1
@@ -152,8 +154,8 @@ def _add_slot(spec: mujoco.MjSpec, index: int) -> None:
     body.add_freejoint(name=f"object_{index}")
     body.add_geom(
         name=f"object_{index}", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.02, 0.02, 0.02],
-        mass=0.08, group=SHOWN_GROUP, friction=[0.8, 0.005, 0.0001], condim=4,
-        solref=_TABLE_SOLREF,
+        mass=0.08, group=SHOWN_GROUP, friction=_TABLE_FRICTION, condim=4,
+        solref=_CONTACT_SOLREF, solimp=_CONTACT_SOLIMP,
     )  # fmt: skip
 
 
@@ -176,7 +178,7 @@ def _add_button(spec: mujoco.MjSpec, index: int) -> None:
     cap.add_geom(
         name=f"cap_{index}", type=mujoco.mjtGeom.mjGEOM_CYLINDER,
         size=[BUTTON_RADIUS_M, cap_half, 0], mass=0.03, group=SHOWN_GROUP,
-        friction=[0.8, 0.005, 0.0001], condim=4,
+        friction=[0.8, 0.005, 0.0001], condim=4, solref=_CAP_SOLREF, priority=2,
     )  # fmt: skip
     cap.add_site(
         name=f"cap_{index}", type=mujoco.mjtGeom.mjGEOM_CYLINDER, group=HIDDEN_GROUP,

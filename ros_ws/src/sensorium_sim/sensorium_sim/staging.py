@@ -71,7 +71,7 @@ def _set_shape(model: mujoco.MjModel, geom: int, spec: ObjectSpec) -> None:
     model.geom_rbound[geom] = half * reach
     model.geom_aabb[geom] = (0.0, 0.0, 0.0, half, half, half)
     model.geom_condim[geom] = 6 if ball else 4
-    model.geom_friction[geom] = (0.8, 0.005, _ROLLING[spec.shape])
+    model.geom_friction[geom] = (0.4, 0.005, _ROLLING[spec.shape])
 
 
 def _set_inertia(model: mujoco.MjModel, body: int, dof: int, spec: ObjectSpec) -> None:

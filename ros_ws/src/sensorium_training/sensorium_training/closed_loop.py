@@ -29,7 +29,8 @@ _FRAME_TICKS = 10
 """100 ms between camera frames."""
 _LATENCY_TICKS = 2
 """A proposal reaches the arm 20 ms after its frame, as it does over ROS."""
-_SETTLE_S = 0.5
+_SETTLE_TICKS = 40
+_REST_S = 0.5
 """After the policy is done, the judge may still wait for things to come to rest."""
 
 
@@ -44,8 +45,8 @@ class Run:
     moved_m: float
     """Largest distance of the tool from where it started."""
     peak_force_n: float
-    refusals: int
-    """Proposals that the gate refused."""
+    refusals: tuple[str, ...]
+    """Why the gate refused proposals."""
 
 
 class ClosedLoop:
@@ -71,9 +72,11 @@ class ClosedLoop:
         self._gate = Gate(GateConfig.from_contract(self._contract, required=()), self._urdf)
         self._camera()
         self._pending: list[tuple[int, Trajectory]] = []
-        self._peak_n, self._moved_m, self._refused = 0.0, 0.0, 0
-        self._fast_senses()
-        self._gate.arm(cell.time_ns)
+        self._peak_n, self._moved_m = 0.0, 0.0
+        self._refused: list[str] = []
+        self._settle()
+        armed = self._gate.arm(cell.time_ns)
+        assert armed.accepted, armed.detail
         start, tick, resting = cell.ground_truth().tool_pose[:3], 0, 0.0
         runner.instruct(text)
         verdict: tuple[bool | None, str] = (None, "out of time")
@@ -88,7 +91,7 @@ class ClosedLoop:
                     break
                 self._frame()
                 resting = resting + 0.1 if runner.state in (State.DONE, State.REFUSED) else 0.0
-                if resting > _SETTLE_S:
+                if resting > _REST_S:
                     break
             self._deliver(tick)
             cell.step(_TICK_STEPS)
@@ -97,8 +100,14 @@ class ClosedLoop:
         words = verdict[1] if runner.state is not State.REFUSED else runner.reason
         return Run(
             bool(verdict[0]), words, runner.state.value, tick * 0.01, self._moved_m, self._peak_n,
-            self._refused,
+            tuple(self._refused),
         )  # fmt: skip
+
+    def _settle(self) -> None:
+        """Let the fast senses fill their windows before anything is said."""
+        for _ in range(_SETTLE_TICKS):
+            self.cell.step(_TICK_STEPS)
+            self._fast_senses()
 
     def _camera(self) -> None:
         matrix, pose = self.cell.camera_info("scene")
@@ -145,7 +154,7 @@ class ClosedLoop:
         while self._pending and self._pending[0][0] <= now // 10_000_000:
             decision = self._gate.propose(self._pending.pop(0)[1], now)
             if decision.trajectory is None:
-                self._refused += 1
+                self._refused.append(f"{decision.reason.value}: {decision.detail}")
                 continue
             self.cell.command(decision.trajectory)
             self._runner.commanded(decision.trajectory)

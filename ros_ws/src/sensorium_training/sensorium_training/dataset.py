@@ -17,8 +17,9 @@ from sensorium_core.inputs import CommandHistory, Memory, reference_pose
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.observation import Aligner, Observation, sense_validity
 from sensorium_description import load_urdf
+from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.episodes import Episode, read_episode
-from sensorium_sim.record import EpisodeTruth, read_truth
+from sensorium_sim.scene_json import goal_from_json, scene_from_json, state_from_json
 
 from sensorium_training.cache import FIELDS, CacheWriter, Rows
 from sensorium_training.labels import Frame, label_frames
@@ -38,12 +39,14 @@ class EpisodeReader:
     def rows(self, path: Path, number: int) -> Rows | None:
         """Rows of one episode, or None when it holds no usable frame."""
         episode = read_episode(path, self._contract)
-        truth = read_truth(episode)
-        observed, frames, flags = [], [], []
+        states = {stamp: text for stamp, text in episode.states}
+        observed: list[Observation] = []
+        frames: list[Frame] = []
+        flags: list[NDArray[np.float32]] = []
         for seen, setpoint, memory in self._replay(episode):
-            state = truth.state_at(seen.t_ns)
-            if state is None or not seen.valid["joints"]:
+            if seen.t_ns not in states or not seen.valid["joints"]:
                 continue
+            state = state_from_json(states[seen.t_ns])
             _, reference = reference_pose(setpoint, seen, self._arm)
             fresh = Memory()
             fresh.feel(seen)
@@ -58,12 +61,8 @@ class EpisodeReader:
             "reference": np.stack([f.reference for f in frames]),
             "valid": np.stack(flags),
             "episode": np.full(len(frames), number),
-            **self._labels(truth, frames, number),
+            **_labels(path, frames, number),
         }
-
-    def _labels(self, truth: EpisodeTruth, frames: list[Frame], number: int) -> Rows:
-        rng = np.random.default_rng((7, number))
-        return label_frames(truth.scene, truth.goal, truth.states[0], frames, rng)
 
     def _replay(
         self, episode: Episode
@@ -86,6 +85,13 @@ class EpisodeReader:
             seen = aligner.observe(stamp)
             memory.feel(seen)
             yield seen, history.sample(stamp), memory
+
+
+def _labels(path: Path, frames: list[Frame], number: int) -> Rows:
+    facts = BagReader(path).metadata()["episode"]
+    scene, goal = scene_from_json(facts["scene"]), goal_from_json(facts["goal"])
+    rng = np.random.default_rng((7, number))
+    return label_frames(scene, goal, frames[0].state, frames, rng)
 
 
 def build_cache(

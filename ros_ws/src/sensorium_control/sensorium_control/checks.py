@@ -16,6 +16,7 @@ from sensorium_control.reasons import Reason, Refusal
 Array = NDArray[np.float64]
 _NS = 1_000_000_000
 _ROUNDING = 1e-9
+_SHORTEST_STEP_S = 1e-3
 _N_ARM = len(ARM_JOINTS)
 
 
@@ -71,10 +72,11 @@ def check_finite(trajectory: Trajectory) -> Refusal | None:
 
 
 def check_times(trajectory: Trajectory, config: GateConfig) -> Refusal | None:
-    """Refuse times that are negative, do not strictly increase, or reach too far."""
+    """Refuse times that are negative, do not increase by 1 ms each, or reach too far."""
     times = trajectory.times_s
-    if not (times[0] >= 0 and (times[1:] > times[:-1]).all()):
-        return Refusal(Reason.TIMES_NOT_INCREASING, "times must start at 0 or later and increase")
+    if not (times[0] >= 0 and (times[1:] - times[:-1] >= _SHORTEST_STEP_S).all()):
+        detail = f"times must start at 0 or later and increase by {_SHORTEST_STEP_S} s each"
+        return Refusal(Reason.TIMES_NOT_INCREASING, detail)
     if not times[-1] <= config.max_duration_s:
         return Refusal(
             Reason.TOO_LONG, f"lasts {times[-1]:.3g} s; at most {config.max_duration_s} s"

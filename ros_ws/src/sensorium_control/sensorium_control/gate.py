@@ -7,14 +7,13 @@ after every call.
 """
 
 import math
-from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.kinematics import JOINTS
 from sensorium_core.trajectory import Trajectory
 
-from sensorium_control.force import ForceFilter
+from sensorium_control.force import LoadMedian
 from sensorium_control.judge import Judge, Situation
 from sensorium_control.limits import GateConfig
 from sensorium_control.reasons import Decision, GateState, GateStatus, Reason, Refusal
@@ -45,9 +44,8 @@ class Gate:
         self._state = GateState.DISARMED
         self._cause = Refusal(Reason.NOT_ARMED, "not armed yet; call gate/arm")
         self._reaction: Trajectory | None = None
-        self._force = ForceFilter(config.force_filter_s)
+        self._load = LoadMedian()
         self._force_n = 0.0
-        self._loads: deque[tuple[float, float]] = deque(maxlen=3)
         self._accepted = self._refused = self._dropped = 0
         self._last_refusal: Refusal | None = None
 
@@ -140,10 +138,7 @@ class Gate:
             self._dropped += 1
             return
         self.observe_sense("wrench", stamp_ns, now)
-        self._loads.append((math.hypot(*values[:3]), math.hypot(*values[3:])))
-        self._force_n, torque_nm = (
-            sorted(load)[len(load) // 2] for load in zip(*self._loads, strict=True)
-        )
+        self._force_n, torque_nm = self._load.push(values)
         if self._state not in (GateState.ARMED, GateState.HOLDING):
             return
         if not self._force_n <= self.config.force_limit_n:

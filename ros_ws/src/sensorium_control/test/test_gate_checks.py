@@ -142,7 +142,7 @@ def test_empty_ragged_and_overlong_trajectories_are_refused(rig):
 
 
 def test_times_that_repeat_run_back_or_begin_before_the_stamp_are_refused(rig):
-    for times in ([0, 0.1, 0.1], [0, 0.2, 0.1], [-0.1, 0.1, 0.2]):
+    for times in ([0, 0.1, 0.1], [0, 0.2, 0.1], [-0.1, 0.1, 0.2], [0, 1e-9, 0.1]):
         refused(
             rig,
             Reason.TIMES_NOT_INCREASING,
@@ -184,8 +184,8 @@ def test_position_speed_and_acceleration_beyond_the_urdf_are_refused(rig):
     refused(rig, Reason.POSITION_LIMIT, times_s=np.array([0, 1.0]), positions=high)
     refused(rig, Reason.SPEED_LIMIT, rad_per_step=0.33)
     jerky = rig.chunk().positions
-    jerky[4:, 1] += 0.25
-    jerky[5:, 1] -= 0.25
+    jerky[4:, 1] += 0.31
+    jerky[5:, 1] -= 0.31
     refused(rig, Reason.ACCELERATION_LIMIT, positions=jerky)
     refused(rig, Reason.SPEED_LIMIT, velocities=np.full((9, 7), 3.5) * ARM)
 

@@ -178,7 +178,7 @@ def test_nan_and_ragged_messages_are_refused_with_their_reason(world):
 
 def test_a_blow_stops_the_arm_where_it_is(world):
     world.rearm()
-    world.force_n = 90.0
+    world.force_n = 200.0
     world.until(lambda: bool(world.arm))
     np.testing.assert_allclose(world.arm[0].points[0].positions, HOME[:6])
     world.until(lambda: world.status["reason"] == "force_limit")

@@ -46,7 +46,9 @@ def test_silent_joints_stop_the_arm_and_the_stop_latches(rig):
 
 
 @given(st.integers(0, 5), st.floats(40.1, 1e6), st.booleans())
-def test_too_large_a_wrench_stops_at_once_and_rests_where_the_arm_is(axis, size, negative):
+def test_too_large_a_wrench_stops_at_its_second_sample_and_rests_where_the_arm_is(
+    axis, size, negative
+):
     rig = Rig().armed()
     rig.propose()
     rig.wait(0.1)
@@ -54,12 +56,23 @@ def test_too_large_a_wrench_stops_at_once_and_rests_where_the_arm_is(axis, size,
     rig.wait(0.01)
     wrench = np.zeros(6)
     wrench[axis] = -size if negative else size
-    rig.gate.observe_wrench(rig.now_ns + 1, wrench, rig.now_ns + 1)
-    assert rig.gate.state is GateState.STOPPED
+    rig.gate.observe_wrench(rig.now_ns + 2 * MS, wrench)
+    assert rig.gate.state is GateState.ARMED
+    rig.gate.observe_wrench(rig.now_ns + 4 * MS, wrench)
     assert cause(rig) is (Reason.FORCE_LIMIT if axis < 3 else Reason.TORQUE_LIMIT)
     hold = rig.gate.pop_reaction()
     np.testing.assert_allclose(hold.positions[0, :6], rig.q[:6])
     assert rig.gate.pop_reaction() is None
+
+
+def test_a_lone_spike_does_not_stop_the_arm_and_a_frozen_stamp_hides_nothing(rig):
+    for newtons in (0.0, 140.0, 0.0, 0.0):
+        rig.now_ns += 2 * MS
+        rig.gate.observe_wrench(rig.now_ns, np.array([newtons, 0, 0, 0, 0, 0]))
+    assert rig.gate.state is GateState.ARMED
+    for _ in range(2):
+        rig.gate.observe_wrench(rig.now_ns, np.array([100.0, 0, 0, 0, 0, 0]))
+    assert cause(rig) is Reason.FORCE_LIMIT
 
 
 def test_a_stop_keeps_the_grip_on_what_is_held(rig):

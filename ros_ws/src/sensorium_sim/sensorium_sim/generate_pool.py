@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from functools import lru_cache
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from sensorium_core.errors import EpisodeError, GenerateError
@@ -23,6 +24,8 @@ from sensorium_recording.bag_writer import PARTIAL_SUFFIX
 from sensorium_sim.generate import EpisodeGenerator, GenerateConfig, Made, episode_path
 from sensorium_sim.layout import HELDOUT_SEEDS, TRAIN_SEEDS
 
+_worker: dict[str, Event] = {}
+"""What a worker process was started with."""
 _SETTINGS = "generate.json"
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """One thread a worker; all cores are busy anyway."""
@@ -80,11 +83,17 @@ def generate(
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (stop,))
     try:
         jobs = [pool.submit(_make, config, directory, seed) for seed in seeds]
         for job in as_completed(jobs):
-            on_made(job.result())
+            made = job.result()
+            if made is not None:
+                on_made(made)
+    except KeyboardInterrupt:
+        stop.set()
+        raise
     except BrokenProcessPool:
         raise GenerateError(
             directory, "a worker died", "run `sensorium doctor`; try --workers 1"
@@ -93,13 +102,15 @@ def generate(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches the whole process group; the parent alone decides."""
+def _start_worker(stop: Event) -> None:
+    """Ctrl-C reaches the whole process group; the parent alone decides, and tells by `stop`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker["stop"] = stop
 
 
-def _make(config: GenerateConfig, directory: Path, seed: int) -> Made:
-    return _generator(config).make(directory, seed)
+def _make(config: GenerateConfig, directory: Path, seed: int) -> Made | None:
+    """One episode; None when there is no more to be done."""
+    return None if _worker["stop"].is_set() else _generator(config).make(directory, seed)
 
 
 @lru_cache(maxsize=1)

@@ -45,7 +45,9 @@ class DisturbanceConfig:
 
 _LOW_M = 0.06
 _LOW_GAIN = 0.3
-"""Low over the table, where fingers meet things, noise is smaller and nothing kicks downwards."""
+"""Low over the table, where fingers meet things, noise is smaller."""
+_NO_KICK_DOWN_M = 0.09
+"""Below this nothing kicks downwards: a stiff arm would crush what it meets."""
 _FLIP_STEPS = 2
 
 
@@ -72,6 +74,7 @@ class Disturbance:
             return np.zeros(4), False
         if height_m < _LOW_M:
             noise[2] *= _LOW_GAIN
+        if height_m < _NO_KICK_DOWN_M:
             kick[2] = abs(kick[2])
         self._flipped = _FLIP_STEPS if flips else max(self._flipped - 1, 0)
         return noise + (kick if kicks else 0.0), self._flipped > 0

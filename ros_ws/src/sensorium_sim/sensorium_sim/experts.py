@@ -49,6 +49,8 @@ _TOOL_HALF = np.array([0.011, 0.018])
 PRESS_DEPTH_M = 0.0065
 _PRESS_STEP_M = 0.0014
 _PRESS_NEAR_M = 0.006
+_CLOSED_M = 0.008
+"""Opening below which fingers press as one; wider ones could close around the cap."""
 
 
 @dataclass
@@ -158,16 +160,19 @@ def _press(view: ExpertView) -> Motion:
     gap = np.linalg.norm(view.target[:, :2] - view.tool[:, :2], axis=1)
     height = view.tool[:, 2] - touch
     turn = _wrap(-view.tool[:, 3])
-    dxyz = _funnel(view, place, 0.2 * np.abs(turn), blocked=np.zeros(len(view), dtype=bool))
+    apart = view.opening > _CLOSED_M
+    dxyz = _funnel(view, place, 0.2 * np.abs(turn), blocked=apart)
     dyaw = _turn(turn)
     descent = np.maximum(GAIN * (height - _PRESS_NEAR_M + 0.002), _PRESS_STEP_M)
     dxyz[:, 2] = np.maximum(dxyz[:, 2], -descent)
-    near = (height < _PRESS_NEAR_M) & (gap < 0.010)
+    near = (height < _PRESS_NEAR_M) & (gap < 0.010) & ~apart
     dxyz[near, :2] = GAIN * (view.target[:, :2] - view.tool[:, :2])[near]
     steady = place[:, 2] - view.tool[:, 2]
     dxyz[near, 2] = np.clip(steady, -_PRESS_STEP_M, 0.004)[near]
     _rise(view, view.pressed, dxyz, dyaw)
-    grip = np.zeros(len(view))
+    astride = apart & (gap < 0.05) & (height < 0.012)
+    dxyz[astride, :2] = 0.0
+    grip = np.where(astride, 1.0, 0.0)
     _let_go(view, view.held != NOTHING, dxyz, dyaw, grip)
     _leave_open(view, dxyz, dyaw, grip)
     return Motion(dxyz, dyaw, grip, done=view.pressed.copy())

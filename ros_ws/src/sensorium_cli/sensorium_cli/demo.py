@@ -47,20 +47,50 @@ class Stage:
 @click.command()
 @click.argument("text", required=False)
 @click.option("--say", "said", help="The same as TEXT.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0),
-              help="The scene is that of this seed, or of the next one that fits the words.")
-@click.option("--out", default=Path("out"), show_default=True,
-              type=click.Path(path_type=Path, file_okay=False),
-              help="A folder for each run is made here, with its bag, video and logs.")
-@click.option("--policy", type=click.Path(path_type=Path),
-              help="The policy file.  [default: models/tabletop/policy.onnx]")
-@click.option("--timeout", "timeout_s", default=30.0, show_default=True,
-              type=click.FloatRange(1.0), help="Longest wait for a verdict [s].")
-@click.option("--camera-rate", default=30.0, show_default=True, type=click.FloatRange(1.0, 100.0),
-              help="Frames per second of each camera; less asks less of the machine.")
-@click.option("--camera-width", default=640, show_default=True, type=click.IntRange(128),
-              help="Columns of every picture; 4:3.")
-@click.option("--drop", multiple=True, help="A sense to treat as dead, such as wrench; repeatable.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="The scene is that of this seed, or of the next one that fits the words.",
+)
+@click.option(
+    "--out",
+    default=Path("out"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder for each run is made here, with its bag, video and logs.",
+)
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    help="The policy file.  [default: models/tabletop/policy.onnx]",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(1.0),
+    help="Longest wait for a verdict [s].",
+)
+@click.option(
+    "--camera-rate",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(1.0, 100.0),
+    help="Frames per second of each camera; less asks less of the machine.",
+)
+@click.option(
+    "--camera-width",
+    default=640,
+    show_default=True,
+    type=click.IntRange(128),
+    help="Columns of every picture; 4:3.",
+)
+@click.option(
+    "--drop", multiple=True, help="A sense to treat as dead, such as wrench; repeatable."
+)
 @click.option("--no-record", is_flag=True, help="Write neither bag nor video.")
 @click.pass_context  # fmt: skip
 def demo(
@@ -115,10 +145,10 @@ def run(stage: Stage, console: Console) -> int:
     with _interruptible():
         try:
             end = _perform(stage, console)
+            _conclude(stage, end, console)
         except KeyboardInterrupt:
             console.print("interrupted; every node has ended", style="yellow")
             return EXIT_INTERRUPTED
-        _conclude(stage, end, console)
     if end.refused:
         return EXIT_REFUSED
     return 0 if end.success else EXIT_FAILURE
@@ -221,10 +251,14 @@ def _film(folder: Path, console: Console) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM ends the demo as Ctrl-C does; what was before comes back afterwards."""
+    """The first SIGINT or SIGTERM ends the demo; more of them do not disturb the ending."""
+    told = False
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        nonlocal told
+        if not told:
+            told = True
+            raise KeyboardInterrupt
 
     before = {n: signal.signal(n, interrupt) for n in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,7 +1,7 @@
 """Runs evaluation episodes over real nodes: one launched graph, one reset an episode.
 
-    with RosCell(arguments) as cell:
-        results = [cell.run(case) for case in cases]
+with RosCell(arguments) as cell:
+    results = [cell.run(case) for case in cases]
 """
 
 from __future__ import annotations
@@ -101,6 +101,11 @@ class RosCell:
     def client(self) -> CellClient:
         """The connection to the nodes."""
         return self._client
+
+    @property
+    def launcher(self) -> Launcher:
+        """The running nodes."""
+        return self._launcher
 
     def run(self, case: Case) -> Result:
         """Reset, say the words, and follow until the judge, the policy or time ends it."""

@@ -63,7 +63,9 @@ class Fault:
         try:
             value = float(amount)
         except ValueError:
-            raise FaultError(sensor, text, f"a number after the colon, such as {kind}:0.2") from None
+            raise FaultError(
+                sensor, text, f"a number after the colon, such as {kind}:0.2"
+            ) from None
         limit = _MAX_DELAY_S if kind == "delay" else math.inf
         lowest = -math.inf if kind == "bias" else 0.0
         if not (math.isfinite(value) and lowest <= value <= limit):

@@ -16,7 +16,11 @@ NS = 1_000_000_000
 
 @pytest.mark.parametrize(
     "goal",
-    [Goal("pick", "red", "cube"), Goal("push", "blue", "cylinder", "left"), Goal("press", "green")],
+    [
+        Goal("pick", "red", "cube"),
+        Goal("push", "blue", "cylinder", "left"),
+        Goal("press", "green"),
+    ],
 )
 def test_goals_are_read_as_they_are_written(goal):
     assert parse_goal(goal_text(goal)) == goal

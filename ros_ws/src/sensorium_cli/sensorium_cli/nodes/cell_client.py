@@ -6,6 +6,7 @@ One thread, its own ROS context. Reports arrive during `spin`; the newest of eac
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
 from sensorium_core.errors import EpisodeError, NodeUnavailableError
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
@@ -44,6 +46,7 @@ class CellClient:
         """When each came, on the monotonic clock."""
         for topic in TOPICS:
             self._listen(topic)
+        self._extra: list[Any] = []
         create = self._node.create_client
         self._arm = create(SetBool, "gate/arm")
         self._forget = create(Trigger, "fusion/reset")
@@ -86,20 +89,31 @@ class CellClient:
 
     def set_episode(self, seed: int, goal: str) -> None:
         """Reset the simulator to a scene; raises `EpisodeError` with its words when it refuses."""
-        request = SetParametersAtomically.Request()
-        request.parameters = [
-            Parameter(
-                name="episode.seed",
-                value=ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed),
-            ),
-            Parameter(
-                name="episode.goal",
-                value=ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=goal),
-            ),
-        ]
+        self.set_simulation({"episode.seed": seed, "episode.goal": goal})
+
+    def set_fault(self, sensor: str, fault: str) -> None:
+        """Give a simulated sensor a fault, such as `silence`; `none` heals it."""
+        self.set_simulation({f"fault.{sensor}": fault})
+
+    def set_simulation(self, values: dict[str, int | str]) -> None:
+        """Set parameters of the simulator, all at once; raises `EpisodeError` with its words."""
+        parameters = [Parameter(name=name, value=_value(v)) for name, v in values.items()]
+        request = SetParametersAtomically.Request(parameters=parameters)
         result = self._call(self._set, request).result
         if not result.successful:
-            raise EpisodeError(f"of seed {seed}, goal {goal!r}: {result.reason}", "another")
+            raise EpisodeError(f"with {values}: {result.reason}", "what the simulator allows")
+
+    def listen(self, message: type, topic: str, callback: Callable[[Any], None]) -> None:
+        """Hand every message of a sensor's topic to `callback`, during `spin`."""
+        node = self._node
+        self._extra.append(
+            node.create_subscription(message, topic, callback, qos_profile_sensor_data)
+        )
+
+    def deafen(self) -> None:
+        """End what `listen` began."""
+        while self._extra:
+            self._node.destroy_subscription(self._extra.pop())
 
     def _call(self, client: Any, request: Any) -> Any:
         if not client.wait_for_service(timeout_sec=_ANSWER_S):
@@ -126,3 +140,9 @@ class CellClient:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _value(value: int | str) -> ParameterValue:
+    if isinstance(value, int):
+        return ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=value)
+    return ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)

@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from sensorium_core.calibration import load_camera_calibration
-from sensorium_core.contract import Contract, Modality
+from sensorium_core.contract import Modality
 from sensorium_core.errors import (
     ContractError,
     PolicyFileError,
@@ -77,9 +77,7 @@ class FusionNode(Node):
         policy = Policy(Path(self._parameter("policy", "models/tabletop")))
         wanted = self._parameter("policy_sha256", "")
         if wanted and policy.sha256 != wanted:
-            raise PolicyFileError(
-                policy.path, f"has sha256 {policy.sha256}", f"expected {wanted}"
-            )
+            raise PolicyFileError(policy.path, f"has sha256 {policy.sha256}", f"expected {wanted}")
         return policy
 
     def _dropped_senses(self) -> frozenset[str]:
@@ -205,9 +203,7 @@ class FusionNode(Node):
         sent_ns = self._now_ns()
         step.stages_s["arrive"] = (begun_ns - t_ns) * 1e-9
         step.stages_s["total"] = (sent_ns - t_ns) * 1e-9
-        self._steps.publish(
-            step_message(step, self.contract, self._instruction, self._problems)
-        )
+        self._steps.publish(step_message(step, self.contract, self._instruction, self._problems))
         self._last_step_s = time.monotonic()
 
 

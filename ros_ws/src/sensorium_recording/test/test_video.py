@@ -33,9 +33,8 @@ def _record(path: Path, verdict: str = "success", namespace: str = "") -> Path:
                     payload = images.encode_image(now, "c", picture, "rgb8")
                     bag.write(f"{namespace}/camera/{camera}/image_raw", images.TYPE, now, payload)
             if i == 100:
-                bag.write(
-                    f"{namespace}/{name}", messages.STRING, now, messages.encode_string(text)
-                )
+                payload = messages.encode_string(text)
+                bag.write(f"{namespace}/instruction", messages.STRING, now, payload)
                 for topic, level, words in (
                     ("gate/status", 1, "holding: wrench is 0.21 s old"),
                     ("policy/step", 0, "acting, 1.4 ms"),

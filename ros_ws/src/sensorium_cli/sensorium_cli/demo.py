@@ -226,11 +226,11 @@ def _conclude(stage: Stage, end: End, console: Console) -> None:
     """Say how it ended and where the recording is."""
     if end.refused:
         reason = stage.command.reason or end.reason
-        console.print(f"REFUSED: {reason}; the arm held still", style="bold yellow")
+        console.print(f"REFUSED: {reason}; the arm held still", style="bold yellow", soft_wrap=True)
     elif end.success:
-        console.print(f"SUCCESS: {end.reason}", style="bold green")
+        console.print(f"SUCCESS: {end.reason}", style="bold green", soft_wrap=True)
     else:
-        console.print(f"FAILURE: {end.reason}", style="bold red")
+        console.print(f"FAILURE: {end.reason}", style="bold red", soft_wrap=True)
     if stage.arguments["record"] == "true":
         _film(stage.folder, console)
     console.print(f"logs   {stage.folder / 'log'}", highlight=False)

@@ -48,7 +48,7 @@ class LiveView:
         if note != self.note:
             self.note = note
             if not self._console.is_terminal:
-                self._console.print(f"demo: {note}", markup=False, highlight=False)
+                self._print(f"demo: {note}")
 
     def show(self, reports: Reports) -> None:
         """Bring the display up to date."""
@@ -59,7 +59,10 @@ class LiveView:
             message = reports[name].message if name in reports else ""
             if message and self._last.get(name) != message:
                 self._last[name] = message
-                self._console.print(f"{name}: {message}", markup=False, highlight=False)
+                self._print(f"{name}: {message}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def render(text: str, note: str, reports: Reports) -> Panel:

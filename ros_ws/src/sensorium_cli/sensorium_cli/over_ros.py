@@ -110,13 +110,7 @@ class RosCell:
     def run(self, case: Case) -> Result:
         """Reset, say the words, and follow until the judge, the policy or time ends it."""
         client = self._client
-        client.say("")
-        client.arm(False)
-        client.set_episode(case.seed, case.goal_text)
-        client.forget()
-        client.reports.clear()
-        self._await(self._is_ready, "policy/step with every sense", READY_S)
-        client.arm(True)
+        self.prepare(case)
         client.say(case.text)
         said_s = time.monotonic()
         attempt = Attempt(case.text, said_s, _EPISODE_S)
@@ -128,6 +122,17 @@ class RosCell:
             end.success, reason, policy["state"], time.monotonic() - said_s,
             float(sim["tool_travel_m"]),
         )  # fmt: skip
+
+    def prepare(self, case: Case) -> None:
+        """Reset everything to the case's scene and arm the gate; nothing is said yet."""
+        client = self._client
+        client.say("")
+        client.arm(False)
+        client.set_episode(case.seed, case.goal_text)
+        client.forget()
+        client.reports.clear()
+        self._await(self._is_ready, "policy/step with every sense", READY_S)
+        client.arm(True)
 
     def _is_ready(self) -> bool:
         reports = self._client.reports

@@ -7,8 +7,11 @@ parameter services and `ros2 param set` drive them while the node runs:
     ros2 param set /sim episode.goal "push blue cylinder left"
 """
 
+import time
+from collections import deque
 from dataclasses import dataclass
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
@@ -26,7 +29,7 @@ from visualization_msgs.msg import MarkerArray
 
 from sensorium_sim.cell import Cell
 from sensorium_sim.episode import Episode, Judge, find_episode
-from sensorium_sim.faults import KINDS, SENSORS, Fault
+from sensorium_sim.faults import KINDS, SENSORS, Fault, Reading
 from sensorium_sim.live import LiveCell
 from sensorium_sim.nodes.sensor_publishers import SensorPublishers
 from sensorium_sim.nodes.truth_messages import diagnostics, marker_array, outcome_message
@@ -98,7 +101,14 @@ class SimNode(Node):
             (config.camera_height, config.camera_width),
             depth,
         )
-        return LiveCell(cell, _CAMERAS, config.camera_rate_hz, depth, publishers.publish)
+        self._frame_delays_s: deque[float] = deque(maxlen=64)
+
+        def send(reading: Reading) -> None:
+            publishers.publish(reading)
+            if reading.sensor == "scene_depth":
+                self._frame_delays_s.append((time.time_ns() - reading.stamp_ns) * 1e-9)
+
+        return LiveCell(cell, _CAMERAS, config.camera_rate_hz, depth, send)
 
     def _declare_episode(self) -> Episode:
         seed = self.declare_parameter(
@@ -188,7 +198,9 @@ class SimNode(Node):
         slow = factor < 0.98
         level = DiagnosticStatus.WARN if slow or faults else DiagnosticStatus.OK
         text = "slower than real time" if slow else "real time"
+        delay_s = float(np.median(self._frame_delays_s)) if self._frame_delays_s else 0.0
         values = {
+            "frame_published_after_s": f"{delay_s:.4f}",
             "real_time_factor": f"{factor:.3f}",
             "time_lost_s": f"{self._live.pacer.lost_ns * 1e-9:.3f}",
             "trajectories_not_followed": str(self._live.rejected),

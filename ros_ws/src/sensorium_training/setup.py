@@ -12,11 +12,29 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
     ],
-    install_requires=['sensorium_core', 'sensorium_sim'],
-    extras_require={"test": ["pytest"]},
+    install_requires=[
+        "sensorium_core",
+        "sensorium_control",
+        "sensorium_fusion",
+        "sensorium_recording",
+        "sensorium_sim",
+        "click>=8",
+        "rich>=13",
+    ],
+    extras_require={
+        "test": ["pytest"],
+        "torch": ["torch>=2.6", "onnx", "onnxscript", "safetensors"],
+    },
     zip_safe=False,
     maintainer="Sensorium developers",
     maintainer_email="dev@sensorium.invalid",
     description="Encoders, fusion, training, export, evaluation.",
     license="Apache-2.0",
+    entry_points={
+        "sensorium.commands": [
+            "train = sensorium_training.commands.train:train",
+            "export = sensorium_training.commands.export:export",
+            "evaluate = sensorium_training.commands.evaluate:evaluate",
+        ],
+    },
 )

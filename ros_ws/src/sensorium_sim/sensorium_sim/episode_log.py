@@ -94,8 +94,10 @@ class EpisodeLog:
         self._bag.write("/sim/ground_truth", messages.MARKERS, now, markers)
 
     def command(self, trajectory: Trajectory) -> None:
-        """A proposed trajectory that was passed as it is, arm and gripper apart."""
-        now, stamped = self.now_ns, replace(trajectory, stamp_ns=self.now_ns)
+        """A proposed trajectory that was passed as it is, arm and gripper apart; stamp 0 is now."""
+        now = self.now_ns
+        stamp = trajectory.stamp_ns + EPOCH_NS if trajectory.stamp_ns else now
+        stamped = replace(trajectory, stamp_ns=stamp)
         names = trajectory.joint_names
         for topic, part in (
             ("/command/joint_trajectory", stamped),

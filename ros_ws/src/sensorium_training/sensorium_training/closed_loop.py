@@ -17,6 +17,7 @@ from sensorium_core.trajectory import Trajectory
 from sensorium_description import load_urdf
 from sensorium_fusion.runner import Runner, State, Step
 from sensorium_sim.cell import Cell
+from sensorium_sim.episode_log import EpisodeLog
 from sensorium_sim.scene import Scene, SceneState
 
 Array = NDArray[np.float64]
@@ -64,11 +65,23 @@ class ClosedLoop:
         self._runner = Runner(policy, language, self.cell.kinematics, drop)
         self._urdf = load_urdf()
 
-    def run(self, scene: Scene, text: str, judge: Judge, limit_s: float = 12.0) -> Run:
-        """Say `text` in a scene and let the policy act until the judge, it or time decides."""
+    def run(
+        self,
+        scene: Scene,
+        text: str,
+        judge: Judge,
+        limit_s: float = 12.0,
+        log: Callable[[Cell], EpisodeLog] | None = None,
+    ) -> Run:
+        """Say `text` in a scene and let the policy act until the judge, it or time decides.
+
+        Args:
+            log: makes the log of the episode, once the scene is set; None: nothing is recorded.
+        """
         cell, runner = self.cell, self._runner
         cell.reset(scene)
         runner.reset()
+        self._log = None if log is None else log(cell)
         self._gate = Gate(GateConfig.from_contract(self._contract, required=()), self._urdf)
         self._camera()
         self._pending: list[tuple[int, Trajectory]] = []
@@ -79,6 +92,8 @@ class ClosedLoop:
         assert armed.accepted, armed.detail
         start, tick, resting = cell.ground_truth().tool_pose[:3], 0, 0.0
         runner.instruct(text)
+        if self._log is not None:
+            self._log.instruct(text)
         verdict: tuple[bool | None, str] = (None, "out of time")
         while tick * 0.01 < limit_s:
             if tick % _FRAME_TICKS == 0:
@@ -93,8 +108,7 @@ class ClosedLoop:
                 resting = resting + 0.1 if runner.state in (State.DONE, State.REFUSED) else 0.0
                 if resting > _REST_S:
                     break
-            self._deliver(tick)
-            cell.step(_TICK_STEPS)
+            self._deliver()
             self._fast_senses()
             tick += 1
         words = verdict[1] if runner.state is not State.REFUSED else runner.reason
@@ -106,7 +120,6 @@ class ClosedLoop:
     def _settle(self) -> None:
         """Let the fast senses fill their windows before anything is said."""
         for _ in range(_SETTLE_TICKS):
-            self.cell.step(_TICK_STEPS)
             self._fast_senses()
 
     def _camera(self) -> None:
@@ -116,27 +129,38 @@ class ClosedLoop:
         self._runner.set_camera(Camera(k, size, pose))
 
     def _fast_senses(self) -> None:
-        cell, runner, now = self.cell, self._runner, self.cell.time_ns
-        position, velocity = cell.joints()
-        wrench, touch = cell.wrench(), cell.touch()
-        runner.push("joints", now, np.concatenate([position, velocity]))
-        runner.push("wrench", now, wrench)
+        """Advance 10 ms; policy and gate get the newest of each sense, the gate every force."""
+        readings, runner = self.cell.sense(_TICK_STEPS), self._runner
+        if self._log is not None:
+            self._log.readings(readings)
+        now = self.cell.time_ns
+        joints, touch = readings.joints[-1], readings.touch[-1]
+        runner.push("joints", now, joints)
+        runner.push("wrench", now, readings.wrench[-1])
         runner.push("touch_left", now, touch[0])
         runner.push("touch_right", now, touch[1])
-        self._gate.observe_joints(now, position, velocity)
-        self._gate.observe_wrench(now, wrench)
-        self._peak_n = max(self._peak_n, float(np.linalg.norm(wrench[:3])))
+        self._gate.observe_joints(now, joints[:7], joints[7:])
+        for stamp, wrench in zip(readings.stamps_ns.tolist(), readings.wrench, strict=True):
+            self._gate.observe_wrench(stamp, wrench)
+        self._peak_n = max(self._peak_n, float(np.linalg.norm(readings.wrench[:, :3], axis=1).max()))
         self._gate.tick(now)
         self._react()
 
     def _react(self) -> None:
         reaction = self._gate.pop_reaction()
         if reaction is not None:
-            self.cell.command(reaction)
-            self._runner.commanded(reaction)
+            self._command(reaction)
+
+    def _command(self, trajectory: Trajectory) -> None:
+        self.cell.command(trajectory)
+        self._runner.commanded(trajectory)
+        if self._log is not None:
+            self._log.command(trajectory)
 
     def _frame(self) -> None:
         cell, runner, now = self.cell, self._runner, self.cell.time_ns
+        if self._log is not None:
+            self._log.frame(cell.ground_truth())
         colour, depth = cell.render("scene")
         wrist, _ = cell.render("wrist")
         runner.push("scene_rgb", now, colour)
@@ -148,7 +172,7 @@ class ClosedLoop:
                 due = now // 10_000_000 + _LATENCY_TICKS
                 self._pending.append((due, step.trajectory))
 
-    def _deliver(self, tick: int) -> None:
+    def _deliver(self) -> None:
         """Hand proposals that have travelled long enough to the gate, and what passes to the arm."""
         now = self.cell.time_ns
         while self._pending and self._pending[0][0] <= now // 10_000_000:
@@ -156,5 +180,4 @@ class ClosedLoop:
             if decision.trajectory is None:
                 self._refused.append(f"{decision.reason.value}: {decision.detail}")
                 continue
-            self.cell.command(decision.trajectory)
-            self._runner.commanded(decision.trajectory)
+            self._command(decision.trajectory)

@@ -45,22 +45,30 @@ class TrainConfig:
 class Trainer:
     """One training run in a directory; `run` continues where a checkpoint left off."""
 
-    def __init__(self, cache: Path, directory: Path, config: TrainConfig) -> None:
+    def __init__(
+        self, caches: list[Path], directory: Path, config: TrainConfig, weights: Path | None = None
+    ) -> None:
+        """Begin, or go on; `weights` are where a new run starts from."""
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config, self.directory = config, directory
         directory.mkdir(parents=True, exist_ok=True)
-        held = split_episodes(Cache(cache), config.validation_share)
         self.device = torch.device(_device(config.device))
         self.net = PolicyNet(NetConfig()).to(self.device)
+        if weights is not None:
+            self.net.load_state_dict(load_file(weights))
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
         self.step, self.spent_s = 0, 0.0
         self._resume()
-        self._train = Batches(cache, ~held, config.seed + self.step)
-        self._watch = Batches(cache, held, 1) if held.any() else None
+        self._train, self._watch = [], []
+        for number, cache in enumerate(caches):
+            held = split_episodes(Cache(cache), config.validation_share)
+            self._train.append(Batches(cache, ~held, config.seed + 10 * self.step + number))
+            if held.any():
+                self._watch.append(Batches(cache, held, 1))
 
     def _resume(self) -> None:
         path = self.directory / "last.pt"
@@ -92,7 +100,8 @@ class Trainer:
         rate = self.config.learning_rate * min(1.0, (self.step + 1) / 200)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(progress, 1.0))))
-        inputs, labels = self._train.draw(self.config.batch, Augmentation())
+        source = self._train[self.step % len(self._train)]
+        inputs, labels = source.draw(self.config.batch, Augmentation())
         inputs, labels = _to(inputs, labels, self.device)
         terms = policy_losses(self.net(**inputs), labels)
         self.optimizer.zero_grad(set_to_none=True)
@@ -112,13 +121,14 @@ class Trainer:
     @torch.no_grad()
     def validate(self, batches: int = 20) -> dict[str, float]:
         """Mean terms of the averaged network over held-aside episodes, without augmentation."""
-        if self._watch is None:
+        if not self._watch:
             return {}
         net = PolicyNet(NetConfig()).to(self.device)
         net.load_state_dict(self.average)
         sums: dict[str, float] = {}
-        for _ in range(batches):
-            inputs, labels = _to(*self._watch.draw(256, None), self.device)
+        for i in range(batches):
+            watch = self._watch[i % len(self._watch)]
+            inputs, labels = _to(*watch.draw(256, None), self.device)
             out = net(**inputs)
             terms = {k: float(v) for k, v in policy_losses(out, labels).items()}
             here, asked = labels.present > 0.75, labels.present != 0.5

@@ -17,7 +17,7 @@ from sensorium_sim.noise import disturb
 from sensorium_sim.refusals import RefusalGrammar
 
 _FAMILY_SHARES = (0.34, 0.42, 0.24)
-_REASON_SHARES = (0.22, 0.20, 0.20, 0.13, 0.11, 0.14)
+_REASON_SHARES = (0.19, 0.19, 0.24, 0.13, 0.12, 0.13)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ from sensorium_training.language.pretrained import (
     read_weights,
 )
 
-THRESHOLD = 0.5
+THRESHOLD = 0.7
+"""Least probability of `ok` at which the arm may move: a wrong move is worse than a question."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class TrainConfig:
 
     body: str = "minilm"
     """`minilm` (pretrained) or `small` (from nothing)."""
-    lines: int = 32000
+    lines: int = 60000
     """Training lines, half to accept and half to refuse."""
     layers: int = 4
     rows: int = 30522

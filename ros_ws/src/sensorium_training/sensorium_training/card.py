@@ -1,0 +1,81 @@
+"""Releases a policy: contract with provenance inside, and a card for people beside it."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from sensorium_core.contract import Contract, tabletop
+from sensorium_core.errors import PolicyFileError
+
+from sensorium_training.export import export
+from sensorium_training.train import load_network
+
+
+def release(run: Path, out: Path) -> float:
+    """Export a run's final weights; returns the largest difference between ONNX and torch."""
+    weights, facts = run / "weights.safetensors", run / "facts.json"
+    for file in (weights, facts):
+        if not file.is_file():
+            raise PolicyFileError(file, "does not exist", "let `sensorium train` finish first")
+    known: dict[str, Any] = json.loads(facts.read_text())
+    net = load_network(weights)
+    known["parameters"] = sum(p.numel() for p in net.parameters())
+    known["git_commit"] = git_commit()
+    contract = Contract.parse({**tabletop().model_dump(), "provenance": known}, "tabletop")
+    difference = export(net, contract, out / "policy.onnx")
+    (out / "card.md").write_text(_card(contract, known, difference))
+    return difference
+
+
+def git_commit() -> str:
+    """The commit of the working tree, or a word that says why there is none."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def _card(contract: Contract, facts: dict[str, Any], difference: float) -> str:
+    senses = ", ".join(contract.senses)
+    validation = facts.get("validation", {})
+    metrics = "\n".join(f"| {name} | {value:.4g} |" for name, value in validation.items())
+    spent = {k: v for k, v in facts.items() if k.endswith("_s") and isinstance(v, (int, float))}
+    times = "\n".join(f"| {name} | {value} |" for name, value in spent.items())
+    return f"""# {contract.name}
+
+Moves a {contract.robot} as told: pick up, push, press. Senses: {senses}, and text.
+Without {" and ".join(contract.required)} it holds still.
+
+| | |
+|---|---|
+| parameters | {facts["parameters"]:,} |
+| demonstrations | {facts.get("episodes_demos")} episodes by scripted experts, none by people |
+| rollouts labelled by the expert (DAgger) | {facts.get("episodes_dagger", 0)} |
+| rollout success before they were used | {facts.get("rollout_success", "not measured")} |
+| data hash | `{str(facts.get("data_hash_demos"))[:16]}` |
+| training seed | {facts.get("seed")} |
+| exported at commit | `{facts["git_commit"]}` |
+| largest difference ONNX - torch | {difference:.1e} |
+
+Errors on demonstrations kept aside (see `sensorium_training/losses.py` for the units):
+
+| term | value |
+|---|---|
+{metrics}
+
+Wall-clock seconds by stage:
+
+| stage | s |
+|---|---|
+{times}
+
+Closed-loop results and the commands that reproduce them: `docs/results.md`.
+
+## Limits
+
+Trained in simulation only, on one table, with the objects and buttons of the cell. It has never
+moved a real arm. The cloud is required: with the depth camera dead the arm holds still.
+"""

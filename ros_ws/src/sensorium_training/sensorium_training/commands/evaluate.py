@@ -1,0 +1,144 @@
+"""`sensorium evaluate`: does the arm do what it is told, over many trials."""
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from sensorium_core.errors import UnknownNameError
+from sensorium_core.goal import FAMILIES
+from sensorium_core.phrases_file import read_phrases
+from sensorium_core.policy import Policy
+
+from sensorium_training.evaluation import (
+    Case,
+    Outcome,
+    by_family,
+    phrase_cases,
+    refusal_cases,
+    run_cases,
+    task_cases,
+    wilson,
+    wrong_cases,
+)
+
+_CHOICES = [*FAMILIES, "none", "wrong", "all"]
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--episodes", default=50, show_default=True, type=click.IntRange(1), help="For each family."
+)
+@click.option(
+    "--split", default="heldout", show_default=True, type=click.Choice(["train", "heldout"]),
+    help="Scenes: heldout ones were never used in training.",
+)  # fmt: skip
+@click.option(
+    "--phrasing", default="heldout", show_default=True,
+    type=click.Choice(["train", "heldout", "unseen"]),
+    help="Wordings; heldout ones are a tenth of the grammar that no training saw.",
+)  # fmt: skip
+@click.option(
+    "--phrases", "phrases_file", type=click.Path(path_type=Path),
+    help="Lines of family<TAB>target<TAB>text: your own wordings instead of the grammar's.",
+)  # fmt: skip
+@click.option(
+    "--family", default="all", show_default=True, type=click.Choice(_CHOICES),
+    help="none: words on which to hold still; wrong: told one thing, judged by another.",
+)  # fmt: skip
+@click.option("--drop", multiple=True, help="A sense that is dead from the start; repeatable.")
+@click.option("--over-ros", is_flag=True, help="Through the real nodes and DDS, in real time.")
+@click.option(
+    "--language", default="models/language/encoder.onnx", show_default=True,
+    type=click.Path(path_type=Path),
+)  # fmt: skip
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1))
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every outcome.")
+def evaluate(
+    model: Path,
+    episodes: int,
+    split: str,
+    phrasing: str,
+    phrases_file: Path | None,
+    family: str,
+    drop: tuple[str, ...],
+    over_ros: bool,
+    language: Path,
+    workers: int,
+    json_file: Path | None,
+) -> None:
+    """Run MODEL in closed loop and count successes, with 95 % Wilson intervals.
+
+    \b
+    Examples:
+        sensorium evaluate models/tabletop --episodes 200
+        sensorium evaluate models/tabletop --drop wrist_rgb --family pick
+        sensorium evaluate models/tabletop --phrases mine.tsv --json outcomes.json
+    """
+    senses = Policy(model).contract.senses
+    for name in drop:
+        if name not in senses:
+            raise UnknownNameError("sense to drop", name, senses)
+    if phrases_file is not None:
+        cases = phrase_cases(read_phrases(phrases_file), split)
+    else:
+        cases = cases_of(family, episodes, split, phrasing)
+    outcomes = _run(cases, model, language, frozenset(drop), over_ros, workers)
+    _show(outcomes)
+    if json_file is not None:
+        facts = {"model": str(model), "sha256": Policy(model).sha256, "split": split,
+                 "phrasing": phrasing, "drop": list(drop), "over_ros": over_ros}  # fmt: skip
+        report = {**facts, "outcomes": [o.as_json() for o in outcomes]}
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(report, indent=1))
+
+
+def cases_of(family: str, n: int, split: str, phrasing: str) -> list[Case]:
+    """The cases of one choice of `--family`."""
+    if family == "wrong":
+        return wrong_cases(n, split)
+    if family == "none":
+        return refusal_cases(n, split)
+    families = FAMILIES if family == "all" else (family,)
+    return [case for name in families for case in task_cases(name, n, split, phrasing)]
+
+
+def _run(
+    cases: list[Case],
+    model: Path,
+    language: Path,
+    drop: frozenset[str],
+    over_ros: bool,
+    workers: int,
+) -> list[Outcome]:
+    columns = (TextColumn("episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=len(cases))
+
+        def show(done: int) -> None:
+            bar.update(task, completed=done)
+
+        if over_ros:
+            from sensorium_training.over_ros import run_over_ros
+
+            return run_over_ros(cases, model, language, drop, show)
+        return run_cases(cases, model, language, drop, workers, show)
+
+
+def _show(outcomes: list[Outcome]) -> None:
+    table = Table("family", "success", "n", "rate", "95 % interval", "median s", "peak N")
+    for family, successes, n in by_family(outcomes):
+        low, high = wilson(successes, n)
+        mine = [o for o in outcomes if family in ("all", o.case.family)]
+        times = sorted(o.seconds for o in mine)
+        peak = max(o.peak_force_n for o in mine)
+        table.add_row(
+            family, str(successes), str(n), f"{100 * successes / n:.1f} %",
+            f"{100 * low:.1f} - {100 * high:.1f} %", f"{times[n // 2]:.1f}", f"{peak:.0f}",
+        )  # fmt: skip
+    Console().print(table)
+    for outcome in [o for o in outcomes if not o.success][:20]:
+        click.echo(f'  failed: "{outcome.case.text}" (seed {outcome.case.seed}): {outcome.reason}')

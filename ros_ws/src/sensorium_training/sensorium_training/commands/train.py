@@ -1,0 +1,94 @@
+"""`sensorium train`: from bags of demonstrations to trained weights."""
+
+import json
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from sensorium_core.contract import tabletop
+from sensorium_recording.episodes import episodes
+from sensorium_sim.layout import TRAIN_SEEDS
+
+DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
+"""Scenes of policy rollouts are training scenes that no demonstration used."""
+
+
+@click.command()
+@click.argument(
+    "demos", default="data/demos", type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@click.option(
+    "--run", "run_dir", default="runs/tabletop", show_default=True,
+    type=click.Path(path_type=Path, file_okay=False), help="Checkpoints, log and weights.",
+)  # fmt: skip
+@click.option(
+    "--cache", default="data/cache", show_default=True,
+    type=click.Path(path_type=Path, file_okay=False), help="Memory-mapped training arrays.",
+)  # fmt: skip
+@click.option(
+    "--minutes", default=25.0, show_default=True, type=click.FloatRange(0.01),
+    help="Training time on the demonstrations.",
+)  # fmt: skip
+@click.option(
+    "--dagger", default=400, show_default=True, type=click.IntRange(0),
+    help="Episodes driven by the policy and labelled by the expert; 0: none.",
+)  # fmt: skip
+@click.option(
+    "--dagger-minutes", default=15.0, show_default=True, type=click.FloatRange(0.01),
+    help="Training time with those added.",
+)  # fmt: skip
+@click.option("--batch", default=192, show_default=True, type=click.IntRange(1))
+@click.option("--learning-rate", default=2e-3, show_default=True, type=click.FloatRange(0.0))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--workers", default=2, show_default=True, type=click.IntRange(1),
+    help="Processes for caching and rollouts, and threads of training.",
+)  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+def train(
+    demos: Path,
+    run_dir: Path,
+    cache: Path,
+    minutes: float,
+    dagger: int,
+    dagger_minutes: float,
+    batch: int,
+    learning_rate: float,
+    seed: int,
+    workers: int,
+    device: str,
+) -> None:
+    """Train the policy on the bags in DEMOS, then once more on its own mistakes.
+
+    Every stage is skipped when it is done already, and training goes on from its last checkpoint,
+    so the same command resumes after an interruption.
+    """
+    from sensorium_training.stages import Stages
+
+    with _progress() as bar:
+        stages = Stages(run_dir, cache, workers, seed, batch, learning_rate, device, bar)
+        started = time.monotonic()
+        stages.cache("demos", episodes(demos))
+        weights = stages.train("first", ["demos"], minutes, None)
+        if dagger:
+            policy = stages.export(weights, tabletop())
+            first = DAGGER_FIRST_SEED + 10_000 * seed
+            stages.rollouts(policy, range(first, first + dagger))
+            weights = stages.train("second", ["demos", "dagger"], dagger_minutes, weights)
+        stages.finish(weights, time.monotonic() - started)
+    click.echo(f"weights in {run_dir / 'weights.safetensors'}; next: sensorium export")
+    click.echo(json.dumps(stages.facts()["validation"], indent=1))
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+    )

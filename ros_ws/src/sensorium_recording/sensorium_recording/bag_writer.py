@@ -8,6 +8,7 @@ appears under its final name only when it is complete. One thread at a time.
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -125,6 +126,13 @@ class BagWriter:
             self._open = False
             self._file.close()
             shutil.rmtree(self._partial, ignore_errors=True)
+
+    def abandon(self) -> Path:
+        """Stop writing where it is, for a disk that is full; returns what can be recovered."""
+        self._open = False
+        with suppress(OSError):
+            self._file.close()
+        return self._partial
 
     def __enter__(self) -> "BagWriter":
         return self

@@ -10,6 +10,7 @@ import struct
 import zlib
 from array import array
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import BinaryIO
 
 import lz4.frame
@@ -19,7 +20,6 @@ from mcap.data_stream import RecordBuilder
 from mcap.opcode import Opcode
 from mcap.records import (
     Channel,
-    Chunk,
     ChunkIndex,
     DataEnd,
     Footer,
@@ -37,8 +37,11 @@ _MAGIC = b"\x89MCAP0\r\n"
 _MESSAGE = struct.Struct("<BQHIQQ")
 _MESSAGE_HEAD = 22
 _INDEX = struct.Struct("<BQHI")
-_COMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    "lz4": lz4.frame.compress,
+_CHUNK = struct.Struct("<BQQQQII")
+_LZ4_LEVEL = -3
+"""Noisy pictures hardly compress: this takes half the time of level 0 for 4 % more room."""
+_COMPRESS: dict[str, Callable[[bytearray], bytes]] = {
+    "lz4": partial(lz4.frame.compress, compression_level=_LZ4_LEVEL),
     "zstd": zstandard.compress,
 }
 
@@ -121,19 +124,21 @@ class McapFile:
     def _end_chunk(self) -> None:
         if not self._index:
             return
-        data = bytes(self._buffer)
+        data = self._buffer
         times = np.concatenate([np.asarray(index)[::2] for index in self._index.values()])
         first_ns, last_ns = int(times.min()), int(times.max())
         packed = _COMPRESS[self._compression](data)
-        chunk = _bytes(
-            Chunk(self._compression, packed, last_ns, first_ns, zlib.crc32(data), len(data))
-        )
+        name = self._compression.encode()
+        size = _CHUNK.size - 9 + len(name) + 8 + len(packed)
+        crc = zlib.crc32(data)
+        head = _CHUNK.pack(Opcode.CHUNK, size, first_ns, last_ns, len(data), crc, len(name))
         start = self._stream.tell()
-        self._stream.write(chunk)
-        offsets, length = self._write_indexes(start + len(chunk))
+        self._stream.write(head + name + struct.pack("<Q", len(packed)))
+        self._stream.write(packed)
+        offsets, length = self._write_indexes(start + 9 + size)
         self._chunks.append(
             ChunkIndex(
-                chunk_length=len(chunk),
+                chunk_length=9 + size,
                 chunk_start_offset=start,
                 compression=self._compression,
                 compressed_size=len(packed),

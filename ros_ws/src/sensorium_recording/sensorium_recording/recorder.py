@@ -55,8 +55,8 @@ class Recorder:
         try:
             self._bag.write(topic, type_name, time_ns, payload)
         except OSError as error:
-            self._bag.discard()
-            self._bag, self._problem = None, f"recording ended: {error}"
+            rest = self._bag.abandon()
+            self._bag, self._problem = None, f"recording ended ({error}); the rest is in {rest}"
             return
         self._counts[topic] = self._counts.get(topic, 0) + 1
 

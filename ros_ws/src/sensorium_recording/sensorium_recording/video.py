@@ -112,7 +112,7 @@ def _updates(panel: Panel) -> dict[str, Callable[[RawMessage], None]]:
         def update(message: RawMessage) -> None:
             statuses = decode_diagnostics(message.payload)[1]
             if statuses:
-                panel.states[name] = (statuses[0].level, statuses[0].message)
+                panel.states[name] = (statuses[0].level, statuses[0].message.rstrip(": "))
 
         return update
 

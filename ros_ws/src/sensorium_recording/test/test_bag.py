@@ -193,3 +193,21 @@ def test_recorder_numbers_its_bags_and_reports_counts(tmp_path: Path) -> None:
     with pytest.raises(BagError, match="start first"):
         recorder.stop()
     assert BagReader(tmp_path / "run").metadata() == {"contract": {"json": "{}"}}
+
+
+def test_a_full_disk_ends_the_recording_and_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    recorder = Recorder(tmp_path, "run", {})
+    recorder.start()
+    recorder.write("/a", STRING, 1, encode_string("kept"))
+    monkeypatch.setattr(BagWriter, "write", full)
+    recorder.write("/a", STRING, 2, encode_string("lost"))
+    status = recorder.status()
+    assert not recorder.recording
+    assert status.level == 2
+    assert "No space left" in status.message
+    assert str(tmp_path / "run.partial") in status.message

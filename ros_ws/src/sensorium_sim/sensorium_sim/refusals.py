@@ -46,7 +46,7 @@ _LISTS = {
 }
 _BY_VOCABULARY = ("unknown_skill", "unknown_object")
 _SHARED = {"verb": "verbs", "pushverb": "pushverbs", "shoveverb": "shoveverbs", "polite": "polite"}
-_DICTIONARY_SHARE = 0.25
+_DICTIONARY_SHARE = {"noun": 0.25, "strange_shape": 0.25, "strange_colour": 0.4}
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnprstvwz"
 
 
@@ -139,7 +139,7 @@ class RefusalGrammar:
 
     def _strange(self, name: str, rng: np.random.Generator) -> str:
         """A strange word from its list, or now and then any word of the dictionary."""
-        words = self._dictionary if rng.random() < _DICTIONARY_SHARE else self._lists[name]
+        words = self._dictionary if rng.random() < _DICTIONARY_SHARE[name] else self._lists[name]
         return one_of(words, rng)
 
     def _thing(self, rng: np.random.Generator) -> str:

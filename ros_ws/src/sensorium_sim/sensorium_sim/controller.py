@@ -106,9 +106,7 @@ class TrajectoryController:
                 )
         return hit
 
-    def _plan(
-        self, group: int, times: Array, positions: Array, velocities: Array | None
-    ) -> _Plan:
+    def _plan(self, group: int, times: Array, positions: Array, velocities: Array | None) -> _Plan:
         """Tabulates every step from now to the last waypoint."""
         old = self._plans[group]
         step = self._step_ns * 1e-9

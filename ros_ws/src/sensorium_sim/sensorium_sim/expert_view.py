@@ -57,9 +57,7 @@ class ExpertView:
         return len(self.tool)
 
 
-def view_of(
-    goal: Goal, start: SceneState, now: SceneState, tool_command: Array
-) -> ExpertView:
+def view_of(goal: Goal, start: SceneState, now: SceneState, tool_command: Array) -> ExpertView:
     """The view of one cell.
 
     Args:
@@ -79,9 +77,7 @@ def view_of(
     )  # fmt: skip
 
 
-def _press_view(
-    goal: Goal, start: SceneState, now: SceneState, tool_command: Array
-) -> ExpertView:
+def _press_view(goal: Goal, start: SceneState, now: SceneState, tool_command: Array) -> ExpertView:
     for before, button in zip(start.buttons, now.buttons, strict=True):
         if button.colour == goal.colour:
             return _view(
@@ -140,7 +136,8 @@ def _view(
 def stack(views: Sequence[ExpertView]) -> ExpertView:
     """One view of all the cells of several."""
     names = [field.name for field in fields(ExpertView)]
-    return ExpertView(**{name: np.concatenate([getattr(v, name) for v in views]) for name in names})
+    columns = {name: np.concatenate([getattr(v, name) for v in views]) for name in names}
+    return ExpertView(**columns)
 
 
 def take(view: ExpertView, rows: NDArray[np.intp]) -> ExpertView:

@@ -156,9 +156,7 @@ def push_has_room(scene: Scene, index: int, direction: str) -> bool:
         return False
     own = radius_of(target.shape, target.size_m)
     others = [
-        (o.x, o.y, radius_of(o.shape, o.size_m))
-        for i, o in enumerate(scene.objects)
-        if i != index
+        (o.x, o.y, radius_of(o.shape, o.size_m)) for i, o in enumerate(scene.objects) if i != index
     ]
     others += [(b.x, b.y, BUTTON_HOUSING_M * np.sqrt(2.0)) for b in scene.buttons]
     return not any(_in_the_way(np.array([x, y]) - start, u, own, r) for x, y, r in others)

@@ -6,11 +6,11 @@ are in base_link [m]; the table top is z = 0; quaternions are `xyzw`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-
 from sensorium_core.goal import Goal
 
 Array = NDArray[np.float64]
@@ -69,7 +69,8 @@ class Scene:
     table_rgb: tuple[float, float, float] = (0.62, 0.58, 0.53)
 
     def index_of(self, goal: Goal) -> int | None:
-        """Index of the object (or button, for press) that a goal names; None if none or several."""
+        """Index of the object (for press: button) that a goal names; None if none or several."""
+        pool: Sequence[ObjectSpec | ButtonSpec]
         pool = self.buttons if goal.family == "press" else self.objects
         hits = [i for i, item in enumerate(pool) if _matches(item, goal)]
         return hits[0] if len(hits) == 1 else None

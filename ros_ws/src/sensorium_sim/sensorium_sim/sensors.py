@@ -65,8 +65,8 @@ class Noise:
         """A noisy copy. The clamp leaves room, so that modular addition cannot wrap."""
         offset = self._offset(channel, time_ns)
         noise = self._colour[offset : offset + rgb.size].reshape(rgb.shape)
-        out = np.maximum(rgb, np.uint8(_COLOUR_CLIP))
-        np.minimum(out, np.uint8(255 - _COLOUR_CLIP), out=out)
+        out = np.empty(rgb.shape, dtype=np.uint8)
+        np.clip(rgb, np.uint8(_COLOUR_CLIP), np.uint8(255 - _COLOUR_CLIP), out=out)
         out += noise
         return out
 

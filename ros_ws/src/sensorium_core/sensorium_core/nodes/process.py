@@ -1,5 +1,6 @@
 """One node, one process, one thread: start, spin without burning a core, end on a signal."""
 
+import ctypes
 import gc
 import signal
 from collections.abc import Callable
@@ -14,12 +15,28 @@ from rclpy.task import Future
 _WAKE_S = 0.25
 """The events executor hangs in calls without a timeout; signals are seen this often when idle."""
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_TRIM_BYTES, _MMAP_BYTES = 256 << 20, 32 << 20
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep freed pictures for the next ones instead of handing them to the kernel.
+
+    Fetching a picture's pages anew costs up to fifteen times as much as copying the picture.
+    Elsewhere than on glibc nothing happens. Source: mallopt(3).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+
 
 def run_node(build: Callable[[], Node], args: list[str] | None = None) -> None:
     """Build a node and spin it until SIGINT or SIGTERM; then its `destroy_node` releases things.
 
     What exists after building is frozen out of garbage collection, so that it costs no pauses.
     """
+    keep_freed_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     ended = Future()
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sensorium_core.kinematics import JOINTS
 from sensorium_core.trajectory import Trajectory
 
-from sensorium_control.force import LoadMedian
+from sensorium_control.force import ForceFilter
 from sensorium_control.judge import Judge, Situation
 from sensorium_control.limits import GateConfig
 from sensorium_control.reasons import Decision, GateState, GateStatus, Reason, Refusal
@@ -44,7 +44,7 @@ class Gate:
         self._state = GateState.DISARMED
         self._cause = Refusal(Reason.NOT_ARMED, "not armed yet; call gate/arm")
         self._reaction: Trajectory | None = None
-        self._load = LoadMedian()
+        self._force = ForceFilter(config.force_filter_s)
         self._force_n = 0.0
         self._accepted = self._refused = self._dropped = 0
         self._last_refusal: Refusal | None = None
@@ -128,17 +128,14 @@ class Gate:
         self._measured = np.array(positions, dtype=np.float64)
 
     def observe_wrench(self, stamp_ns: int, wrench: Array, now_ns: int | None = None) -> None:
-        """Force and torque on the tool `(6,)` [N, Nm]; too large a one stops an armed arm.
-
-        Judged by the median of the last three, so that a lone spike of a sensor does not stop it.
-        """
+        """Force and torque on the tool `(6,)` [N, Nm]; too large a one stops an armed arm."""
         now = _or(now_ns, stamp_ns)
         values = wrench.tolist()
         if wrench.shape != (6,) or not _finite(values):
             self._dropped += 1
             return
         self.observe_sense("wrench", stamp_ns, now)
-        self._force_n, torque_nm = self._load.push(values)
+        self._force_n, torque_nm = self._force.push(stamp_ns, values)
         if self._state not in (GateState.ARMED, GateState.HOLDING):
             return
         if not self._force_n <= self.config.force_limit_n:

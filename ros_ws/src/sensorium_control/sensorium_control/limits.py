@@ -49,10 +49,12 @@ class GateConfig:
     """Oldest stamp accepted."""
     max_future_s: float = 0.02
     """How far a stamp may lie ahead of the clock before it is refused."""
-    force_limit_n: float = 40.0
-    """Force on the tool that stops the arm, as the median of three readings."""
+    force_limit_n: float = 50.0
+    """Filtered force on the tool that stops the arm."""
     torque_limit_nm: float = 8.0
-    """Torque on the tool that stops the arm, likewise."""
+    """Filtered torque on the tool that stops the arm."""
+    force_filter_s: float = 0.02
+    """Time constant of the filter of the wrench; 0 judges every sample by itself."""
     joints_timeout_s: float = 0.2
     """Silence of joint_states that stops the arm while it is armed."""
     required_senses: Mapping[str, float] = field(default_factory=dict)
@@ -94,6 +96,8 @@ class GateConfig:
         for name in ("tip_below_tool_m", "table_clearance_m", "command_timeout_s", "resume_s"):
             if not math.isfinite(getattr(self, name)):
                 raise GateConfigError(name, getattr(self, name), "a finite number")
+        if not 0.0 <= self.force_filter_s <= 1.0:
+            raise GateConfigError("force_filter_s", self.force_filter_s, "0 to 1 s")
         if not all(a < b for a, b in zip(self.workspace_min_m, self.workspace_max_m, strict=True)):
             raise GateConfigError("workspace_min_m", self.workspace_min_m, "below workspace_max_m")
         for name in _POSITIVE:

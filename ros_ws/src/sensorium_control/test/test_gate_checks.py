@@ -318,6 +318,8 @@ def test_settings_out_of_range_name_the_field():
         GateConfig(scale=0.0)
     with pytest.raises(GateConfigError, match="force_limit_n"):
         GateConfig(force_limit_n=float("nan"))
+    with pytest.raises(GateConfigError, match="force_filter_s"):
+        GateConfig(force_filter_s=-1.0)
     with pytest.raises(GateConfigError, match="workspace_min_m"):
         GateConfig(workspace_min_m=(1.0, 0.0, 0.0))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.errors import UnknownNameError
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.trajectory import Trajectory
 from sensorium_description import load_constants, load_urdf
@@ -191,8 +192,8 @@ class Cell:
 
     def _camera(self, name: str) -> tuple[CameraRig, int]:
         """The renderer and a camera's first noise channel."""
-        if self._rig is None:
-            raise RuntimeError("this Cell was built with cameras=(): nothing to render")
+        if self._rig is None or name not in self._cameras:
+            raise UnknownNameError("camera", name, self._cameras or ("none in this cell",))
         return self._rig, _CAMERA_CHANNEL + 2 * self._cameras.index(name)
 
     def camera_info(self, name: str) -> tuple[Array, Array]:

@@ -6,7 +6,6 @@ are in base_link [m]; the table top is z = 0; quaternions are `xyzw`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,8 +69,9 @@ class Scene:
 
     def index_of(self, goal: Goal) -> int | None:
         """Index of the object (for press: button) that a goal names; None if none or several."""
-        pool: Sequence[ObjectSpec | ButtonSpec]
-        pool = self.buttons if goal.family == "press" else self.objects
+        pool: list[ObjectSpec | ButtonSpec] = [*self.objects]
+        if goal.family == "press":
+            pool = [*self.buttons]
         hits = [i for i, item in enumerate(pool) if _matches(item, goal)]
         return hits[0] if len(hits) == 1 else None
 

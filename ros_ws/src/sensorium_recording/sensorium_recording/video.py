@@ -3,8 +3,10 @@
 H.264 by libx264 where PyAV has it, since every browser plays that; else VP9, else MPEG-4 part 2.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import av
@@ -61,7 +63,7 @@ def make_video(bag: Path, output: Path, fps: int = 25) -> VideoInfo:
 def frames(bag: Path, fps: int = 25) -> Iterator[Image.Image]:
     """The frames of an episode's video, in the order of recording."""
     panel = Panel()
-    update = _updates(panel)
+    update = _Feed(panel).by_topic
     start_ns: int | None = None
     t_ns = next_ns = 0
     for message in BagReader(bag).messages():
@@ -82,57 +84,57 @@ def frames(bag: Path, fps: int = 25) -> Iterator[Image.Image]:
         yield last
 
 
-def _updates(panel: Panel) -> dict[str, Callable[[RawMessage], None]]:
-    """What each topic changes in the panel."""
+class _Feed:
+    """Takes messages into a panel."""
 
-    def scene(message: RawMessage) -> None:
-        panel.scene = decode_image(message.payload)[2]
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self.by_topic: dict[str, Callable[[RawMessage], None]] = {
+            "camera/scene/image_raw": partial(self._picture, "scene"),
+            "camera/wrist/image_raw": partial(self._picture, "wrist"),
+            "wrench": self._wrench,
+            "touch/left": partial(self._touch, 0),
+            "touch/right": partial(self._touch, 1),
+            "instruction": self._instruction,
+            "policy/step": partial(self._state, "policy"),
+            "gate/status": partial(self._state, "gate"),
+            "sim/outcome": self._outcome,
+        }
 
-    def wrist(message: RawMessage) -> None:
-        panel.wrist = decode_image(message.payload)[2]
+    def _picture(self, camera: str, message: RawMessage) -> None:
+        picture = decode_image(message.payload)[2]
+        if camera == "scene":
+            self._panel.scene = picture
+        else:
+            self._panel.wrist = picture
 
-    def wrench(message: RawMessage) -> None:
-        force = decode_wrenches([message.payload])[1][0, :3]
-        panel.force.push(message.log_time_ns / NS, (force[0], force[1], force[2]))
+    def _wrench(self, message: RawMessage) -> None:
+        x, y, z = _force(message)
+        self._panel.force.push(message.log_time_ns / NS, (x, y, z))
 
-    def touch(side: int) -> Callable[[RawMessage], None]:
-        def update(message: RawMessage) -> None:
-            force = decode_wrenches([message.payload])[1][0, :3]
-            newest = panel.touch.samples[-1][1] if panel.touch.samples else (0.0, 0.0)
-            size = float((force @ force) ** 0.5)
-            pair = (size, newest[1]) if side == 0 else (newest[0], size)
-            panel.touch.push(message.log_time_ns / NS, pair)
+    def _touch(self, side: int, message: RawMessage) -> None:
+        strip = self._panel.touch
+        left, right = strip.samples[-1][1] if strip.samples else (0.0, 0.0)
+        size = math.hypot(*_force(message))
+        strip.push(message.log_time_ns / NS, (left, size) if side else (size, right))
 
-        return update
+    def _instruction(self, message: RawMessage) -> None:
+        self._panel.instruction = decode_string(message.payload)
 
-    def instruction(message: RawMessage) -> None:
-        panel.instruction = decode_string(message.payload)
+    def _state(self, name: str, message: RawMessage) -> None:
+        for status in decode_diagnostics(message.payload)[1][:1]:
+            self._panel.states[name] = (status.level, status.message.rstrip(": "))
 
-    def state(name: str) -> Callable[[RawMessage], None]:
-        def update(message: RawMessage) -> None:
-            statuses = decode_diagnostics(message.payload)[1]
-            if statuses:
-                panel.states[name] = (statuses[0].level, statuses[0].message.rstrip(": "))
-
-        return update
-
-    def outcome(message: RawMessage) -> None:
+    def _outcome(self, message: RawMessage) -> None:
         for status in decode_diagnostics(message.payload)[1]:
             verdict = status.values.get("status")
             if verdict in ("success", "failure"):
-                panel.verdict = (verdict == "success", status.values.get("reason", ""))
+                self._panel.verdict = (verdict == "success", status.values.get("reason", ""))
 
-    return {
-        "camera/scene/image_raw": scene,
-        "camera/wrist/image_raw": wrist,
-        "wrench": wrench,
-        "touch/left": touch(0),
-        "touch/right": touch(1),
-        "instruction": instruction,
-        "policy/step": state("policy"),
-        "gate/status": state("gate"),
-        "sim/outcome": outcome,
-    }
+
+def _force(message: RawMessage) -> list[float]:
+    force: list[float] = decode_wrenches([message.payload])[1][0, :3].tolist()
+    return force
 
 
 def _relative(topic: str) -> str:

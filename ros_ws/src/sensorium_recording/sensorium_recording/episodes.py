@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core import image_cdr
+from sensorium_core.cdr import Stamps, decode_joint_states, decode_wrenches
 from sensorium_core.contract import Contract, Modality
 from sensorium_core.errors import BagError
 from sensorium_core.geometry import Camera
 from sensorium_core.trajectory import Trajectory
 
-from sensorium_recording import images, messages
+from sensorium_recording import messages
 from sensorium_recording.bag_reader import BagReader, RawMessage
-from sensorium_recording.cdr import Stamps, decode_joint_states, decode_wrenches
 from sensorium_recording.geometry_messages import decode_transforms
 
 Values = NDArray[np.generic]
@@ -116,7 +117,7 @@ def read_episode(path: Path, contract: Contract, namespace: str = "") -> Episode
 
 def _track(modality: Modality, payloads: list[bytes], joints: tuple[str, ...]) -> Track:
     if modality.kind in ("image", "depth"):
-        return Track(*images.decode_images(payloads))
+        return Track(*image_cdr.decode_images(payloads))
     if modality.kind == "joints":
         return _joint_track(payloads, joints)
     stamps, values = decode_wrenches(payloads)

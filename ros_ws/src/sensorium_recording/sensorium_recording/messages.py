@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.cdr import NS
 from sensorium_core.trajectory import Trajectory
 
-from sensorium_recording.cdr import NS
 from sensorium_recording.typestore import decode, encode, message_class
 
 Array = NDArray[np.float64]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import av
 from PIL import Image
+from sensorium_core.cdr import NS, decode_wrenches
 from sensorium_core.errors import BagError
+from sensorium_core.image_cdr import decode_image
 
 from sensorium_recording.bag_reader import BagReader, RawMessage
-from sensorium_recording.cdr import NS, decode_wrenches
-from sensorium_recording.images import decode_image
 from sensorium_recording.messages import decode_diagnostics, decode_string
 from sensorium_recording.panel import HEIGHT, WIDTH, Panel
 

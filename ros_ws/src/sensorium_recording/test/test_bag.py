@@ -8,11 +8,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rosbags.highlevel import AnyReader
+from sensorium_core.cdr import wrench_layout
 from sensorium_core.errors import BagError
+from sensorium_core.image_cdr import encode_image
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.bag_writer import BagWriter
-from sensorium_recording.cdr import wrench_layout
-from sensorium_recording.images import encode_image
 from sensorium_recording.messages import encode_string
 from sensorium_recording.recorder import Recorder
 

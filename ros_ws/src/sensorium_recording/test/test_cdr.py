@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sensorium_core.errors import MessageDecodeError
-from sensorium_recording.cdr import (
+from sensorium_core.cdr import (
     decode_joint_states,
     decode_wrenches,
     joint_state_layout,
     wrench_layout,
 )
-from sensorium_recording.images import decode_image, decode_images, encode_image
+from sensorium_core.errors import MessageDecodeError
+from sensorium_core.image_cdr import decode_image, decode_images, encode_image
 from sensorium_recording.typestore import decode, encode, message_class, schema_text, type_hash
 
 rclpy_serialization = pytest.importorskip("rclpy.serialization")

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sensorium_core import image_cdr
+from sensorium_core.cdr import joint_state_layout, wrench_layout
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import BagError
 from sensorium_core.kinematics import JOINTS
 from sensorium_core.observation import Aligner
 from sensorium_core.trajectory import Trajectory
-from sensorium_recording import images, messages
+from sensorium_recording import messages
 from sensorium_recording.bag_writer import BagWriter
-from sensorium_recording.cdr import joint_state_layout, wrench_layout
 from sensorium_recording.episodes import episodes, read_episode
 from sensorium_recording.geometry_messages import encode_transforms
 
@@ -51,10 +52,10 @@ def _frame(bag: BagWriter, prefix: str, stamp: int, value: int) -> None:
     info = messages.encode_camera_info(stamp, "camera_scene_optical_frame", (480, 640), k)
     scene = prefix + "camera/scene/"
     bag.write(scene + "camera_info", messages.CAMERA_INFO, stamp, info)
-    payload = images.encode_image(stamp, "camera_scene_optical_frame", colour, "rgb8")
-    bag.write(scene + "image_raw", images.TYPE, stamp, payload)
-    payload = images.encode_image(stamp, "camera_scene_optical_frame", depth, "16UC1")
-    bag.write(scene + "depth/image_rect_raw", images.TYPE, stamp, payload)
+    payload = image_cdr.encode_image(stamp, "camera_scene_optical_frame", colour, "rgb8")
+    bag.write(scene + "image_raw", image_cdr.TYPE, stamp, payload)
+    payload = image_cdr.encode_image(stamp, "camera_scene_optical_frame", depth, "16UC1")
+    bag.write(scene + "depth/image_rect_raw", image_cdr.TYPE, stamp, payload)
 
 
 def _command(bag: BagWriter, prefix: str) -> None:

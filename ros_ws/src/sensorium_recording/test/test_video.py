@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from sensorium_core import image_cdr
+from sensorium_core.cdr import wrench_layout
 from sensorium_core.errors import BagError
-from sensorium_recording import images, messages
+from sensorium_recording import messages
 from sensorium_recording.bag_writer import BagWriter
-from sensorium_recording.cdr import wrench_layout
 from sensorium_recording.commands.video import video
 from sensorium_recording.panel import HEIGHT, WIDTH
 from sensorium_recording.video import frames
@@ -30,8 +31,10 @@ def _record(path: Path, verdict: str = "success", namespace: str = "") -> Path:
             if i % 50 == 0:
                 for camera in ("scene", "wrist"):
                     picture = np.full((48, 64, 3), 40 + i // 4, np.uint8)
-                    payload = images.encode_image(now, "c", picture, "rgb8")
-                    bag.write(f"{namespace}/camera/{camera}/image_raw", images.TYPE, now, payload)
+                    payload = image_cdr.encode_image(now, "c", picture, "rgb8")
+                    bag.write(
+                        f"{namespace}/camera/{camera}/image_raw", image_cdr.TYPE, now, payload
+                    )
             if i == 100:
                 payload = messages.encode_string(text)
                 bag.write(f"{namespace}/instruction", messages.STRING, now, payload)

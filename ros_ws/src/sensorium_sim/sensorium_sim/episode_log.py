@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core import image_cdr
+from sensorium_core.cdr import PackedLayout, joint_state_layout, wrench_layout
 from sensorium_core.trajectory import Trajectory
-from sensorium_recording import geometry_messages, images, messages
+from sensorium_recording import geometry_messages, messages
 from sensorium_recording.bag_writer import BagWriter
-from sensorium_recording.cdr import PackedLayout, joint_state_layout, wrench_layout
 
 from sensorium_sim.cell import Cell
 from sensorium_sim.model import BUTTON_RADIUS_M, BUTTON_TOP_M
@@ -83,11 +84,11 @@ class EpisodeLog:
             prefix, frame = f"/camera/{name}", _frame(name)
             info = _stamped(self._infos[name], now)
             self._bag.write(f"{prefix}/camera_info", messages.CAMERA_INFO, now, info)
-            payload = images.encode_image(now, frame, colour, "rgb8")
-            self._bag.write(f"{prefix}/image_raw", images.TYPE, now, payload)
+            payload = image_cdr.encode_image(now, frame, colour, "rgb8")
+            self._bag.write(f"{prefix}/image_raw", image_cdr.TYPE, now, payload)
             if name == "scene" or self._wrist_depth:
-                payload = images.encode_image(now, frame, depth, "16UC1")
-                self._bag.write(f"{prefix}/depth/image_rect_raw", images.TYPE, now, payload)
+                payload = image_cdr.encode_image(now, frame, depth, "16UC1")
+                self._bag.write(f"{prefix}/depth/image_rect_raw", image_cdr.TYPE, now, payload)
         payload = messages.encode_string(state_to_json(replace(state, time_ns=now)))
         self._bag.write("/sim/state", messages.STRING, now, payload)
         markers = geometry_messages.encode_markers(now, BASE, scene_markers(state))

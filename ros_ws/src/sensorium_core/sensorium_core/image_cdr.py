@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.errors import MessageDecodeError
 
-from sensorium_recording.cdr import CdrBuilder, CdrCursor, Stamps
+from sensorium_core.cdr import CdrBuilder, CdrCursor, Stamps
+from sensorium_core.errors import MessageDecodeError
 
 Image = NDArray[np.generic]
 TYPE = "sensor_msgs/msg/Image"

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
 from sensorium_core.errors import MessageDecodeError
 
 Array = NDArray[np.float64]

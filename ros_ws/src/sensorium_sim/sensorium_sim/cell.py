@@ -22,12 +22,18 @@ from sensorium_sim.rendering import CameraRig, intrinsics
 from sensorium_sim.scene import Scene, SceneState
 from sensorium_sim.sensors import (
     FORCE_NOISE_N,
+    FORCE_STEP_N,
     JOINT_POSITION_NOISE_RAD,
+    JOINT_POSITION_STEP_RAD,
     JOINT_VELOCITY_NOISE_RAD_S,
+    JOINT_VELOCITY_STEP_RAD_S,
     TORQUE_NOISE_NM,
+    TORQUE_STEP_NM,
     TOUCH_NOISE_N,
+    TOUCH_STEP_N,
     ForceReader,
     Noise,
+    rounded,
 )
 from sensorium_sim.staging import stage
 
@@ -38,7 +44,9 @@ STEP_NS = 2_000_000
 
 _LEAD_S = np.array([kv / kp for kp, kv in zip(SERVO_KP, SERVO_KV, strict=True)] + [0.0])
 _JOINT_NOISE = np.array([JOINT_POSITION_NOISE_RAD] * 7 + [JOINT_VELOCITY_NOISE_RAD_S] * 7)
+_JOINT_STEP = np.array([JOINT_POSITION_STEP_RAD] * 7 + [JOINT_VELOCITY_STEP_RAD_S] * 7)
 _WRENCH_NOISE = np.array([FORCE_NOISE_N] * 3 + [TORQUE_NOISE_NM] * 3)
+_WRENCH_STEP = np.array([FORCE_STEP_N] * 3 + [TORQUE_STEP_NM] * 3)
 _JOINT_CHANNEL, _WRENCH_CHANNEL, _TOUCH_CHANNEL, _CAMERA_CHANNEL = 0, 1, 2, 3
 
 
@@ -130,11 +138,12 @@ class Cell:
         joint_noise = self._noise.series(_JOINT_CHANNEL, times, 14)
         wrench_noise = self._noise.series(_WRENCH_CHANNEL, times, 6)
         touch_noise = self._noise.series(_TOUCH_CHANNEL, times, 6).reshape(n, 2, 3)
+        joints = np.hstack([log.positions, log.velocities]) + _JOINT_NOISE * joint_noise
         return Readings(
             stamps_ns=times,
-            joints=np.hstack([log.positions, log.velocities]) + _JOINT_NOISE * joint_noise,
-            wrench=log.wrench() + _WRENCH_NOISE * wrench_noise,
-            touch=log.touch() + TOUCH_NOISE_N * touch_noise,
+            joints=rounded(joints, _JOINT_STEP),
+            wrench=rounded(log.wrench() + _WRENCH_NOISE * wrench_noise, _WRENCH_STEP),
+            touch=rounded(log.touch() + TOUCH_NOISE_N * touch_noise, TOUCH_STEP_N),
         )
 
     def command(self, trajectory: Trajectory) -> bool:
@@ -159,19 +168,19 @@ class Cell:
         noise = self._noise.values(_JOINT_CHANNEL, self.time_ns, 14)
         position = self.data.qpos[:7] + _JOINT_NOISE[:7] * noise[:7]
         velocity = self.data.qvel[:7] + _JOINT_NOISE[7:] * noise[7:]
-        return position, velocity
+        return rounded(position, _JOINT_STEP[:7]), rounded(velocity, _JOINT_STEP[7:])
 
     def wrench(self) -> Array:
         """Force and torque `(6,)` of the world on the tool, in frame `tool`, tared [N, Nm]."""
         self._update_forces()
         noise = self._noise.values(_WRENCH_CHANNEL, self.time_ns, 6)
-        return self._force.wrench(self.data) + _WRENCH_NOISE * noise
+        return rounded(self._force.wrench(self.data) + _WRENCH_NOISE * noise, _WRENCH_STEP)
 
     def touch(self) -> Array:
         """Contact force `(2, 3)` on the left and right pad, in the pads' frames [N]."""
         self._update_forces()
         noise = self._noise.values(_TOUCH_CHANNEL, self.time_ns, 6).reshape(2, 3)
-        return self._force.touch(self.data) + TOUCH_NOISE_N * noise
+        return rounded(self._force.touch(self.data) + TOUCH_NOISE_N * noise, TOUCH_STEP_N)
 
     def _update_forces(self) -> None:
         if self._forces_at != self._steps:

@@ -20,6 +20,12 @@ JOINT_VELOCITY_NOISE_RAD_S = 1e-3
 FORCE_NOISE_N = 0.08
 TORQUE_NOISE_NM = 0.004
 TOUCH_NOISE_N = 0.03
+JOINT_POSITION_STEP_RAD = 2.0**-18
+JOINT_VELOCITY_STEP_RAD_S = 2.0**-13
+FORCE_STEP_N = 2.0**-6
+TORQUE_STEP_NM = 2.0**-10
+TOUCH_STEP_N = 2.0**-7
+"""Resolutions, as converters have them; a fifth of the noise. Rounded readings compress well."""
 COLOUR_NOISE = 2.0
 """Standard deviation of each colour channel, of 255."""
 DEPTH_NOISE_M = 0.001
@@ -85,6 +91,12 @@ class Noise:
 
     def _offset(self, channel: int, time_ns: int) -> int:
         return _mix(self._seed ^ _mix(time_ns * 8 + channel)) % _SPAN
+
+
+def rounded(values: Array, step: Array | float) -> Array:
+    """To the nearest multiple of a sensor's resolution."""
+    out: Array = np.rint(values / step) * step
+    return out
 
 
 def _mix(value: int) -> int:

@@ -55,6 +55,18 @@ def test_experts_succeed_and_episodes_stay_small(made: list) -> None:
     assert max(m.n_bytes for m in made) < MAX_BYTES
 
 
+def test_even_an_episode_that_never_ends_stays_small_and_is_kept_as_failed(tmp_path: Path) -> None:
+    wild = DisturbanceConfig(
+        share=1.0, still_share=0.0, step_m=0.03, step_rad=0.3, quiet_after_s=(99.0, 99.0)
+    )
+    generator = EpisodeGenerator(GenerateConfig(families=("pick",), disturbance=wild))
+    made = generator.make(tmp_path, 1)
+    generator.close()
+    assert (made.success, round(made.duration_s)) == (False, 8)
+    assert made.n_bytes < MAX_BYTES
+    assert read_episode(made.path, tabletop()).outcome["status"] == "failure"
+
+
 def test_a_seed_gives_the_same_bytes_whatever_was_made_before(
     generator: EpisodeGenerator, made: list, tmp_path: Path
 ) -> None:
@@ -203,7 +215,17 @@ def test_wrong_settings_raise_by_name() -> None:
 
 
 def test_workers_make_what_one_process_makes(generator: EpisodeGenerator, tmp_path: Path) -> None:
-    arguments = [str(tmp_path / "a"), "--seed", "2", "--episodes", "2", "--disturbed", "0", "--still", "0"]
+    arguments = [
+        str(tmp_path / "a"),
+        "--seed",
+        "2",
+        "--episodes",
+        "2",
+        "--disturbed",
+        "0",
+        "--still",
+        "0",
+    ]
     result = CliRunner().invoke(command, [*arguments, "--workers", "2"])
     assert result.exit_code == 0, result.output
     assert "2 made, 0 kept" in result.output

@@ -95,7 +95,7 @@ class EpisodeLog:
         self._bag.write("/sim/ground_truth", messages.MARKERS, now, markers)
 
     def command(self, trajectory: Trajectory) -> None:
-        """A proposed trajectory that was passed as it is, arm and gripper apart; stamp 0 is now."""
+        """A proposed trajectory, passed as it is, arm and gripper apart; stamp 0 is now."""
         now = self.now_ns
         stamp = trajectory.stamp_ns + EPOCH_NS if trajectory.stamp_ns else now
         stamped = replace(trajectory, stamp_ns=stamp)

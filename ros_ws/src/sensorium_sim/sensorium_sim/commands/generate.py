@@ -62,8 +62,20 @@ _NOISE = DisturbanceConfig()
     type=click.Choice(SPLITS),
     help="Which wordings are used.",
 )
-@click.option("--camera-width", default=128, show_default=True, type=click.IntRange(16, 1920))
-@click.option("--camera-height", default=96, show_default=True, type=click.IntRange(12, 1440))
+@click.option(
+    "--camera-width",
+    default=128,
+    show_default=True,
+    type=click.IntRange(16, 1920),
+    help="Columns of every picture.",
+)
+@click.option(
+    "--camera-height",
+    default=96,
+    show_default=True,
+    type=click.IntRange(12, 1440),
+    help="Rows of every picture: three quarters of the columns.",
+)
 @click.option(
     "--camera-rate",
     default=10.0,

@@ -54,12 +54,12 @@ def gate(cell):
 
 
 def test_every_sensor_flows_at_about_its_rate_with_increasing_stamps(cell):
-    from sensorium_fusion.nodes.sensor_messages import message_type
+    from sensorium_fusion.nodes.fusion_node import MESSAGES
 
     stamps = {modality.name: [] for modality in tabletop().modalities}
     for modality in tabletop().modalities:
         cell.client.listen(
-            message_type(modality),
+            MESSAGES[modality.message],
             modality.topic,
             lambda message, name=modality.name: stamps[name].append(
                 stamp_to_ns(message.header.stamp)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-
 from sensorium_core.contract import ActionSpec
 from sensorium_core.inputs import CommandHistory
 from sensorium_core.kinematics import GRIPPER_OPEN_M, Kinematics

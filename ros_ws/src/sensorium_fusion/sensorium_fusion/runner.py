@@ -10,7 +10,6 @@ from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
-
 from sensorium_core.errors import KinematicsError, SensoriumError
 from sensorium_core.geometry import Camera
 from sensorium_core.inputs import CommandHistory, Memory, policy_inputs, reference_pose
@@ -20,6 +19,7 @@ from sensorium_core.observation import Aligner, Observation
 from sensorium_core.policy import Policy, PolicyOutput
 from sensorium_core.stream import Push
 from sensorium_core.trajectory import Trajectory
+
 from sensorium_fusion.plan import (
     commanded_velocity,
     joint_trajectory,

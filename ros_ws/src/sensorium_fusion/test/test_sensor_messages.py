@@ -1,134 +1,83 @@
 """Messages become the arrays that were sent, whatever their encoding; bad ones are named."""
 
-from array import array
-
 import numpy as np
 import pytest
-from geometry_msgs.msg import WrenchStamped
-from sensor_msgs.msg import Image, JointState
+from sensorium_core.cdr import joint_state_layout, wrench_layout
 from sensorium_core.contract import tabletop
-from sensorium_core.errors import ContractError, ShapeError
+from sensorium_core.errors import ContractError, MessageDecodeError, ShapeError
+from sensorium_core.image_cdr import encode_image
 from sensorium_core.kinematics import JOINTS
-from sensorium_fusion.nodes.sensor_messages import (
-    JointDecoder,
-    colour_array,
-    decoder,
-    depth_array_mm,
-    message_type,
-    wrench_array,
-)
+from sensorium_fusion.sensor_messages import colour, decoder, depth_mm
 
 RNG = np.random.default_rng(1)
-
-
-def image(pixels, encoding, step=None, big_endian=False):
-    rows = [row.tobytes() for row in pixels]
-    step = step or len(rows[0])
-    data = b"".join(row.ljust(step, b"\xee") for row in rows)
-    return Image(
-        height=pixels.shape[0],
-        width=pixels.shape[1],
-        encoding=encoding,
-        step=step,
-        is_bigendian=int(big_endian),
-        data=array("B", data),
-    )
-
-
+STAMP = 1_700_000_000_123_456_789
 COLOUR = RNG.integers(0, 256, (4, 6, 3), dtype=np.uint8)
 DEPTH = RNG.integers(0, 5000, (4, 6), dtype=np.uint16)
 
 
-@pytest.mark.parametrize("step", [None, 32])
-def test_colour_comes_back_as_sent(step):
-    np.testing.assert_array_equal(colour_array(image(COLOUR, "rgb8", step)), COLOUR)
+def test_colour_comes_back_as_sent_without_a_copy():
+    payload = encode_image(STAMP, "camera", COLOUR, "rgb8")
+    stamp_ns, image = colour(payload)
+    assert stamp_ns == STAMP
+    np.testing.assert_array_equal(image, COLOUR)
+    assert np.shares_memory(image, np.frombuffer(payload, np.uint8))
 
 
 def test_bgr_comes_back_red_first():
-    np.testing.assert_array_equal(colour_array(image(COLOUR[..., ::-1], "bgr8")), COLOUR)
+    _, image = colour(encode_image(STAMP, "camera", COLOUR[..., ::-1], "bgr8"))
+    np.testing.assert_array_equal(image, COLOUR)
 
 
-def test_a_colour_image_is_not_copied():
-    message = image(COLOUR, "rgb8")
-    assert np.shares_memory(colour_array(message), np.frombuffer(message.data, np.uint8))
-
-
-@pytest.mark.parametrize("step", [None, 16])
-def test_depth_comes_back_as_sent(step):
-    np.testing.assert_array_equal(depth_array_mm(image(DEPTH, "16UC1", step)), DEPTH)
-
-
-def test_big_endian_depth_is_turned():
-    message = image(DEPTH.astype(">u2"), "16UC1", big_endian=True)
-    got = depth_array_mm(message)
-    assert got.dtype == np.uint16
-    np.testing.assert_array_equal(got, DEPTH)
+def test_depth_comes_back_as_sent():
+    stamp_ns, image = depth_mm(encode_image(STAMP, "camera", DEPTH, "16UC1"))
+    assert (stamp_ns, image.dtype) == (STAMP, np.uint16)
+    np.testing.assert_array_equal(image, DEPTH)
 
 
 def test_depth_in_metres_becomes_millimetres_and_nothing_becomes_zero():
     metres = np.array([[0.5, np.nan, np.inf, 100.0, -1.0]], dtype=np.float32)
-    np.testing.assert_array_equal(depth_array_mm(image(metres, "32FC1")), [[500, 0, 0, 65535, 0]])
+    _, image = depth_mm(encode_image(STAMP, "camera", metres, "32FC1"))
+    np.testing.assert_array_equal(image, [[500, 0, 0, 65535, 0]])
 
 
 @pytest.mark.parametrize(
-    ("read", "encoding"),
-    [(colour_array, "mono8"), (colour_array, "16UC1"), (depth_array_mm, "rgb8")],
+    ("read", "image", "encoding"),
+    [(colour, COLOUR[..., 0], "mono8"), (colour, DEPTH, "16UC1"), (depth_mm, COLOUR, "rgb8")],
 )
-def test_a_wrong_encoding_is_named(read, encoding):
-    with pytest.raises(ShapeError, match=encoding):
-        read(image(COLOUR, encoding), "scene_rgb")
+def test_an_encoding_of_another_kind_is_refused_by_name(read, image, encoding):
+    with pytest.raises(ShapeError, match=r"the_camera.*encoding"):
+        read(encode_image(STAMP, "camera", image, encoding), "the_camera")
 
 
 def test_an_image_with_too_few_bytes_is_refused():
-    message = image(COLOUR, "rgb8")
-    message.data = message.data[:-1]
-    with pytest.raises(ShapeError, match="71 bytes"):
-        colour_array(message)
+    with pytest.raises(MessageDecodeError):
+        colour(encode_image(STAMP, "camera", COLOUR, "rgb8")[:-1])
 
 
-def test_a_wrench_comes_back_in_order():
-    message = WrenchStamped()
-    force, torque = message.wrench.force, message.wrench.torque
-    force.x, force.y, force.z, torque.x, torque.y, torque.z = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-    np.testing.assert_array_equal(wrench_array(message), [1, 2, 3, 4, 5, 6])
-    np.testing.assert_array_equal(wrench_array(message, 3), [1, 2, 3])
-
-
-def joint_state(names, values):
-    return JointState(name=list(names), position=values, velocity=[10 * v for v in values])
+@pytest.mark.parametrize(("name", "width"), [("wrench", 6), ("touch_left", 3)])
+def test_forces_come_as_wide_as_the_contract_wants(name, width):
+    contract = tabletop()
+    payload = wrench_layout("tool").encode_one(STAMP, np.arange(6.0))
+    stamp_ns, value = decoder(contract.modality(name), contract)(payload)
+    assert stamp_ns == STAMP
+    np.testing.assert_array_equal(value, np.arange(width))
 
 
 def test_joints_come_in_the_contract_s_order_whatever_the_driver_s():
-    decode = JointDecoder("joints", JOINTS)
-    values = [float(i) for i in range(7)]
-    expected = np.array(values + [10 * v for v in values])
-    np.testing.assert_array_equal(decode(joint_state(JOINTS, values)), expected)
-    turned = decode(joint_state((*JOINTS[::-1], "wheel"), [*values[::-1], 99.0]))
-    np.testing.assert_array_equal(turned, expected)
-
-
-def test_an_absent_joint_is_named():
-    with pytest.raises(ShapeError, match="gripper_joint"):
-        JointDecoder("joints", JOINTS)(joint_state(JOINTS[:-1], [0.0] * 6))
-
-
-def test_joints_without_velocities_are_refused():
-    message = joint_state(JOINTS, [0.0] * 7)
-    message.velocity = []
-    with pytest.raises(ShapeError, match="0 velocities"):
-        JointDecoder("joints", JOINTS)(message)
-
-
-def test_every_modality_of_the_reference_contract_has_a_type_and_a_decoder():
     contract = tabletop()
-    for modality in contract.modalities:
-        assert isinstance(message_type(modality), type)
-        assert callable(decoder(modality, contract))
+    names = (*JOINTS[::-1], "wheel")
+    payload = joint_state_layout(names).encode_one(STAMP, np.arange(16.0))
+    _, values = decoder(contract.modality("joints"), contract)(payload)
+    np.testing.assert_array_equal(values, [6, 5, 4, 3, 2, 1, 0, 14, 13, 12, 11, 10, 9, 8])
 
 
-def test_a_message_type_that_cannot_be_read_is_refused_with_the_known_ones():
-    modality = (
-        tabletop().modality("wrench").model_copy(update={"message": "sensor_msgs/msg/Range"})
-    )
+def test_every_modality_of_the_reference_contract_has_a_decoder():
+    contract = tabletop()
+    assert all(callable(decoder(modality, contract)) for modality in contract.modalities)
+
+
+def test_a_message_that_cannot_be_read_is_refused_with_the_one_that_can():
+    contract = tabletop()
+    modality = contract.modality("wrench").model_copy(update={"message": "sensor_msgs/msg/Range"})
     with pytest.raises(ContractError, match="WrenchStamped"):
-        message_type(modality)
+        decoder(modality, contract)

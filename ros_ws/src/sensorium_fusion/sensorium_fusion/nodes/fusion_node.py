@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import WrenchStamped
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, Image, JointState
 from sensorium_core.calibration import load_camera_calibration
 from sensorium_core.contract import Modality
 from sensorium_core.errors import (
@@ -28,7 +29,6 @@ from sensorium_core.geometry import Camera
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.nodes.messages import (
-    stamp_to_ns,
     trajectory_from_message,
     trajectory_to_message,
 )
@@ -40,13 +40,18 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from sensorium_fusion.frames import FramePair
-from sensorium_fusion.nodes.sensor_messages import decoder, message_type
 from sensorium_fusion.nodes.step_message import step_message
 from sensorium_fusion.runner import Runner, State
+from sensorium_fusion.sensor_messages import Decoder, decoder
 
 _IDLE_S = 0.2
 _FRAMES_GONE_S = 0.15
 _ACTIVE = (State.GROUNDING, State.ACTING, State.HOLDING)
+MESSAGES = {
+    "sensor_msgs/msg/Image": Image,
+    "sensor_msgs/msg/JointState": JointState,
+    "geometry_msgs/msg/WrenchStamped": WrenchStamped,
+}
 _COMMANDED = ("arm_controller/joint_trajectory", "gripper_controller/joint_trajectory")
 
 
@@ -117,12 +122,11 @@ class FusionNode(Node):
         decode = decoder(modality, self.contract)
         queue = max(2, round(modality.rate_hz * 0.1))
 
-        def receive(message: Any) -> None:
-            self._on_sense(modality.name, stamp_to_ns(message.header.stamp), decode, message)
+        def receive(payload: bytes) -> None:
+            self._on_sense(modality.name, decode, payload)
 
-        self.create_subscription(
-            message_type(modality), modality.topic, receive, _sensor_qos(queue)
-        )
+        message = MESSAGES[modality.message]
+        self.create_subscription(message, modality.topic, receive, _sensor_qos(queue), raw=True)
 
     def _setup_topics(self) -> None:
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -136,11 +140,10 @@ class FusionNode(Node):
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
-    def _on_sense(
-        self, name: str, stamp_ns: int, decode: Callable[[Any], np.ndarray], message: object
-    ) -> None:
+    def _on_sense(self, name: str, decode: Decoder, payload: bytes) -> None:
         try:
-            self._runner.push(name, stamp_ns, decode(message))
+            stamp_ns, value = decode(payload)
+            self._runner.push(name, stamp_ns, value)
         except SensoriumError as error:
             self._note_problem(name, str(error))
             return

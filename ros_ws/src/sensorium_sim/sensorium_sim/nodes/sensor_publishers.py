@@ -1,18 +1,23 @@
 """Publishes readings as the messages that real drivers would send.
 
-Messages are reused: only the stamp and the values of each change from one to the next.
+Messages are encoded here and published as bytes: at 1200 messages and 90 pictures a second,
+filling ROS messages in Python costs more than simulating the arm does.
 """
 
-from array import array
+from collections.abc import Callable
 
 import numpy as np
 from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensorium_core.cdr import PackedLayout, joint_state_layout, wrench_layout
+from sensorium_core.image_cdr import encode_image
 from sensorium_core.nodes.messages import ns_to_stamp
 
 from sensorium_sim.faults import Reading
+
+Send = Callable[[Reading], None]
 
 _WRENCHES = {
     "wrench": ("wrench", "tool"),
@@ -41,71 +46,45 @@ class SensorPublishers:
         depth: frozenset[str],
     ) -> None:
         self._node = node
-        self._publish = {"joint_states": self._joint_state(joints)}
+        layout = joint_state_layout(joints, "base_link")
+        self._send = {"joint_states": self._packed(JointState, "joint_states", layout)}
         for sensor, (topic, frame) in _WRENCHES.items():
-            self._publish[sensor] = self._wrench(topic, frame)
+            self._send[sensor] = self._packed(WrenchStamped, topic, wrench_layout(frame))
         for camera, matrix in intrinsics.items():
             frame, prefix = f"camera_{camera}_optical_frame", f"camera/{camera}"
             info = self._camera_info(prefix, _camera_info(frame, matrix, size))
             colour = self._image(f"{prefix}/image_raw", frame, "rgb8")
-            self._publish[f"{camera}_rgb"] = _both(colour, info)
+            self._send[f"{camera}_rgb"] = _both(colour, info)
             if camera in depth:
                 topic = f"{prefix}/depth/image_rect_raw"
-                self._publish[f"{camera}_depth"] = self._image(topic, frame, "16UC1")
+                self._send[f"{camera}_depth"] = self._image(topic, frame, "16UC1")
 
     def publish(self, reading: Reading) -> None:
         """Send one reading."""
-        self._publish[reading.sensor](reading)
+        self._send[reading.sensor](reading)
 
-    def _publisher(self, message: type, topic: str):  # noqa: ANN202 - rclpy's type is generic
+    def _publisher(self, message: type, topic: str) -> Callable[[object], None]:
         return self._node.create_publisher(message, topic, qos_profile_sensor_data).publish
 
-    def _joint_state(self, joints: tuple[str, ...]):  # noqa: ANN202
-        publish = self._publisher(JointState, "joint_states")
-        message = JointState(name=list(joints))
-        message.header.frame_id = "base_link"
-        n = len(joints)
+    def _packed(self, message: type, topic: str, layout: PackedLayout) -> Send:
+        publish, width = self._publisher(message, topic), layout.width
 
         def send(reading: Reading) -> None:
-            values = array("d", np.ascontiguousarray(reading.value, np.float64).tobytes())
-            message.header.stamp = ns_to_stamp(reading.stamp_ns)
-            message.position, message.velocity = values[:n], values[n:]
-            publish(message)
+            values = np.zeros(width)
+            values[: len(reading.value)] = reading.value
+            publish(layout.encode_one(reading.stamp_ns, values))
 
         return send
 
-    def _wrench(self, topic: str, frame: str):  # noqa: ANN202
-        publish = self._publisher(WrenchStamped, topic)
-        message = WrenchStamped()
-        message.header.frame_id = frame
-        force, torque = message.wrench.force, message.wrench.torque
-
-        def send(reading: Reading) -> None:
-            values = reading.value.tolist()
-            message.header.stamp = ns_to_stamp(reading.stamp_ns)
-            force.x, force.y, force.z = values[:3]
-            if len(values) == 6:
-                torque.x, torque.y, torque.z = values[3:]
-            publish(message)
-
-        return send
-
-    def _image(self, topic: str, frame: str, encoding: str):  # noqa: ANN202
+    def _image(self, topic: str, frame: str, encoding: str) -> Send:
         publish = self._publisher(Image, topic)
-        message = Image(encoding=encoding)
-        message.header.frame_id = frame
 
         def send(reading: Reading) -> None:
-            image = reading.value
-            message.header.stamp = ns_to_stamp(reading.stamp_ns)
-            message.height, message.width = image.shape[:2]
-            message.step = image.strides[0]
-            message.data = array("B", image.tobytes())
-            publish(message)
+            publish(encode_image(reading.stamp_ns, frame, reading.value, encoding))
 
         return send
 
-    def _camera_info(self, prefix: str, message: CameraInfo):  # noqa: ANN202
+    def _camera_info(self, prefix: str, message: CameraInfo) -> Send:
         publish = self._publisher(CameraInfo, f"{prefix}/camera_info")
 
         def send(reading: Reading) -> None:
@@ -115,7 +94,7 @@ class SensorPublishers:
         return send
 
 
-def _both(first, second):  # noqa: ANN001, ANN202
+def _both(first: Send, second: Send) -> Send:
     def send(reading: Reading) -> None:
         first(reading)
         second(reading)

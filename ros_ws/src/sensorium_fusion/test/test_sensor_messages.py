@@ -7,7 +7,7 @@ from sensorium_core.contract import tabletop
 from sensorium_core.errors import ContractError, MessageDecodeError, ShapeError
 from sensorium_core.image_cdr import encode_image
 from sensorium_core.kinematics import JOINTS
-from sensorium_fusion.sensor_messages import colour, decoder, depth_mm
+from sensorium_fusion.nodes.sensor_messages import colour, decoder, depth_mm
 
 RNG = np.random.default_rng(1)
 STAMP = 1_700_000_000_123_456_789
@@ -69,6 +69,13 @@ def test_joints_come_in_the_contract_s_order_whatever_the_driver_s():
     payload = joint_state_layout(names).encode_one(STAMP, np.arange(16.0))
     _, values = decoder(contract.modality("joints"), contract)(payload)
     np.testing.assert_array_equal(values, [6, 5, 4, 3, 2, 1, 0, 14, 13, 12, 11, 10, 9, 8])
+
+
+def test_an_absent_joint_is_an_error_that_names_the_joints():
+    contract = tabletop()
+    payload = joint_state_layout(JOINTS[:-1]).encode_one(STAMP, np.zeros(12))
+    with pytest.raises(ShapeError, match="gripper_joint"):
+        decoder(contract.modality("joints"), contract)(payload)
 
 
 def test_every_modality_of_the_reference_contract_has_a_decoder():

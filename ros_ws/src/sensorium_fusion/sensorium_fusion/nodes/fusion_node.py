@@ -40,9 +40,9 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from sensorium_fusion.frames import FramePair
+from sensorium_fusion.nodes.sensor_messages import Decoder, decoder
 from sensorium_fusion.nodes.step_message import step_message
 from sensorium_fusion.runner import Runner, State
-from sensorium_fusion.sensor_messages import Decoder, decoder
 
 _IDLE_S = 0.2
 _FRAMES_GONE_S = 0.15

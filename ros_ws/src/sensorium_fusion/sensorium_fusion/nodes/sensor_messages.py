@@ -1,7 +1,4 @@
-"""Sensor messages, as they come over the wire, to the arrays that a contract's modalities take.
-
-ROS-free: a node subscribes raw, and so does whoever reads a bag.
-"""
+"""Sensor messages, as they come over the wire, to the arrays that a contract's modalities take."""
 
 from __future__ import annotations
 
@@ -9,17 +6,22 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.cdr_live import JOINT_STATE, WRENCH, JointStateReader, read_wrench
 from sensorium_core.contract import Contract, Modality
 from sensorium_core.errors import ContractError, ShapeError
 from sensorium_core.image_cdr import TYPE as IMAGE
 from sensorium_core.image_cdr import decode_image
+from sensorium_core.nodes.raw import JointStateReader, read_wrench
 
 Array = NDArray[np.generic]
 Decoder = Callable[[bytes], tuple[int, Array]]
 """Payload to capture stamp [ns] and array, a view of the payload where possible."""
 
-_TYPES = {"image": IMAGE, "depth": IMAGE, "vector": WRENCH, "joints": JOINT_STATE}
+_TYPES = {
+    "image": IMAGE,
+    "depth": IMAGE,
+    "vector": "geometry_msgs/msg/WrenchStamped",
+    "joints": "sensor_msgs/msg/JointState",
+}
 _MOST_MM = 65535
 
 
@@ -39,7 +41,7 @@ def decoder(modality: Modality, contract: Contract) -> Decoder:
     if modality.kind == "depth":
         return lambda payload: depth_mm(payload, modality.name)
     if modality.kind == "joints":
-        return JointStateReader(contract.action.joints).read
+        return _joints(modality.name, contract.action.joints)
     width = modality.shape[-1]
     if width not in (3, 6):
         raise ContractError(modality.name, f"has width {width}", "3: force, or 6: and torque")
@@ -63,6 +65,19 @@ def depth_mm(payload: bytes, name: str = "depth") -> tuple[int, Array]:
         known = np.where(np.isfinite(image), image, 0.0)
         return stamp_ns, np.clip(np.rint(known * 1e3), 0, _MOST_MM).astype(np.uint16)
     raise ShapeError(name, f"{image.dtype} {image.shape}", "encoding 16UC1 or 32FC1")
+
+
+def _joints(name: str, joints: tuple[str, ...]) -> Decoder:
+    """Positions then velocities `(2 * n,)` in the contract's order, whatever the driver's."""
+    reader = JointStateReader(joints)
+
+    def read(payload: bytes) -> tuple[int, Array]:
+        found = reader.read(payload)
+        if found is None:
+            raise ShapeError(name, "a joint is absent", f"all of {joints}")
+        return found[0], np.concatenate(found[1:])
+
+    return read
 
 
 def _force(payload: bytes, width: int) -> tuple[int, Array]:

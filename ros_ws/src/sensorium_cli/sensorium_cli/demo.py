@@ -226,7 +226,9 @@ def _conclude(stage: Stage, end: End, console: Console) -> None:
     """Say how it ended and where the recording is."""
     if end.refused:
         reason = stage.command.reason or end.reason
-        console.print(f"REFUSED: {reason}; the arm held still", style="bold yellow", soft_wrap=True)
+        console.print(
+            f"REFUSED: {reason}; the arm held still", style="bold yellow", soft_wrap=True
+        )
     elif end.success:
         console.print(f"SUCCESS: {end.reason}", style="bold green", soft_wrap=True)
     else:

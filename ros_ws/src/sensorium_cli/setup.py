@@ -25,6 +25,7 @@ setup(
             "completion = sensorium_cli.commands.completion:completion",
             "demo = sensorium_cli.demo:demo",
             "doctor = sensorium_cli.commands.doctor:doctor",
+            "evaluate = sensorium_cli.commands.evaluate:evaluate",
             "launch = sensorium_cli.commands.launch:launch",
             "say = sensorium_cli.commands.say:say",
         ],

@@ -34,7 +34,6 @@ setup(
         "sensorium.commands": [
             "train = sensorium_training.commands.train:train",
             "export = sensorium_training.commands.export:export",
-            "evaluate = sensorium_training.commands.evaluate:evaluate",
         ],
     },
 )

@@ -82,7 +82,8 @@ def commanded_velocity(history: CommandHistory, t_ns: int) -> Array:
 
 
 def stop_trajectory(start: Array, velocity: Array, t_ns: int, names: tuple[str, ...]) -> Trajectory:
-    """Come to rest from `start` at constant deceleration within 0.2 s."""
+    """Come to rest from `start` at constant deceleration within 0.2 s; the gripper at once."""
+    velocity = np.append(velocity[:6], 0.0)
     end = start + velocity * (_STOP_S / 2)
     return Trajectory(
         t_ns,

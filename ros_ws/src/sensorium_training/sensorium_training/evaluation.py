@@ -109,7 +109,7 @@ def refusal_cases(n: int, split: str) -> list[Case]:
     for i in range(n):
         seed = first_seed(split) + i
         rng = np.random.default_rng((seed, 78))
-        text = _absent_text(seed, rng) if i % 5 == 0 else grammar.draw(rng).text
+        text = _absent_text(seed, rng) if i % 5 == 0 else grammar.draw(rng).plain
         cases.append(Case(seed, "none", None, text))
     return cases
 

@@ -1,6 +1,7 @@
 """`sensorium evaluate`: does the arm do what it is told, over many trials."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -122,10 +123,36 @@ def _run(
             bar.update(task, completed=done)
 
         if over_ros:
-            from sensorium_training.over_ros import run_over_ros
-
-            return run_over_ros(cases, model, language, drop, show)
+            return _run_over_ros(cases, model, language, drop, show)
         return run_cases(cases, model, language, drop, workers, show)
+
+
+def _run_over_ros(
+    cases: list[Case],
+    model: Path,
+    language: Path,
+    drop: frozenset[str],
+    show: Callable[[int], None],
+) -> list[Outcome]:
+    """The same cases through one launched graph of real nodes, one reset an episode."""
+    from sensorium_cli import over_ros as ros
+
+    arguments = {
+        "policy": str(model.resolve()),
+        "language": str(language.resolve()),
+        "drop": ",".join(sorted(drop)),
+    }
+    outcomes = []
+    with ros.RosCell(arguments) as cell:
+        for case in cases:
+            result = cell.run(ros.Case(case.seed, case.goal, case.text))
+            outcomes.append(
+                Outcome(
+                    case, result.success, result.reason, result.state, result.seconds, result.moved_m
+                )
+            )
+            show(len(outcomes))
+    return outcomes
 
 
 def _show(outcomes: list[Outcome]) -> None:

@@ -14,7 +14,11 @@ from packaging.requirements import Requirement
 from sensorium_cli.doctor.finding import FAIL, OK, WARN, Finding, apt_line
 from sensorium_cli.packages import BRINGUP, package_share
 
-_SYSTEM_LIBRARIES = {"libEGL.so.1": "libegl1", "libOpenGL.so.0": "libopengl0"}
+_SYSTEM_LIBRARIES = {
+    "libEGL.so.1": "libegl1",
+    "libOpenGL.so.0": "libopengl0",
+    "libgomp.so.1": "libgomp1",
+}
 _MEND = "scripts/setup run"
 _PROBE_S = 60.0
 

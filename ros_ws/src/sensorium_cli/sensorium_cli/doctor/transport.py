@@ -39,9 +39,15 @@ def check_ros(environment: Mapping[str, str]) -> Finding:
         env=dict(environment), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        why = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        lines = done.stderr.strip().splitlines()
+        causes = [line for line in lines if line.startswith("ImportError: lib")]
+        why = causes or lines[-1:] or ["no reason given"]
         mixed = "/opt/ros" in environment.get("PYTHONPATH", "")
-        remedy = "unset PYTHONPATH   (a sourced ROS of another Python)" if mixed else "make demo"
+        remedy = (
+            "unset PYTHONPATH   (a sourced ROS of another Python)"
+            if mixed
+            else "scripts/setup run"
+        )
         return Finding("ROS", FAIL, why[0], remedy)
     domain = environment.get("ROS_DOMAIN_ID", "0")
     reach = middleware_environment(environment)["ROS_AUTOMATIC_DISCOVERY_RANGE"]

@@ -87,7 +87,7 @@ def evaluate(
         cases = phrase_cases(read_phrases(phrases_file), split)
     else:
         cases = cases_of(family, episodes, split, phrasing)
-    outcomes = _run(cases, model, language, frozenset(drop), over_ros, workers)
+    outcomes = evaluate_cases(cases, model, language, frozenset(drop), over_ros, workers)
     _show(outcomes)
     if json_file is not None:
         facts = {"model": str(model), "sha256": Policy(model).sha256, "split": split,
@@ -107,7 +107,7 @@ def cases_of(family: str, n: int, split: str, phrasing: str) -> list[Case]:
     return [case for name in families for case in task_cases(name, n, split, phrasing)]
 
 
-def _run(
+def evaluate_cases(
     cases: list[Case],
     model: Path,
     language: Path,
@@ -115,6 +115,7 @@ def _run(
     over_ros: bool,
     workers: int,
 ) -> list[Outcome]:
+    """Run cases headless or over real nodes, behind a progress bar."""
     columns = (TextColumn("episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=len(cases))

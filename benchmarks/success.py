@@ -1,0 +1,164 @@
+"""Does the arm do what it is told? Every success table of docs/results.md, from one command.
+
+    .venv/bin/python benchmarks/success.py models/tabletop --episodes 200 --over-ros 30
+
+Scenes and wordings are held out: no training saw them. Rows that name what the arm must not do
+(wrong instruction, out of scope) stand beside the rows of what it must.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+from results_page import ROOT, commit, table, write_section
+from sensorium_cli.commands.evaluate import evaluate_cases
+from sensorium_core.policy import Policy
+from sensorium_training.evaluation import (
+    Case,
+    Outcome,
+    by_family,
+    refusal_cases,
+    task_cases,
+    wilson,
+    wrong_cases,
+)
+
+_LANGUAGE = ROOT / "models" / "language" / "encoder.onnx"
+_FAMILIES = ("pick", "push", "press")
+_MOVED_M = 0.01
+
+
+@dataclass
+class Bench:
+    """Runs cases and keeps what it needs for the report."""
+
+    model: Path
+    workers: int
+
+    def run(
+        self, cases: list[Case], drop: tuple[str, ...] = (), over_ros: bool = False
+    ) -> list[Outcome]:
+        """Outcomes of the cases, in order."""
+        return evaluate_cases(
+            cases, self.model, _LANGUAGE, frozenset(drop), over_ros, self.workers
+        )
+
+
+def share(outcomes: list[Outcome]) -> str:
+    """`successes/n = rate (interval)`."""
+    n, k = len(outcomes), sum(o.success for o in outcomes)
+    low, high = wilson(k, n)
+    return f"{k}/{n} = {100 * k / n:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def held_out(bench: Bench, n: int) -> tuple[list[list[str]], list[Outcome]]:
+    """Held-out scenes by family, and held-out wordings over all."""
+    rows: list[list[str]] = []
+    every: list[Outcome] = []
+    for family in _FAMILIES:
+        outcomes = bench.run(task_cases(family, n, "heldout", "train"))
+        every += outcomes
+        rows.append([f"{family}, held-out scenes", share(outcomes), "≥ 95 %"])
+    third = -(-n // 3)
+    cases = [c for f in _FAMILIES for c in task_cases(f, third, "heldout", "heldout")]
+    outcomes = bench.run(cases)
+    every += outcomes
+    rows.append(["held-out scenes and wordings", share(outcomes), "≥ 92 %"])
+    return rows, every
+
+
+def baselines(bench: Bench, n: int) -> tuple[list[list[str]], list[Outcome]]:
+    """What must not happen, and what a policy that did not listen would reach."""
+    wrong = bench.run(wrong_cases(n, "heldout"))
+    refused = bench.run(refusal_cases(50, "heldout"))
+    moved = sum(o.moved_m > _MOVED_M for o in refused)
+    rows = [
+        ["told another object: does the task it was not told", share(wrong), "≤ 5 %"],
+        ["50 out-of-scope instructions: arm moved", f"{moved}/{len(refused)}", "≤ 2"],
+        ["trivial baseline: hold still", "0 % by definition of every task", "-"],
+    ]
+    return rows, wrong + refused
+
+
+def dead_senses(bench: Bench, n: int) -> tuple[list[list[str]], list[Outcome]]:
+    """One sense dead from the start, the same scenes for each."""
+    cases = [c for f in _FAMILIES for c in task_cases(f, n, "heldout", "train")]
+    rows, every = [], []
+    for sense in ("nothing", "wrist_rgb", "scene_rgb", "cloud", "wrench", "pads"):
+        outcomes = bench.run(cases, () if sense == "nothing" else (sense,))
+        every += outcomes
+        by_name = {f: f"{k}/{m}" for f, k, m in by_family(outcomes)}
+        peak = max(o.peak_force_n for o in outcomes)
+        families = [by_name[f] for f in _FAMILIES]
+        rows.append([sense, share(outcomes), *families, f"{peak:.0f}"])
+    return rows, every
+
+
+def over_ros(bench: Bench, n: int) -> tuple[list[list[str]], list[Outcome]]:
+    """The same episodes headless and through real nodes."""
+    cases = [c for f in _FAMILIES for c in task_cases(f, -(-n // 3), "heldout", "train")][:n]
+    headless, real = bench.run(cases), bench.run(cases, over_ros=True)
+    difference = abs(sum(o.success for o in headless) - sum(o.success for o in real))
+    rows = [
+        ["headless", share(headless), "-"],
+        ["over real ROS 2 nodes", share(real), f"differs by {difference}; bar ≤ 2"],
+    ]
+    return rows, headless + real
+
+
+def step_latency(model: Path, n: int = 2000) -> list[list[str]]:
+    """Milliseconds of one policy step with every sense, one thread."""
+    from sensorium_core.contract import tabletop
+    from sensorium_training.export import example_inputs
+
+    policy = Policy(model)
+    tensors = {k: v.numpy() for k, v in example_inputs(tabletop()).items()}
+    spent = []
+    for _ in range(n):
+        began = time.perf_counter()
+        policy.run(tensors)
+        spent.append(1e3 * (time.perf_counter() - began))
+    p50, p99 = np.percentile(spent[50:], [50, 99])
+    return [["policy step, every sense, one thread", f"{p50:.2f} / {p99:.2f} ms", "p50 ≤ 3 ms"]]
+
+
+@click.command()
+@click.argument("model", default="models/tabletop", type=click.Path(path_type=Path, exists=True))
+@click.option("--episodes", default=200, show_default=True, help="For each family.")
+@click.option("--dead", default=20, show_default=True, help="Episodes a family for a dead sense.")
+@click.option("--over-ros", "ros", default=30, show_default=True, help="Episodes; 0: none.")
+@click.option("--workers", default=2, show_default=True)
+def main(model: Path, episodes: int, dead: int, ros: int, workers: int) -> None:
+    """Measure MODEL and write docs/results.md and out/success.json."""
+    bench, every = Bench(model, workers), []
+    text = f"Policy sha256 `{Policy(model).sha256[:16]}`, commit `{commit()}`, "
+    text += f"`python benchmarks/success.py {model} --episodes {episodes}`. "
+    text += "Scene seeds from 1,200,000; 95 % Wilson intervals.\n\n"
+    first, outcomes = held_out(bench, episodes)
+    every += outcomes
+    second, outcomes = baselines(bench, episodes)
+    every += outcomes
+    text += table(["what", "measured", "bar"], first + second + step_latency(model))
+    if dead:
+        rows, outcomes = dead_senses(bench, dead)
+        every += outcomes
+        head = ["dead from the start", "success", *_FAMILIES, "peak N"]
+        text += "\n\n" + table(head, rows)
+    if ros:
+        rows, outcomes = over_ros(bench, ros)
+        every += outcomes
+        text += "\n\n" + table(["same episodes", "success", ""], rows)
+    write_section("success", f"## Does it do what it is told?\n\n{text}")
+    report = {"commit": commit(), "outcomes": [o.as_json() for o in every]}
+    (ROOT / "out").mkdir(exist_ok=True)
+    (ROOT / "out" / "success.json").write_text(json.dumps(report, indent=1))
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    main()

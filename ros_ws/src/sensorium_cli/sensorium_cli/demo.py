@@ -14,7 +14,7 @@ from types import FrameType
 
 import click
 from rich.console import Console
-from sensorium_core.errors import NodeUnavailableError, PolicyFileError
+from sensorium_core.errors import BagError, NodeUnavailableError, PolicyFileError
 from sensorium_core.language import Command, LanguageEncoder
 
 from sensorium_cli.attempt import Attempt, End, judge_status, missing_senses
@@ -31,6 +31,7 @@ _POLL_S = 0.05
 _AFTERMATH_S = 0.7
 """How long the recording goes on after the verdict."""
 _MOVED_M = 0.002
+_VIDEO_FPS = 15
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def demo(
         "camera_height": str(camera_width * 3 // 4),
         "record": str(not no_record).lower(),
         "output": str(folder),
+        "autostart": "false",
         "arm_on_start": "false",
     }
     ctx.exit(run(Stage(words, command, arguments, folder, timeout_s), Console()))
@@ -180,6 +182,10 @@ class _Performance:
     def run(self) -> End:
         """From waiting for the senses to a little after the verdict."""
         self._await_senses()
+        if self._stage.arguments["record"] == "true":
+            recording, why = self._cell.record()
+            if not recording:
+                raise BagError(self._stage.folder, f"is not recorded ({why})", "see the logs")
         armed, why = self._cell.arm(True)
         if not armed:
             return End(False, f"the gate does not arm: {why}")
@@ -247,7 +253,7 @@ def _film(folder: Path, console: Console) -> None:
         return
     console.print(f"bag    {bag}", highlight=False)
     with console.status("making the video"):
-        video = make_video(bag, folder / "episode.mp4")
+        video = make_video(bag, folder / "episode.mp4", fps=_VIDEO_FPS)
     console.print(f"video  {video.path}", highlight=False)
 
 

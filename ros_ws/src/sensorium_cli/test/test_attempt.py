@@ -65,6 +65,12 @@ def test_what_the_policy_said_of_other_words_does_not_count():
     assert attempt.update(reports("refused", instruction="older"), 5.0) is None
 
 
+def test_a_gate_that_has_stopped_ends_it_with_the_gate_s_reason():
+    stopped = reports() | {"gate": Said("stopped: 41.0 N", {"state": "stopped"})}
+    end = Attempt("go", 0.0, 30.0).update(stopped, 1.0)
+    assert (end.success, end.reason) == (False, "the gate stopped: 41.0 N")
+
+
 def test_time_runs_out():
     end = Attempt("go", 10.0, 30.0).update(reports(), 40.1)
     assert not end.success

@@ -50,6 +50,7 @@ class CellClient:
         create = self._node.create_client
         self._arm = create(SetBool, "gate/arm")
         self._forget = create(Trigger, "fusion/reset")
+        self._record = create(Trigger, "recorder/start")
         self._set = create(SetParametersAtomically, "sim/set_parameters_atomically")
 
     def _listen(self, topic: str) -> None:
@@ -86,6 +87,11 @@ class CellClient:
     def forget(self) -> None:
         """Let the policy forget senses, commands and instruction."""
         self._call(self._forget, Trigger.Request())
+
+    def record(self) -> tuple[bool, str]:
+        """Begin recording; returns whether it did, and the bag's path or why not."""
+        answer = self._call(self._record, Trigger.Request())
+        return bool(answer.success), str(answer.message)
 
     def set_episode(self, seed: int, goal: str) -> None:
         """Reset the simulator to a scene; raises `EpisodeError` with its words when it refuses."""

@@ -23,9 +23,9 @@ test: ## Run every test
 
 train: ## From nothing to models/tabletop/policy.onnx: generate, train, export; resumable
 	@scripts/setup dev
-	@$(BIN)/sensorium generate
-	@$(BIN)/sensorium train
-	@$(BIN)/sensorium export
+	@$(BIN)/sensorium generate data/demos --episodes 1700
+	@$(BIN)/sensorium train data/demos --minutes 18 --dagger 300 --dagger-minutes 12
+	@$(BIN)/sensorium export runs/tabletop models/tabletop
 
 doctor: ## Check this machine and say how to mend what is wrong
 	@scripts/setup run

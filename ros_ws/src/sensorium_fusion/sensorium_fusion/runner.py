@@ -147,8 +147,8 @@ class Runner:
             return self._rest(t_ns, seen, stages)
         missing = self._missing(seen)
         if missing:
+            self._must_stop |= self.state is not State.HOLDING
             self.state, self.reason = State.HOLDING, f"holding still: {missing}"
-            self._must_stop = True
             return self._rest(t_ns, seen, stages)
         if self.state is State.HOLDING:
             self.state, self.reason = self._resumed()

@@ -13,6 +13,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from sensorium_core.codebook import CLASSES, NOTHING, SLOTS, codebook, goal_tokens
+from sensorium_core.colour_words import ColourWords
 from sensorium_core.errors import LanguageFileError
 from sensorium_core.goal import COLOURS, SHAPES, Goal
 from sensorium_core.wordpiece import Pieces, WordPiece
@@ -28,7 +29,7 @@ REASONS = (
     "multiple",
     "not_a_command",
 )
-FORMAT = "sensorium-language-1"
+FORMAT = "sensorium-language-2"
 MAX_PIECES = 64
 _SURE = 0.6
 """A slot less probable than this is not acted on."""
@@ -73,6 +74,7 @@ class LanguageEncoder:
         self.metadata = {key: value for key, value in meta.items() if key != "vocabulary"}
         self.tokenizer = WordPiece(meta["vocabulary"].split("\n"))
         self._threshold = float(meta["threshold"])
+        self._colour_words = ColourWords.from_json(meta["colour_words"])
 
     def encode(self, text: str) -> Command:
         """Understand one instruction.
@@ -107,7 +109,13 @@ class LanguageEncoder:
         words = explain(kind, _pointed_words(pieces, pointer)) if kind != "ok" else None
         if kind == "ok":
             kind, words = check(goal, slots)
+        if kind == "ok" and not self._was_named(goal, pieces):
+            kind, words = "unknown_object", f"which colour? I know {', '.join(COLOURS)}"
         return Command(text, tokens, slots, goal, kind == "ok", kind, words, probabilities)
+
+    def _was_named(self, goal: Goal | None, pieces: Pieces) -> bool:
+        colour = goal.colour if goal else None
+        return colour is None or self._colour_words.were_said(colour, pieces.words)
 
 
 def explain(kind: str, pointed: str) -> str:

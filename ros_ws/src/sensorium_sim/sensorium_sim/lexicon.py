@@ -83,3 +83,15 @@ def known_words() -> frozenset[str]:
     lists += list(commands["frames"].values()) + list(commands["elliptic"].values())
     text = " ".join(item for items in lists for item in items)
     return frozenset(re.findall(r"[a-z]+", text.lower()))
+
+
+def colour_words() -> dict[str, list[str]]:
+    """For each colour, the single words that can mean it, without "dark", "coloured" and such."""
+    found: dict[str, list[str]] = {}
+    for colour, items in load("words")["colours"].items():
+        words: set[str] = set()
+        for text in (text for item in items for text in expand(item)):
+            parts = re.findall(r"[a-z]+", text)
+            words |= {colour} if colour in parts else set(parts) - {"coloured"}
+        found[colour] = sorted(words)
+    return found

@@ -15,8 +15,10 @@ import onnx
 import torch
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sensorium_core.colour_words import ColourWords
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.wordpiece import WordPiece
+from sensorium_sim.lexicon import colour_words
 from sensorium_sim.refusals import RefusalGrammar
 
 from sensorium_training.language.corpus import Example, Line, accepted, refused, to_example
@@ -108,6 +110,7 @@ def train(config: TrainConfig, out: Path, cache: Path, console: Console) -> dict
     facts = {
         "threshold": str(THRESHOLD),
         "body": config.body,
+        "colour_words": ColourWords(colour_words()).to_json(),
         "config": json.dumps({**config.__dict__, **fitting.__dict__}),
     }
     describe(model, vocabulary, facts)

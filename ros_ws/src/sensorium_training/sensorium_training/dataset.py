@@ -43,7 +43,7 @@ class EpisodeReader:
         observed: list[Observation] = []
         frames: list[Frame] = []
         flags: list[NDArray[np.float32]] = []
-        for seen, setpoint, memory in self._replay(episode):
+        for seen, setpoint, memory in replay(episode, self._contract):
             if seen.t_ns not in states or not seen.valid["joints"]:
                 continue
             state = state_from_json(states[seen.t_ns])
@@ -64,27 +64,31 @@ class EpisodeReader:
             **_labels(path, frames, number),
         }
 
-    def _replay(
-        self, episode: Episode
-    ) -> Iterator[tuple[Observation, NDArray[np.float64] | None, Memory]]:
-        """Push every message in time order; observe at each depth frame."""
-        aligner, history, memory = Aligner(self._contract), CommandHistory(), Memory()
-        if episode.camera is not None:
-            aligner.set_camera(episode.camera)
-        cursors = dict.fromkeys(episode.tracks, 0)
-        commands = list(episode.commands)
-        depth = next(m.name for m in self._contract.modalities if m.kind == "depth")
-        for stamp in episode.tracks[depth].stamps_ns.tolist():
-            for name, track in episode.tracks.items():
-                end = int(np.searchsorted(track.stamps_ns, stamp, side="right"))
-                for i in range(cursors[name], end):
-                    aligner.push(name, int(track.stamps_ns[i]), track.values[i])
-                cursors[name] = end
-            while commands and commands[0].stamp_ns < stamp:
-                history.push(commands.pop(0))
-            seen = aligner.observe(stamp)
-            memory.feel(seen)
-            yield seen, history.sample(stamp), memory
+
+def replay(
+    episode: Episode, contract: Contract
+) -> Iterator[tuple[Observation, NDArray[np.float64] | None, Memory]]:
+    """Push every message in time order; yield what was known at each depth frame.
+
+    With the observation come the commanded setpoint (None before any) and the memory by then.
+    """
+    aligner, history, memory = Aligner(contract), CommandHistory(), Memory()
+    if episode.camera is not None:
+        aligner.set_camera(episode.camera)
+    cursors = dict.fromkeys(episode.tracks, 0)
+    commands = list(episode.commands)
+    depth = next(m.name for m in contract.modalities if m.kind == "depth")
+    for stamp in episode.tracks[depth].stamps_ns.tolist():
+        for name, track in episode.tracks.items():
+            end = int(np.searchsorted(track.stamps_ns, stamp, side="right"))
+            for i in range(cursors[name], end):
+                aligner.push(name, int(track.stamps_ns[i]), track.values[i])
+            cursors[name] = end
+        while commands and commands[0].stamp_ns < stamp:
+            history.push(commands.pop(0))
+        seen = aligner.observe(stamp)
+        memory.feel(seen)
+        yield seen, history.sample(stamp), memory
 
 
 def _labels(path: Path, frames: list[Frame], number: int) -> Rows:

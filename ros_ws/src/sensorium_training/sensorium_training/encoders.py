@@ -22,8 +22,8 @@ class NetConfig:
     """Channels of every token."""
     anchors: int = 40
     """Cloud points around which neighbours are grouped."""
-    neighbours: int = 24
-    point_channels: int = 40
+    neighbours: int = 16
+    point_channels: int = 32
     head: int = 320
     horizon: int = 8
     senses: int = 6
@@ -32,16 +32,17 @@ class NetConfig:
 
 
 class ImageEncoder(nn.Module):
-    """Convolutions and a spatial soft-argmax (Levine et al. 2016) over `(batch, 96, 128, 3)` uint8."""
+    """Convolutions and a spatial soft-argmax (Levine et al. 2016) over `(batch, 96, 128, 3)` uint8.
+
+    Every other pixel is enough here: the cloud carries the geometry.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(
-            nn.Conv2d(3, 16, 5, stride=4, padding=2, bias=False),
+            nn.Conv2d(3, 24, 5, stride=4, padding=2, bias=False),
             nn.ReLU(),
-            nn.Conv2d(16, 32, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(32, 32, 3, padding=1),
+            nn.Conv2d(24, 32, 3, padding=1),
             nn.ReLU(),
         )
         rows, cols = torch.meshgrid(
@@ -52,7 +53,8 @@ class ImageEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Token `(batch, width)`."""
-        first = self.convolutions[0](image.permute(0, 3, 1, 2).float())
+        every_other = image[:, ::2, ::2].permute(0, 3, 1, 2).float()
+        first = self.convolutions[0](every_other)
         maps = self.convolutions[1:](first * (1.0 / 128.0)).flatten(2)
         where = torch.softmax(maps, -1) @ self.grid
         return self.project(torch.cat([where.flatten(1), maps.mean(-1)], -1))
@@ -102,8 +104,9 @@ class CloudEncoder(nn.Module):
         local = (groups[..., :3] - centre.unsqueeze(2)) * (1.0 / _NEAR_M)
         height = groups[..., 2:3] * _REL_SCALE
         features = self.points(torch.cat([local, height, groups[..., 3:6], near], -1))
-        mean = (features * near).sum(2) / near.sum(2).clamp(min=1.0)
-        peak = (features * near).amax(2)
+        share = near / near.sum(2, keepdim=True).clamp(min=1.0)
+        mean = (share.transpose(2, 3) @ features).squeeze(2)
+        peak = features.amax(2)
         offset = (anchors[..., :3] - centre) * (1.0 / _NEAR_M)
         pooled = torch.cat([mean, peak, offset, colour, centre[..., 2:3] * _REL_SCALE], -1)
         return centre, self.project(pooled), anchors[..., 6]

@@ -192,7 +192,8 @@ def _open(path: Path) -> ort.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    faults = ort.capi.onnxruntime_pybind11_state
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except (ort.capi.onnxruntime_pybind11_state.Fail, ValueError) as failure:
-        raise LanguageFileError(path, f"not a readable ONNX file ({failure})") from failure
+    except (faults.InvalidProtobuf, faults.InvalidGraph, faults.Fail) as fault:
+        raise LanguageFileError(path, f"not a readable ONNX file ({fault})") from fault

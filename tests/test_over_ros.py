@@ -1,14 +1,28 @@
-"""The launched graph, over real DDS: sensors flow, words reach the arm only through the gate."""
+"""The launched graph, over real DDS: sensors flow, words reach the arm only through the gate.
+
+The tests share one graph and follow one another; the last ones end it and read what it recorded.
+"""
 
 import os
 import time
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from sensorium_cli.attempt import missing_senses
 from sensorium_cli.over_ros import Case, RosCell
 from sensorium_core.contract import tabletop
+from sensorium_core.geometry import Camera
 from sensorium_core.goal import Goal
+from sensorium_core.kinematics import Kinematics
 from sensorium_core.nodes.messages import stamp_to_ns
+from sensorium_core.observation import Aligner
+from sensorium_core.policy import METADATA_KEY, OUTPUTS
+from sensorium_description import load_urdf
+from sensorium_fusion.nodes.sensor_messages import decoder
+from sensorium_recording.bag_reader import BagReader
+from sensorium_recording.messages import decode_camera_info, decode_diagnostics
 
 RATES_HZ = {"scene_rgb": 10, "scene_depth": 10, "wrist_rgb": 10, "wrench": 500, "joints": 500,
             "touch_left": 100, "touch_right": 100}  # fmt: skip
@@ -17,26 +31,43 @@ LISTEN_S = 2.0
 
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory):
-    """An untrained policy that always sees its object and is never done: it wants to move."""
-    torch = pytest.importorskip("torch")
-    from sensorium_training.export import export
-    from sensorium_training.network import PolicyNet
-
-    torch.manual_seed(0)
-    net = PolicyNet()
-    for name, parameter in net.named_parameters():
-        if name.endswith("bias") and ("present" in name or "done" in name):
-            parameter.data[:] = 9.0 if "present" in name else -9.0
+    """A policy file that sees its object in everything, and drifts away for ever."""
+    contract = tabletop()
+    chunk = np.zeros((1, contract.action.horizon, 5), np.float32)
+    chunk[0, :, 0] = 0.004 * np.arange(1, contract.action.horizon + 1)
+    n = len(contract.senses)
+    answers = {
+        "chunk": chunk,
+        "target": np.array([[0.5, 0.0, 0.02]], np.float32),
+        "present": np.ones(1, np.float32),
+        "done": np.zeros(1, np.float32),
+        "weights": np.full((1, n), 1 / n, np.float32),
+    }
+    graph = helper.make_graph(
+        [helper.make_node("Identity", [f"{name}_"], [name]) for name in OUTPUTS],
+        "drift",
+        [helper.make_tensor_value_info("valid", TensorProto.FLOAT, [1, n])],
+        [helper.make_tensor_value_info(o, TensorProto.FLOAT, answers[o].shape) for o in OUTPUTS],
+        [numpy_helper.from_array(answers[name], f"{name}_") for name in OUTPUTS],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, {METADATA_KEY: contract.to_json()})
     path = tmp_path_factory.mktemp("policy") / "policy.onnx"
-    export(net, tabletop(), path)
+    onnx.save(model, path)
     return path
 
 
 @pytest.fixture(scope="module")
-def cell(policy, tmp_path_factory):
+def bag(tmp_path_factory):
+    return tmp_path_factory.mktemp("bag") / "episode"
+
+
+@pytest.fixture(scope="module")
+def cell(policy, bag, tmp_path_factory):
     arguments = {
         "policy": str(policy), "camera_width": "128", "camera_height": "96",
-        "camera_rate_hz": "10.0", "goal": "none",
+        "camera_rate_hz": "10.0", "goal": "none", "record": "true", "output": str(bag.parent),
+        "name": bag.name,
     }  # fmt: skip
     with RosCell(arguments, tmp_path_factory.mktemp("log")) as running:
         yield running
@@ -50,6 +81,7 @@ def wait_for(cell, condition, limit_s=20.0):
 
 
 def gate(cell):
+    wait_for(cell, lambda: "gate" in cell.client.reports)
     return cell.client.reports["gate"].values
 
 
@@ -70,8 +102,9 @@ def test_every_sensor_flows_at_about_its_rate_with_increasing_stamps(cell):
         received.clear()
     cell.client.spin(LISTEN_S)
     for name, received in stamps.items():
-        assert received == sorted(set(received)), name
-        assert len(received) > 0.4 * LISTEN_S * RATES_HZ[name], (name, len(received))
+        periods_s = 1e-9 * np.diff(received)
+        assert periods_s.min() > 0.0, name
+        assert np.median(periods_s) == pytest.approx(1.0 / RATES_HZ[name], rel=0.05), name
     cell.client.deafen()
 
 
@@ -103,7 +136,7 @@ def test_a_gate_that_is_armed_lets_the_policy_move_the_arm(cell):
     before = int(gate(cell)["accepted"])
     cell.client.arm(True)
     wait_for(cell, lambda: int(gate(cell)["accepted"]) > before)
-    wait_for(cell, lambda: float(cell.client.reports["sim"].values["tool_travel_m"]) > 0.002)
+    wait_for(cell, lambda: float(cell.client.reports["sim"].values["tool_travel_m"]) > 0.05)
 
 
 def test_a_silent_wrist_sensor_makes_the_gate_hold(cell):
@@ -122,7 +155,7 @@ def test_episodes_follow_one_another(cell):
 
 def test_sigint_leaves_no_process(cell):
     processes = dict(cell.launcher.running)
-    assert set(processes) == {"sim", "gate", "fusion"}
+    assert set(processes) == {"sim", "gate", "fusion", "recorder"}
     cell.launcher.stop()
     assert not [label for label, pid in processes.items() if alive(pid)]
 
@@ -133,3 +166,41 @@ def alive(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_the_bag_replays_to_the_very_bytes_that_the_policy_saw(cell, bag):
+    steps, sensed, camera = read(bag)
+    aligner = Aligner(tabletop())
+    aligner.set_camera(camera)
+    assert len(steps) >= 5
+    for step in steps:
+        for modality, messages in sensed.items():
+            used_ns = int(step.get(f"stamp_ns/{modality}"))
+            while messages and messages[0][0] <= used_ns:
+                aligner.push(modality, *messages.pop(0))
+        assert aligner.observe(int(step["t_ns"])).digest() == step["digest"]
+
+
+def read(bag):
+    """Steps of the policy that ran, messages by modality, and the scene camera of a bag."""
+    contract = tabletop()
+    decoders = {f"/{m.topic}": (m.name, decoder(m, contract)) for m in contract.modalities}
+    sensed = {m.name: [] for m in contract.modalities}
+    steps, camera = [], None
+    for message in BagReader(bag).messages():
+        if message.topic in decoders:
+            name, decode = decoders[message.topic]
+            sensed[name].append(decode(message.payload))
+        elif message.topic == "/policy/step":
+            t_ns, (status,) = decode_diagnostics(message.payload)
+            if "digest" in status.values:
+                steps.append({"t_ns": t_ns, **status.values})
+        elif message.topic == "/camera/scene/camera_info":
+            _, frame, size, k = decode_camera_info(message.payload)
+            pose = Kinematics(load_urdf(), tool_frame=frame).fk(np.zeros(6))
+            camera = Camera((k[0, 0], k[1, 1], k[0, 2], k[1, 2]), size, pose)
+    return (
+        steps,
+        {name: sorted(found, key=lambda m: m[0]) for name, found in sensed.items()},
+        camera,
+    )

@@ -80,8 +80,12 @@ class CellClient:
         return self._instruction.get_subscription_count() >= 2
 
     def arm(self, wanted: bool) -> tuple[bool, str]:
-        """Arm or disarm the gate; returns whether it did, and its words."""
+        """Arm or disarm the gate; returns whether it did, and its words.
+
+        What the gate reported before no longer counts.
+        """
         answer = self._call(self._arm, SetBool.Request(data=wanted))
+        self.reports.pop("gate", None)
         return bool(answer.success), str(answer.message)
 
     def forget(self) -> None:

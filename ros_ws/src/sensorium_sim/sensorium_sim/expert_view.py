@@ -15,7 +15,7 @@ from sensorium_core.errors import UnknownNameError
 from sensorium_core.goal import Goal
 
 from sensorium_sim.layout import DIRECTION_VECTORS
-from sensorium_sim.model import BUTTON_TOP_M
+from sensorium_sim.model import BUTTON_TOP_M, PRESSED_N
 from sensorium_sim.scene import SceneState
 
 Array = NDArray[np.float64]
@@ -82,7 +82,8 @@ def _press_view(goal: Goal, start: SceneState, now: SceneState, tool_command: Ar
         if button.colour == goal.colour:
             return _view(
                 now, tool_command, None, button.position, button.position,
-                half=0.5 * BUTTON_TOP_M, pressed=button.clicks > before.clicks,
+                half=0.5 * BUTTON_TOP_M,
+                pressed=button.clicks > before.clicks and button.peak_force_n >= PRESSED_N,
             )  # fmt: skip
     raise UnknownNameError("button", goal.colour, [b.colour or "" for b in now.buttons])
 

@@ -34,6 +34,8 @@ BUTTON_STIFFNESS_N_PER_M = 1800.0
 BUTTON_PRELOAD_M = 0.0005
 BUTTON_CLICK_FORCE_N = 8.0
 BUTTON_CLICK_TRAVEL_M = BUTTON_CLICK_FORCE_N / BUTTON_STIFFNESS_N_PER_M - BUTTON_PRELOAD_M
+PRESSED_N = 10.5
+"""A push this hard has clicked beyond doubt; the click itself, at 8 N, cannot be seen or felt."""
 BUTTON_RELEASE_TRAVEL_M = 0.6 * BUTTON_CLICK_TRAVEL_M
 """A button that has clicked must come back this far before it can click again."""
 BUTTON_STOP_M = 0.009

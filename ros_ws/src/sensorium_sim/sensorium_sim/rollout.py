@@ -13,12 +13,20 @@ from numpy.typing import NDArray
 from sensorium_core.goal import FAMILIES, Goal
 
 from sensorium_sim.expert_view import NOTHING, TARGET, ExpertView, stack, take
-from sensorium_sim.experts import FINGERTIP_M, PUSH_HEIGHT_M, Motion, expert, push_contact
-from sensorium_sim.model import BUTTON_CLICK_TRAVEL_M
+from sensorium_sim.experts import (
+    FINGERTIP_M,
+    PUSH_HEIGHT_M,
+    Motion,
+    expert,
+    push_contact,
+)
+from sensorium_sim.model import BUTTON_PRELOAD_M, BUTTON_STIFFNESS_N_PER_M, PRESSED_N
 
 Array = NDArray[np.float64]
 
 _STROKE_M = 0.0425
+_PRESSED_DEPTH_M = PRESSED_N / BUTTON_STIFFNESS_N_PER_M - BUTTON_PRELOAD_M + 0.0003
+"""Depth at which a press is hard enough; the arm gives way by the last part."""
 _FINGER_STEP_M = 0.015
 """Travel of a finger in 0.1 s."""
 
@@ -70,7 +78,7 @@ def advance(state: ExpertView, motion: Motion, family: str) -> None:
     elif family == "press":
         depth = state.target[:, 2] + FINGERTIP_M - state.tool[:, 2]
         gap = np.linalg.norm(state.target[:, :2] - state.tool[:, :2], axis=1)
-        state.pressed |= (depth > BUTTON_CLICK_TRAVEL_M) & (gap < 0.02)
+        state.pressed |= (depth > _PRESSED_DEPTH_M) & (gap < 0.02)
 
 
 def _carry(state: ExpertView, motion: Motion) -> None:

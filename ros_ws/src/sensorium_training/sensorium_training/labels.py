@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.codebook import goal_classes
 from sensorium_core.goal import COLOURS, SHAPES, Goal
+from sensorium_core.inputs import PRESS_SCALE_N
 from sensorium_sim.expert_view import view_of
 from sensorium_sim.experts import Motion, expert
 from sensorium_sim.layout import absent_goals, feasible_goals
+from sensorium_sim.model import PRESSED_N
 from sensorium_sim.rollout import rollout_batch
 from sensorium_sim.scene import Scene, SceneState
 
@@ -60,10 +62,13 @@ def label_frames(
             told.append((feasible[i], start if rng.random() < 0.3 else frame.state))
         rows = []
         for k, (g, since) in enumerate(told):
+            press = frame.peak_press if k == 0 else frame.press_now
             view = view_of(g, since, frame.state, frame.reference[:4])
+            if g.family == "press":
+                view.pressed[:] = press * PRESS_SCALE_N >= PRESSED_N
             views.append(view)
             wanted.append(g)
-            rows.append(_present_row(g, view, frame, scene, rng, own=k == 0))
+            rows.append(_present_row(g, view, frame, scene, rng, press))
         rows += [_absent_row(absent[rng.integers(len(absent))]) for _ in range(GOALS - PRESENT_GOALS)]
         for name, column in columns.items():
             column.append(np.stack([row[name] for row in rows]))
@@ -77,14 +82,13 @@ def label_frames(
 
 
 def _present_row(
-    goal: Goal, view, frame: Frame, scene: Scene, rng: np.random.Generator, own: bool
+    goal: Goal, view, frame: Frame, scene: Scene, rng: np.random.Generator, press: float
 ) -> dict[str, Array]:  # type: ignore[no-untyped-def]
     motion: Motion = expert(view, goal)
     target, yaw = view.target[0], 4.0 * view.target_yaw[0]
     extent = _BUTTON_SIZE_M if goal.family == "press" else 2.0 * view.half[0]
     inside = np.abs(frame.cloud[:, :3] - target).max(1) < 0.62 * extent + 0.004
     visible = int((inside & (frame.cloud[:, 6] > 0)).sum()) >= _VISIBLE_POINTS
-    press = frame.peak_press if own else frame.press_now
     return {
         "goal": np.array(goal_classes(_vaguer(goal, scene, rng))),
         "memory": np.array([*view.anchor[0], 1.0, press]),

@@ -24,7 +24,7 @@ test: ## Run every test
 train: ## From nothing to models/tabletop/policy.onnx: generate, train, export; resumable
 	@scripts/setup dev
 	@$(BIN)/sensorium generate data/demos --episodes 1700
-	@$(BIN)/sensorium train data/demos --minutes 18 --dagger 300 --dagger-minutes 12
+	@$(BIN)/sensorium train data/demos --minutes 10 --dagger 240 --dagger-minutes 19
 	@$(BIN)/sensorium export runs/tabletop models/tabletop
 
 doctor: ## Check this machine and say how to mend what is wrong

@@ -68,7 +68,9 @@ def test_what_the_policy_was_fed_is_what_the_bag_holds_bit_for_bit(tmp_path: Pat
         for seen, _, _ in replay(read_episode(bag, tabletop()), tabletop())
     }
     fed_clouds = {tensors["cloud"].tobytes() for tensors in policy.fed}
-    matched = [seen for seen in replayed.values() if seen.values["cloud"][None].tobytes() in fed_clouds]
+    matched = [
+        seen for seen in replayed.values() if seen.values["cloud"][None].tobytes() in fed_clouds
+    ]
     assert len(matched) >= len(fed_clouds) >= 5
     by_cloud = {seen.values["cloud"].tobytes(): seen for seen in matched}
     for tensors in policy.fed:

@@ -12,7 +12,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
     ],
-    install_requires=['numpy>=1.26', 'pydantic>=2.7', 'pyyaml>=6', 'pin>=3', 'onnxruntime>=1.20'],
+    install_requires=["numpy>=1.26", "pydantic>=2.7", "pyyaml>=6", "pin>=3", "onnxruntime>=1.20"],
     extras_require={"test": ["pytest"]},
     package_data={NAME: ["contracts/*.yaml"]},
     zip_safe=False,

@@ -12,7 +12,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
     ],
-    install_requires=['sensorium_core'],
+    install_requires=["sensorium_core"],
     extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": ["fusion_node = sensorium_fusion.nodes.fusion_node:main"],

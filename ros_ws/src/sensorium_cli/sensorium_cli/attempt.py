@@ -73,7 +73,7 @@ class Attempt:
         rested_s = now_s - self._resting_since_s if self._resting_since_s is not None else 0.0
         if rested_s > SETTLE_S and judge.get("family") != "none":
             return End(False, self._resting_reason(state, policy, judge), refused)
-        gate = reports["gate"] if "gate" in reports else None
+        gate = reports.get("gate")
         if gate is not None and gate.values.get("state") == "stopped":
             return End(False, f"the gate {gate.message}")
         if now_s - self._said_s > self._limit_s:

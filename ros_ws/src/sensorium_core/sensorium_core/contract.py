@@ -123,7 +123,9 @@ class Contract(_Frozen):
         try:
             data = json.loads(text)
         except json.JSONDecodeError as error:
-            raise ContractError(where, f"is not JSON ({error})", "export the policy anew") from None
+            raise ContractError(
+                where, f"is not JSON ({error})", "export the policy anew"
+            ) from None
         return cls.parse(data, where)
 
     @classmethod

@@ -148,8 +148,7 @@ class LaunchArgumentError(SensoriumError):
     def __init__(self, path: object, problem: str, allowed: Iterable[str]) -> None:
         names = ", ".join(allowed) or "none"
         super().__init__(
-            f"{path}: {problem}; its arguments: {names}. "
-            f"See `sensorium launch {path} --show-args`"
+            f"{path}: {problem}; its arguments: {names}. See `sensorium launch {path} --show-args`"
         )
 
 

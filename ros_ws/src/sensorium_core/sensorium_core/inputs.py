@@ -77,7 +77,7 @@ class Memory:
 
 
 def press_force_n(wrench_window: NDArray[np.generic]) -> float:
-    """Largest push against the tool axis in a wrench window `(n, 6)`, averaged over 3 samples [N]."""
+    """Largest push against the tool axis in a window `(n, 6)`, averaged over 3 samples [N]."""
     push = -wrench_window[:, 2].astype(np.float64)
     return float(np.convolve(push, np.full(3, 1 / 3), mode="valid").max())
 
@@ -104,9 +104,7 @@ def policy_inputs(
     """The named tensors of one step, each with a leading batch axis of 1."""
     images = {m.name: seen.values[m.name] for m in contract.modalities if m.kind == "image"}
     vectors = {
-        m.name: seen.values[m.name]
-        for m in contract.modalities
-        if m.kind in ("vector", "joints")
+        m.name: seen.values[m.name] for m in contract.modalities if m.kind in ("vector", "joints")
     }
     tensors: dict[str, NDArray[np.generic]] = {
         **images,

@@ -44,11 +44,7 @@ class Kinematics:
         absent = [j for j in ARM_JOINTS if not full.existJointName(j)]
         if absent:
             raise KinematicsError(f"the URDF lacks the joints {absent}", "check the description")
-        lock = [
-            i
-            for i in range(1, full.njoints)
-            if full.names[i] not in ARM_JOINTS
-        ]
+        lock = [i for i in range(1, full.njoints) if full.names[i] not in ARM_JOINTS]
         self._model = pin.buildReducedModel(full, lock, pin.neutral(full))
         self._data = self._model.createData()
         self._tool = self._model.getFrameId(tool_frame)
@@ -59,9 +55,7 @@ class Kinematics:
     @property
     def position_limits(self) -> Array:
         """Joint limits `(6, 2)` [rad]."""
-        return np.column_stack(
-            [self._model.lowerPositionLimit, self._model.upperPositionLimit]
-        )
+        return np.column_stack([self._model.lowerPositionLimit, self._model.upperPositionLimit])
 
     @property
     def velocity_limits(self) -> Array:
@@ -108,9 +102,7 @@ def xyzyaw_to_pose(xyzyaw: Array) -> Array:
     """`T_base_tool` `(4, 4)` of a tool pointing straight down: `Rz(yaw) @ Rx(pi)`."""
     x, y, z, yaw = (float(v) for v in xyzyaw)
     c, s = np.cos(yaw), np.sin(yaw)
-    return np.array(
-        [[c, s, 0.0, x], [s, -c, 0.0, y], [0.0, 0.0, -1.0, z], [0.0, 0.0, 0.0, 1.0]]
-    )
+    return np.array([[c, s, 0.0, x], [s, -c, 0.0, y], [0.0, 0.0, -1.0, z], [0.0, 0.0, 0.0, 1.0]])
 
 
 def pose_to_xyzyaw(pose: Array) -> Array:

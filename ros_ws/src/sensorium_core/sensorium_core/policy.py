@@ -23,8 +23,8 @@ class PolicyOutput:
     """One step's answer.
 
     `chunk` `(horizon, 5)`: cumulative dx, dy, dz [m], dyaw [rad] in the yaw frame of the commanded
-    tool, and the open fraction. `target` `(3,)`: the point meant, base_link [m]. `present`, `done`:
-    probabilities. `weights` `(n_senses,)`: share of each sense in the fused token, sum 1.
+    tool, and the open fraction. `target` `(3,)`: the point meant, base_link [m]. `present` and
+    `done`: probabilities. `weights` `(n_senses,)`: share of each sense in the fused token, sum 1.
     """
 
     chunk: NDArray[np.float32]

@@ -30,7 +30,7 @@ class Trajectory:
     velocities: Array | None = None
 
     def validate(self) -> "Trajectory":
-        """Return self, or raise `TrajectoryError` for empty, ragged, unordered or non-finite data."""
+        """Return self; raise `TrajectoryError` for empty, ragged, unordered or non-finite data."""
         n = len(self.times_s)
         shape = (n, len(self.joint_names))
         if n == 0:

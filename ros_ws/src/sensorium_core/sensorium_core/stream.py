@@ -7,6 +7,7 @@ in messages. Not thread safe: the thread that pushes also samples.
 from bisect import bisect_right
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ class Stream:
         return Push.LATE
 
     def _trim(self) -> None:
-        """Drop what is older than the horizon, in batches; the last older value stays as history."""
+        """Drop what is older than the horizon, in batches; the last older value stays."""
         keep_from = bisect_right(self._stamps, self._stamps[-1] - self._horizon_ns) - 1
         if keep_from > 64 or keep_from * 2 > len(self._stamps):
             del self._stamps[:keep_from]
@@ -111,5 +112,7 @@ class Stream:
             return Sample(self._stamps[before], self._values[before])
         span = self._stamps[after] - self._stamps[before]
         u = (t_ns - self._stamps[before]) / span
-        value = (1.0 - u) * self._values[before] + u * self._values[after]
-        return Sample(self._stamps[before], value.astype(self._values[before].dtype))
+        neighbours: list[NDArray[Any]] = self._values[before : after + 1]
+        older, newer = neighbours
+        value = (1.0 - u) * older + u * newer
+        return Sample(self._stamps[before], value.astype(older.dtype))

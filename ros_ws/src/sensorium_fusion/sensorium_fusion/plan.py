@@ -65,7 +65,7 @@ def joint_trajectory(
     for waypoint in waypoints:
         q = arm.ik(rows[-1][:6], waypoint[:4])
         rows.append(np.append(q, waypoint[4] * GRIPPER_OPEN_M))
-    positions = np.array(rows)
+    positions: Array = np.array(rows, dtype=np.float64)
     times = np.arange(len(rows)) * action.step_s
     velocities = finite_difference_velocities(times, positions)
     velocities[0] = start_velocity
@@ -81,7 +81,9 @@ def commanded_velocity(history: CommandHistory, t_ns: int) -> Array:
     return (soon - now) * (1e9 / _DIFFERENCE_NS)
 
 
-def stop_trajectory(start: Array, velocity: Array, t_ns: int, names: tuple[str, ...]) -> Trajectory:
+def stop_trajectory(
+    start: Array, velocity: Array, t_ns: int, names: tuple[str, ...]
+) -> Trajectory:
     """Come to rest from `start` at constant deceleration within 0.2 s; the gripper at once."""
     velocity = np.append(velocity[:6], 0.0)
     end = start + velocity * (_STOP_S / 2)

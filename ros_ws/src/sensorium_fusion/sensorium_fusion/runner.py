@@ -7,6 +7,7 @@ what the arm is meant to be doing and says in words why it holds still. One thre
 import time
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from sensorium_core.errors import KinematicsError, SensoriumError
 from sensorium_core.geometry import Camera
 from sensorium_core.inputs import CommandHistory, Memory, policy_inputs, reference_pose
 from sensorium_core.kinematics import Kinematics
-from sensorium_core.language import Command, LanguageEncoder
+from sensorium_core.language import Command
 from sensorium_core.observation import Aligner, Observation
 from sensorium_core.policy import Policy, PolicyOutput
 from sensorium_core.stream import Push
@@ -58,13 +59,20 @@ class Step:
     stages_s: dict[str, float] = field(default_factory=dict)
 
 
+class Language(Protocol):
+    """What understands instructions: the language encoder, or who knows what is meant."""
+
+    def encode(self, text: str) -> Command:
+        """Understand one instruction."""
+
+
 class Runner:
     """Instruction, senses and policy to trajectories. `drop` names senses to treat as dead."""
 
     def __init__(
         self,
         policy: Policy,
-        language: LanguageEncoder,
+        language: Language,
         arm: Kinematics,
         drop: frozenset[str] = frozenset(),
     ) -> None:
@@ -189,12 +197,12 @@ class Runner:
             return self._rest(t_ns, seen, stages, output)
         return self._plan(t_ns, seen, output, joints, reference, stages)
 
-    def _infer(self, seen: Observation, reference: NDArray[np.float64]) -> tuple[PolicyOutput, float]:
+    def _infer(
+        self, seen: Observation, reference: NDArray[np.float64]
+    ) -> tuple[PolicyOutput, float]:
         assert self.command is not None
         started = time.perf_counter()
-        tensors = policy_inputs(
-            self.contract, seen, reference, self._memory, self.command.tokens
-        )
+        tensors = policy_inputs(self.contract, seen, reference, self._memory, self.command.tokens)
         return self._policy.run(tensors), time.perf_counter() - started
 
     def _ground(self, output: PolicyOutput) -> None:

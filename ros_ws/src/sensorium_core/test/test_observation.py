@@ -80,7 +80,7 @@ def test_wrong_shapes_are_refused_with_what_was_got_and_expected() -> None:
 def test_contract_survives_json_and_rejects_unknown_keys() -> None:
     contract = tabletop()
     assert Contract.from_json(contract.to_json()) == contract
-    with pytest.raises(ContractError, match="colour_space.*legal top-level keys"):
+    with pytest.raises(ContractError, match=r"colour_space.*legal top-level keys"):
         Contract.parse({**contract.model_dump(), "colour_space": "rgb"}, "test")
     with pytest.raises(ContractError, match="smell"):
         Contract.parse({**contract.model_dump(), "required": ["smell"]}, "test")

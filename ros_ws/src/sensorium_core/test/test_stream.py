@@ -41,7 +41,8 @@ def test_a_window_of_a_slower_grid_equals_that_of_the_native_rate() -> None:
     native, slow = filled(list(range(0, 1000, 2))), filled(list(range(0, 1000, 10)))
     for t in (400, 700, 990):
         a, b = native.window(t * MS, 32, 0.01), slow.window(t * MS, 32, 0.01)
-        assert a is not None and b is not None
+        assert a is not None
+        assert b is not None
         np.testing.assert_array_equal(a.value, b.value)
 
 
@@ -49,8 +50,11 @@ def test_interpolation_is_linear_between_and_holds_after() -> None:
     stream = filled([100, 200])
     assert stream.interpolate(50 * MS) is None
     between, after = stream.interpolate(150 * MS), stream.interpolate(900 * MS)
-    assert between is not None and between.value[0] == pytest.approx(150)
-    assert after is not None and after.value[0] == 200 and after.stamp_ns == 200 * MS
+    assert between is not None
+    assert between.value[0] == pytest.approx(150)
+    assert after is not None
+    assert after.value[0] == 200
+    assert after.stamp_ns == 200 * MS
 
 
 def test_late_and_duplicate_messages_are_counted_and_change_nothing() -> None:
@@ -59,7 +63,8 @@ def test_late_and_duplicate_messages_are_counted_and_change_nothing() -> None:
     assert stream.push(200 * MS, np.array([9.0])) is Push.DUPLICATE
     assert stream.counts[Push.LATE] == stream.counts[Push.DUPLICATE] == 1
     sample = stream.sample(300 * MS)
-    assert sample is not None and sample.value[0] == 200
+    assert sample is not None
+    assert sample.value[0] == 200
 
 
 def test_a_clock_that_jumps_back_starts_anew_instead_of_going_silent() -> None:
@@ -67,7 +72,8 @@ def test_a_clock_that_jumps_back_starts_anew_instead_of_going_silent() -> None:
     assert stream.push(1 * MS, np.array([7.0])) is Push.CLOCK_RESET
     assert stream.push(2 * MS, np.array([8.0])) is Push.ACCEPTED
     sample = stream.sample(2 * MS)
-    assert sample is not None and sample.value[0] == 8.0
+    assert sample is not None
+    assert sample.value[0] == 8.0
 
 
 def test_memory_is_bounded_by_time() -> None:

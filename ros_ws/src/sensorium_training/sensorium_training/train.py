@@ -4,6 +4,7 @@ State is a directory: `last.pt` (weights only, no pickle of code), `ema.safetens
 """
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from torch import Tensor
 from sensorium_training.batches import Augmentation, Batches
 from sensorium_training.cache import Cache
 from sensorium_training.encoders import NetConfig
-from sensorium_training.losses import policy_losses, total
+from sensorium_training.losses import Labels, policy_losses, total
 from sensorium_training.network import PolicyNet
 
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -63,7 +64,8 @@ class Trainer:
         )
         self.step, self.spent_s = 0, 0.0
         self._resume()
-        self._train, self._watch = [], []
+        self._train: list[Batches] = []
+        self._watch: list[Batches] = []
         for number, cache in enumerate(caches):
             held = split_episodes(Cache(cache), config.validation_share)
             self._train.append(Batches(cache, ~held, config.seed + 10 * self.step + number))
@@ -99,7 +101,7 @@ class Trainer:
     def _one_step(self, progress: float) -> dict[str, float]:
         rate = self.config.learning_rate * min(1.0, (self.step + 1) / 200)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(progress, 1.0))))
+            group["lr"] = rate * (0.02 + 0.49 * (1 + math.cos(math.pi * min(progress, 1.0))))
         source = self._train[self.step % len(self._train)]
         inputs, labels = source.draw(self.config.batch, Augmentation())
         inputs, labels = _to(inputs, labels, self.device)
@@ -153,7 +155,8 @@ class Trainer:
         partial.replace(self.directory / "last.pt")
         save_file(self.average, self.directory / "ema.safetensors")
         (self.directory / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
-        row = {"step": self.step, "spent_s": round(self.spent_s, 1), **self.validate(5), "last": terms}
+        spent = {"step": self.step, "spent_s": round(self.spent_s, 1)}
+        row: dict[str, object] = {**spent, **self.validate(5), "last": terms}
         with (self.directory / "log.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
 
@@ -178,8 +181,10 @@ def _device(name: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _to(inputs: dict[str, Tensor], labels: object, device: torch.device) -> tuple:  # type: ignore[type-arg]
+def _to(
+    inputs: dict[str, Tensor], labels: Labels, device: torch.device
+) -> tuple[dict[str, Tensor], Labels]:
     if device.type == "cpu":
         return inputs, labels
     moved = {k: v.to(device, non_blocking=True) for k, v in inputs.items()}
-    return moved, type(labels)(**{k: v.to(device) for k, v in vars(labels).items()})
+    return moved, Labels(**{k: v.to(device) for k, v in vars(labels).items()})

@@ -7,6 +7,7 @@ period later: neither waits for the other's picture to be drawn.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 
 from sensorium_core.errors import TrajectoryError
@@ -22,6 +23,8 @@ Emit = Callable[[Reading], None]
 TOUCH_EVERY_STEPS = 5
 """Pads at 100 Hz."""
 _PHASES = {"scene": 0.0, "wrist": 0.5}
+_PROMPT = "scene"
+"""The camera whose frames are not to be late: the policy steps on them."""
 _MOST_STEPS = 25
 
 
@@ -33,6 +36,8 @@ class LiveCell:
         cameras: those that take pictures.
         camera_rate_hz: frames per second of each camera.
         depth: cameras whose depth is published.
+        emit: takes every reading.
+        patience_s: longest nap; the interval between calls of `advance`.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class LiveCell:
         camera_rate_hz: float,
         depth: frozenset[str],
         emit: Emit,
+        patience_s: float = 0.0,
     ) -> None:
         self.cell = cell
         self.faults = FaultInjector()
@@ -49,6 +55,7 @@ class LiveCell:
         self.rejected = 0
         """Trajectories that could not be followed."""
         self._emit, self._depth = emit, depth
+        self._patience_ns, self._sleep = round(patience_s * 1e9), time.sleep
         self._rate_hz = camera_rate_hz
         self._next_frame = dict.fromkeys(cameras, 0)
         self._reset_stamp_ns = 0
@@ -98,10 +105,23 @@ class LiveCell:
         self.rejected += 1
         return "every waypoint is past"
 
-    def advance(self) -> int:
-        """Take the steps that are due, reading sensors on the way; returns how many."""
-        due = self.pacer.due(_MOST_STEPS)
-        left = due
+    def advance(self) -> None:
+        """Take the steps that are due, reading sensors on the way.
+
+        Naps when the next scene frame is due before the next call, so that it is not late.
+        """
+        self._catch_up()
+        nap_ns = (
+            self.pacer.wait_ns(self._frame_step(_PROMPT)) if _PROMPT in self._next_frame else 0
+        )
+        if 0 < nap_ns < self._patience_ns:
+            self._sleep(nap_ns * 1e-9)
+            self._catch_up()
+        for reading in self.faults.pop_late(self.stamp_ns):
+            self._emit(reading)
+
+    def _catch_up(self) -> None:
+        left = self.pacer.due(_MOST_STEPS)
         while left > 0:
             frame = min((self._frame_step(c) for c in self._next_frame), default=math.inf)
             n = max(1, int(min(left, frame - self.pacer.steps)))
@@ -110,9 +130,6 @@ class LiveCell:
             for camera in self._next_frame:
                 if self._frame_step(camera) <= self.pacer.steps:
                     self._shoot(camera)
-        for reading in self.faults.pop_late(self.stamp_ns):
-            self._emit(reading)
-        return due
 
     def _sense(self, n: int) -> None:
         first = self.pacer.steps + 1

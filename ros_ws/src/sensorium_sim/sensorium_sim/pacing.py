@@ -51,6 +51,10 @@ class Pacer:
             return 0
         return min(lag_ns // self._step_ns, at_most)
 
+    def wait_ns(self, step: int) -> int:
+        """Time until a step is due; negative when it is overdue."""
+        return self._start_ns + step * self._step_ns - self._clock()
+
     def take(self, n: int) -> None:
         """Note that `n` steps were taken."""
         self.steps += n

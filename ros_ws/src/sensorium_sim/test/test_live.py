@@ -73,6 +73,25 @@ def test_joints_of_a_frame_s_instant_come_before_the_frame(rig):
         assert order.index(("joint_states", stamp_ns)) < order.index(("scene_rgb", stamp_ns))
 
 
+def test_a_scene_frame_is_waited_for_when_it_is_due_before_the_next_call(rig):
+    naps = []
+
+    def sleep(seconds):
+        naps.append(seconds)
+        rig.ns += round(seconds * 1e9)
+
+    rig.live._patience_ns, rig.live._sleep = 6 * MS, sleep
+    late_ns = []
+    for _ in range(100):
+        rig.ns += 6 * MS
+        before = len(rig.stamps("scene_rgb"))
+        rig.live.advance()
+        late_ns += [rig.ns + WALL - stamp for stamp in rig.stamps("scene_rgb")[before:]]
+    assert naps
+    assert max(naps) < 0.006
+    assert max(late_ns) < 2 * MS
+
+
 def test_a_machine_too_slow_skips_frames_and_goes_on(rig):
     for _ in range(5):
         rig.ns += 300 * MS

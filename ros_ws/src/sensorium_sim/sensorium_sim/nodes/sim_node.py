@@ -108,7 +108,7 @@ class SimNode(Node):
             if reading.sensor == "scene_depth":
                 self._frame_delays_s.append((time.time_ns() - reading.stamp_ns) * 1e-9)
 
-        return LiveCell(cell, _CAMERAS, config.camera_rate_hz, depth, send)
+        return LiveCell(cell, _CAMERAS, config.camera_rate_hz, depth, send, config.tick_s)
 
     def _declare_episode(self) -> Episode:
         seed = self.declare_parameter(

@@ -32,7 +32,7 @@ def encode_image(stamp_ns: int, frame_id: str, image: Image, encoding: str) -> b
     builder.u8(0)
     builder.u32(image.shape[1] * channels * data.itemsize)
     builder.u32(data.nbytes)
-    return builder.done() + data.tobytes()
+    return b"".join((builder.done(), data.data))
 
 
 def decode_image(payload: bytes) -> tuple[int, str, Image]:

@@ -14,7 +14,8 @@ from sensorium_training.losses import Labels
 
 SENSES = ("scene_rgb", "cloud", "wrist_rgb", "wrench", "pads", "joints")
 _TENSORS = (
-    "scene_rgb", "wrist_rgb", "cloud", "wrench", "touch_left", "touch_right", "joints", "reference",
+    "scene_rgb", "wrist_rgb", "cloud", "wrench", "touch_left", "touch_right",
+    "joints", "reference",
 )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ class Batches:
         cloud, valid = inputs["cloud"], inputs["valid"]
         for sense, odds in augment.drop:
             valid[:, SENSES.index(sense)] *= torch.from_numpy(rng.random(size) >= odds)
-        jitter = rng.standard_normal(cloud.shape[:2] + (3,), dtype=np.float32) * augment.point_m
+        jitter = rng.standard_normal((*cloud.shape[:2], 3), dtype=np.float32) * augment.point_m
         cloud[..., :3] += torch.from_numpy(jitter) * cloud[..., 6:]
         gain = rng.uniform(1 - augment.brightness, 1 + augment.brightness, (size, 1, 3))
         cloud[..., 3:6] = (cloud[..., 3:6] * torch.from_numpy(gain.astype(np.float32))).clamp(0, 1)

@@ -32,9 +32,9 @@ class NetConfig:
 
 
 class ImageEncoder(nn.Module):
-    """Convolutions and a spatial soft-argmax (Levine et al. 2016) over `(batch, 96, 128, 3)` uint8.
+    """Convolutions and a spatial soft-argmax (Levine et al. 2016) over an image.
 
-    Every other pixel is enough here: the cloud carries the geometry.
+    Takes `(batch, 96, 128, 3)` uint8. Every other pixel is enough: the cloud carries the geometry.
     """
 
     def __init__(self, width: int) -> None:

@@ -178,7 +178,14 @@ def run_case(loop: ClosedLoop, case: Case) -> Outcome:
     run = loop.run(scene, case.text, verdict, judge.episode.time_limit_s + 1.0)
     success = run.success or (case.goal is None and run.state == "refused" and run.moved_m < 0.01)
     return Outcome(
-        case, success, run.reason, run.state, run.seconds, run.moved_m, run.peak_force_n, run.refusals
+        case,
+        success,
+        run.reason,
+        run.state,
+        run.seconds,
+        run.moved_m,
+        run.peak_force_n,
+        run.refusals,
     )
 
 

@@ -26,9 +26,8 @@ class _Deployed(nn.Module):
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         out = self.net(**dict(zip(self.names, tensors, strict=True)))
-        return (
-            out.chunk, out.target, torch.sigmoid(out.present), torch.sigmoid(out.done), out.weights,
-        )  # fmt: skip
+        present, done = torch.sigmoid(out.present), torch.sigmoid(out.done)
+        return out.chunk, out.target, present, done, out.weights
 
 
 def example_inputs(contract: Contract, seed: int = 0) -> dict[str, Tensor]:
@@ -39,10 +38,11 @@ def example_inputs(contract: Contract, seed: int = 0) -> dict[str, Tensor]:
         if modality.kind == "image":
             shape = (1, *modality.shape)
             tensors[modality.name] = torch.randint(0, 256, shape, generator=rng, dtype=torch.uint8)
-    cloud = torch.rand(1, contract.cloud.points, 7, generator=rng)
+    points = contract.cloud.points
+    cloud = torch.rand(1, points, 7, generator=rng)
     cloud[..., :3] *= 0.3
-    count = int(torch.randint(contract.cloud.points // 2, contract.cloud.points, (1,), generator=rng))
-    cloud[..., 6] = (torch.arange(contract.cloud.points) < count).float()
+    count = int(torch.randint(points // 2, points, (1,), generator=rng))
+    cloud[..., 6] = (torch.arange(points) < count).float()
     tensors["cloud"] = cloud
     for modality in contract.modalities:
         if modality.kind in ("vector", "joints"):

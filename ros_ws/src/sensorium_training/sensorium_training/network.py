@@ -108,9 +108,7 @@ class PolicyNet(nn.Module):
         cloud = _wipe(tensors["cloud"], valid[:, 1])
         tensors = {**tensors, "joints": _wipe(tensors["joints"], valid[:, 5])}
         centres, features, mask = self.cloud(cloud)
-        target, feature, attention, present, classes = self.pointing(
-            centres, features, mask, text
-        )
+        target, feature, attention, present, classes = self.pointing(centres, features, mask, text)
         tokens = self._tokens(tensors, feature, valid)
         weights = torch.softmax(
             self.mix(torch.cat([tokens, text.unsqueeze(1).expand(-1, tokens.shape[1], -1)], -1)), 1

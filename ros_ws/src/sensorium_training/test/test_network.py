@@ -46,7 +46,8 @@ def test_every_parameter_is_registered_gets_a_gradient_and_changes_after_one_ste
     total(policy_losses(net(**batch()), labels())).backward()
     optimizer.step()
     for name, parameter in net.named_parameters():
-        assert parameter.grad is not None and bool(parameter.grad.abs().sum() > 0), name
+        assert parameter.grad is not None, name
+        assert bool(parameter.grad.abs().sum() > 0), name
         assert not torch.equal(before[name], parameter), name
 
 
@@ -59,7 +60,8 @@ def test_bytes_of_a_missing_sense_cannot_reach_any_output(sense: str) -> None:
     for name in DROPPABLE[sense]:
         value = tensors[name]
         garbage[name] = 255 - value if value.dtype == torch.uint8 else value * torch.nan
-    for ours, theirs in zip(vars(net(**tensors)).values(), vars(net(**garbage)).values(), strict=True):
+    whole, spoilt = vars(net(**tensors)), vars(net(**garbage))
+    for ours, theirs in zip(whole.values(), spoilt.values(), strict=True):
         assert torch.equal(ours, theirs)
 
 
@@ -72,7 +74,7 @@ def test_a_present_sense_does_reach_the_chunk() -> None:
         assert not torch.equal(net(**tensors).chunk, net(**changed).chunk), names
 
 
-def test_moving_scene_and_tool_together_changes_no_motion_of_the_target_relative_to_the_tool() -> None:
+def test_moving_scene_and_tool_together_moves_the_target_and_changes_no_chunk() -> None:
     net, tensors = PolicyNet().eval(), batch(4)
     shift = torch.tensor([0.07, -0.05, 0.0])
     moved = {name: tensor.clone() for name, tensor in tensors.items()}

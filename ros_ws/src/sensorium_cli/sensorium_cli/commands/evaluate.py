@@ -12,7 +12,6 @@ from sensorium_core.errors import UnknownNameError
 from sensorium_core.goal import FAMILIES
 from sensorium_core.phrases_file import read_phrases
 from sensorium_core.policy import Policy
-
 from sensorium_training.evaluation import (
     Case,
     Outcome,
@@ -146,11 +145,9 @@ def _run_over_ros(
     outcomes = []
     with ros.RosCell(arguments) as cell:
         for case in cases:
-            result = cell.run(ros.Case(case.seed, case.goal, case.text))
+            ran = cell.run(ros.Case(case.seed, case.goal, case.text))
             outcomes.append(
-                Outcome(
-                    case, result.success, result.reason, result.state, result.seconds, result.moved_m
-                )
+                Outcome(case, ran.success, ran.reason, ran.state, ran.seconds, ran.moved_m)
             )
             show(len(outcomes))
     return outcomes

@@ -9,9 +9,7 @@ import click
 @click.argument(
     "run", default="runs/tabletop", type=click.Path(path_type=Path, exists=True, file_okay=False)
 )
-@click.argument(
-    "out", default="models/tabletop", type=click.Path(path_type=Path, file_okay=False)
-)
+@click.argument("out", default="models/tabletop", type=click.Path(path_type=Path, file_okay=False))
 def export(run: Path, out: Path) -> None:
     """Write OUT/policy.onnx and OUT/card.md from the weights in RUN.
 
@@ -21,5 +19,6 @@ def export(run: Path, out: Path) -> None:
     from sensorium_training.card import release
 
     difference = release(run, out)
-    size = (out / "policy.onnx").stat().st_size / 1e6
-    click.echo(f"{out / 'policy.onnx'}: {size:.1f} MB, largest difference from torch {difference:.1e}")
+    file = out / "policy.onnx"
+    size = file.stat().st_size / 1e6
+    click.echo(f"{file}: {size:.1f} MB, largest difference from torch {difference:.1e}")

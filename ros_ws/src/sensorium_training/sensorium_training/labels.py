@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sensorium_core.codebook import goal_classes
 from sensorium_core.goal import COLOURS, SHAPES, Goal
 from sensorium_core.inputs import PRESS_SCALE_N
-from sensorium_sim.expert_view import view_of
+from sensorium_sim.expert_view import ExpertView, view_of
 from sensorium_sim.experts import Motion, expert
 from sensorium_sim.layout import absent_goals, feasible_goals
 from sensorium_sim.model import PRESSED_N
@@ -27,6 +27,9 @@ _VISIBLE_POINTS = 6
 """An object with fewer points in the cloud is not asked for: nobody could see it."""
 _BUTTON_CLASS = 3
 _FAMILY_ODDS = {"pick": 0.4, "push": 0.4, "press": 0.2}
+_BY_GOAL = ("goal", "memory", "target", "heading", "flags")
+_SINCE_START = 0.3
+"""Share of the other goals that were told at the start of the episode, and not just now."""
 _VAGUE = 0.25
 """Share of goals that leave out colour or shape where the other says enough."""
 
@@ -45,35 +48,38 @@ class Frame:
     """The same over this frame's window only."""
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """One goal of a frame, as the expert sees it."""
+
+    goal: Goal
+    view: ExpertView
+    press: float
+    """Largest press that counts for this goal, scaled as in `Memory.vector`."""
+
+
 def label_frames(
     scene: Scene, goal: Goal, start: SceneState, frames: list[Frame], rng: np.random.Generator
 ) -> Rows:
     """Label arrays of `sensorium_training.cache.FIELDS` for the frames of one episode."""
-    feasible = [g for family in _FAMILY_ODDS for g in feasible_goals(scene, family)]
-    odds = np.array([_FAMILY_ODDS[g.family] for g in feasible])
-    odds /= np.array([sum(f.family == g.family for f in feasible) for g in feasible])
+    feasible, odds = _askable(scene)
     absent = absent_goals(scene)
-    columns: dict[str, list[Array]] = {k: [] for k in ("goal", "memory", "target", "heading", "flags")}
-    views, wanted = [], []
+    columns: dict[str, list[Array]] = {name: [] for name in _BY_GOAL}
+    asked: list[_Asked] = []
     for frame in frames:
-        picks = rng.choice(len(feasible), PRESENT_GOALS - 1, p=odds / odds.sum())
-        told = [(goal, start)]
-        for i in picks:
-            told.append((feasible[i], start if rng.random() < 0.3 else frame.state))
-        rows = []
-        for k, (g, since) in enumerate(told):
-            press = frame.peak_press if k == 0 else frame.press_now
-            view = view_of(g, since, frame.state, frame.reference[:4])
-            if g.family == "press":
-                view.pressed[:] = press * PRESS_SCALE_N >= PRESSED_N
-            views.append(view)
-            wanted.append(g)
-            rows.append(_present_row(g, view, frame, scene, rng, press))
-        rows += [_absent_row(absent[rng.integers(len(absent))]) for _ in range(GOALS - PRESENT_GOALS)]
+        told = [_ask(goal, start, frame, frame.peak_press)]
+        for i in rng.choice(len(feasible), PRESENT_GOALS - 1, p=odds):
+            since = start if rng.random() < _SINCE_START else frame.state
+            told.append(_ask(feasible[i], since, frame, frame.press_now))
+        rows = [_present_row(one, frame, scene, rng) for one in told]
+        picks = [absent[rng.integers(len(absent))] for _ in range(GOALS - PRESENT_GOALS)]
+        rows += [_absent_row(pick) for pick in picks]
         for name, column in columns.items():
             column.append(np.stack([row[name] for row in rows]))
+        asked += told
     chunks = np.zeros((len(frames), GOALS, 8, 5), dtype=np.float32)
-    chunks[:, :PRESENT_GOALS] = rollout_batch(views, wanted).reshape(-1, PRESENT_GOALS, 8, 5)
+    motions = rollout_batch([one.view for one in asked], [one.goal for one in asked])
+    chunks[:, :PRESENT_GOALS] = motions.reshape(-1, PRESENT_GOALS, 8, 5)
     return {
         **{name: np.stack(column) for name, column in columns.items()},
         "chunk": chunks,
@@ -81,9 +87,26 @@ def label_frames(
     }
 
 
+def _askable(scene: Scene) -> tuple[list[Goal], Array]:
+    """Every goal that the scene allows, and how often each is asked for."""
+    goals = [g for family in _FAMILY_ODDS for g in feasible_goals(scene, family)]
+    odds = np.array([_FAMILY_ODDS[g.family] for g in goals])
+    odds /= np.array([sum(f.family == g.family for f in goals) for g in goals])
+    return goals, odds / odds.sum()
+
+
+def _ask(goal: Goal, since: SceneState, frame: Frame, press: float) -> _Asked:
+    """A goal told when the scene was as in `since`, and what the expert sees of it now."""
+    view = view_of(goal, since, frame.state, frame.reference[:4])
+    if goal.family == "press":
+        view.pressed[:] = press * PRESS_SCALE_N >= PRESSED_N
+    return _Asked(goal, view, press)
+
+
 def _present_row(
-    goal: Goal, view, frame: Frame, scene: Scene, rng: np.random.Generator, press: float
-) -> dict[str, Array]:  # type: ignore[no-untyped-def]
+    asked: _Asked, frame: Frame, scene: Scene, rng: np.random.Generator
+) -> dict[str, Array]:
+    goal, view = asked.goal, asked.view
     motion: Motion = expert(view, goal)
     target, yaw = view.target[0], 4.0 * view.target_yaw[0]
     extent = _BUTTON_SIZE_M if goal.family == "press" else 2.0 * view.half[0]
@@ -91,7 +114,7 @@ def _present_row(
     visible = int((inside & (frame.cloud[:, 6] > 0)).sum()) >= _VISIBLE_POINTS
     return {
         "goal": np.array(goal_classes(_vaguer(goal, scene, rng))),
-        "memory": np.array([*view.anchor[0], 1.0, press]),
+        "memory": np.array([*view.anchor[0], 1.0, asked.press]),
         "target": np.array([*target, extent]),
         "heading": np.array([np.cos(yaw), np.sin(yaw), view.square[0]]),
         "flags": np.array([1.0 if visible else 0.5, motion.done[0]]),

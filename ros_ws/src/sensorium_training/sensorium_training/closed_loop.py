@@ -9,20 +9,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_control.gate import Gate, GateConfig
+from sensorium_control.gate import Gate
+from sensorium_control.limits import GateConfig
 from sensorium_core.geometry import Camera
-from sensorium_core.language import LanguageEncoder
 from sensorium_core.policy import Policy
 from sensorium_core.trajectory import Trajectory
 from sensorium_description import load_urdf
-from sensorium_fusion.runner import Runner, State, Step
+from sensorium_fusion.runner import Language, Runner, State, Step
 from sensorium_sim.cell import Cell
 from sensorium_sim.episode_log import EpisodeLog
 from sensorium_sim.scene import Scene, SceneState
 
 Array = NDArray[np.float64]
-Judge = Callable[[SceneState], tuple[bool | None, str]]
-"""Ground truth to success (None: not yet decided) and a reason."""
+Verdict = tuple[bool | None, str]
+"""Success (None: not yet decided) and a reason."""
+Judge = Callable[[SceneState], Verdict]
 
 _TICK_STEPS = 5
 """10 ms between pushes of the fast senses."""
@@ -56,7 +57,7 @@ class ClosedLoop:
     def __init__(
         self,
         policy: Policy,
-        language: LanguageEncoder,
+        language: Language,
         drop: frozenset[str] = frozenset(),
         cell: Cell | None = None,
     ) -> None:
@@ -78,44 +79,58 @@ class ClosedLoop:
         Args:
             log: makes the log of the episode, once the scene is set; None: nothing is recorded.
         """
-        cell, runner = self.cell, self._runner
-        cell.reset(scene)
-        runner.reset()
-        self._log = None if log is None else log(cell)
+        runner = self._runner
+        self._begin(scene, log)
+        runner.instruct(text)
+        if self._log is not None:
+            self._log.instruct(text)
+        (success, reason), seconds = self._act(judge, limit_s)
+        words = reason if runner.state is not State.REFUSED else runner.reason
+        return Run(
+            bool(success), words, runner.state.value, seconds, self._moved_m, self._peak_n,
+            tuple(self._refused),
+        )  # fmt: skip
+
+    def _begin(self, scene: Scene, log: Callable[[Cell], EpisodeLog] | None) -> None:
+        """Set the scene, forget the last episode, fill the windows of the senses, arm the gate."""
+        self.cell.reset(scene)
+        self._runner.reset()
+        self._log = None if log is None else log(self.cell)
         self._gate = Gate(GateConfig.from_contract(self._contract, required=()), self._urdf)
         self._camera()
         self._pending: list[tuple[int, Trajectory]] = []
         self._peak_n, self._moved_m = 0.0, 0.0
         self._refused: list[str] = []
         self._settle()
-        armed = self._gate.arm(cell.time_ns)
+        armed = self._gate.arm(self.cell.time_ns)
         assert armed.accepted, armed.detail
-        start, tick, resting = cell.ground_truth().tool_pose[:3], 0, 0.0
-        runner.instruct(text)
-        if self._log is not None:
-            self._log.instruct(text)
-        verdict: tuple[bool | None, str] = (None, "out of time")
+        self._start_m = self.cell.ground_truth().tool_pose[:3]
+
+    def _act(self, judge: Judge, limit_s: float) -> tuple[Verdict, float]:
+        """Act until the judge, the policy or time decides; the last verdict and the seconds."""
+        verdict: Verdict = (None, "out of time")
+        tick, resting_s = 0, 0.0
         while tick * 0.01 < limit_s:
             if tick % _FRAME_TICKS == 0:
-                state = cell.ground_truth()
-                self._moved_m = max(
-                    self._moved_m, float(np.linalg.norm(state.tool_pose[:3] - start))
-                )
-                verdict = judge(state)
+                verdict = judge(self._watch())
                 if verdict[0] is not None:
                     break
                 self._frame()
-                resting = resting + 0.1 if runner.state in (State.DONE, State.REFUSED) else 0.0
-                if resting > _REST_S:
+                rests = self._runner.state in (State.DONE, State.REFUSED)
+                resting_s = resting_s + 0.1 if rests else 0.0
+                if resting_s > _REST_S:
                     break
             self._deliver()
             self._fast_senses()
             tick += 1
-        words = verdict[1] if runner.state is not State.REFUSED else runner.reason
-        return Run(
-            bool(verdict[0]), words, runner.state.value, tick * 0.01, self._moved_m, self._peak_n,
-            tuple(self._refused),
-        )  # fmt: skip
+        return verdict, tick * 0.01
+
+    def _watch(self) -> SceneState:
+        """Ground truth now; how far the tool has been is kept."""
+        state = self.cell.ground_truth()
+        moved_m = float(np.linalg.norm(state.tool_pose[:3] - self._start_m))
+        self._moved_m = max(self._moved_m, moved_m)
+        return state
 
     def _settle(self) -> None:
         """Let the fast senses fill their windows before anything is said."""
@@ -142,7 +157,8 @@ class ClosedLoop:
         self._gate.observe_joints(now, joints[:7], joints[7:])
         for stamp, wrench in zip(readings.stamps_ns.tolist(), readings.wrench, strict=True):
             self._gate.observe_wrench(stamp, wrench)
-        self._peak_n = max(self._peak_n, float(np.linalg.norm(readings.wrench[:, :3], axis=1).max()))
+        force_n = float(np.linalg.norm(readings.wrench[:, :3], axis=1).max())
+        self._peak_n = max(self._peak_n, force_n)
         self._gate.tick(now)
         self._react()
 
@@ -173,7 +189,7 @@ class ClosedLoop:
                 self._pending.append((due, step.trajectory))
 
     def _deliver(self) -> None:
-        """Hand proposals that have travelled long enough to the gate, and what passes to the arm."""
+        """Hand proposals that have travelled long enough to the gate, what passes to the arm."""
         now = self.cell.time_ns
         while self._pending and self._pending[0][0] <= now // 10_000_000:
             decision = self._gate.propose(self._pending.pop(0)[1], now)

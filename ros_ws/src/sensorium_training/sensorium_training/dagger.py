@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 
 import numpy as np
 from sensorium_core.codebook import goal_tokens
@@ -37,6 +38,7 @@ class _Told:
     goal: Goal | None = None
 
     def encode(self, text: str) -> Command:
+        """The command that `goal` is, whatever the words."""
         return Command(text, goal_tokens(self.goal), {}, self.goal, True, "ok")
 
 
@@ -50,7 +52,7 @@ def rollouts(
     jobs = [(policy, directory, todo[i::workers]) for i in range(workers)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
-    queue = context.Manager().Queue()
+    queue: Queue[int] = context.Manager().Queue()
     with context.Pool(workers) as pool:
         result = pool.starmap_async(_work, [(*job, queue) for job in jobs])
         done = len(seeds) - len(todo)
@@ -61,16 +63,16 @@ def rollouts(
         result.get()
 
 
-def _drain(queue) -> int:  # type: ignore[no-untyped-def]
+def _drain(queue: Queue[int]) -> int:
     count = 0
     while not queue.empty():
         count += queue.get()
     return count
 
 
-def _work(policy: Path, directory: Path, seeds: list[int], queue) -> None:  # type: ignore[no-untyped-def]
+def _work(policy: Path, directory: Path, seeds: list[int], queue: Queue[int]) -> None:
     told = _Told()
-    loop = ClosedLoop(Policy(policy), told, frozenset(), Cell())  # type: ignore[arg-type]
+    loop = ClosedLoop(Policy(policy), told, frozenset(), Cell())
     for seed in seeds:
         _episode(loop, told, directory, seed)
         queue.put(1)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,30 @@ def git_commit() -> str:
     return done.stdout.strip()
 
 
+def _rows(values: Mapping[str, object]) -> str:
+    return "\n".join(f"| {name} | {value} |" for name, value in values.items())
+
+
+def _provenance(facts: dict[str, Any], difference: float) -> dict[str, str]:
+    """Where the weights come from, by what a person calls it."""
+    return {
+        "parameters": f"{facts['parameters']:,}",
+        "demonstrations": f"{facts.get('episodes_demos')} episodes by scripted experts, "
+        "none by people",
+        "rollouts labelled by the expert (DAgger)": f"{facts.get('episodes_dagger', 0)}",
+        "rollout success before they were used": f"{facts.get('rollout_success', 'not measured')}",
+        "data hash": f"`{str(facts.get('data_hash_demos'))[:16]}`",
+        "training seed": f"{facts.get('seed')}",
+        "exported at commit": f"`{facts['git_commit']}`",
+        "largest difference ONNX - torch": f"{difference:.1e}",
+    }
+
+
 def _card(contract: Contract, facts: dict[str, Any], difference: float) -> str:
+    """The card in Markdown: what it does, what it came from, its errors, its limits."""
     senses = ", ".join(contract.senses)
-    validation = facts.get("validation", {})
-    metrics = "\n".join(f"| {name} | {value:.4g} |" for name, value in validation.items())
-    spent = {k: v for k, v in facts.items() if k.endswith("_s") and isinstance(v, (int, float))}
-    times = "\n".join(f"| {name} | {value} |" for name, value in spent.items())
+    metrics = {name: f"{value:.4g}" for name, value in facts.get("validation", {}).items()}
+    times = {k: v for k, v in facts.items() if k.endswith("_s") and isinstance(v, (int, float))}
     return f"""# {contract.name}
 
 Moves a {contract.robot} as told: pick up, push, press. Senses: {senses}, and text.
@@ -51,26 +70,19 @@ Without {" and ".join(contract.required)} it holds still.
 
 | | |
 |---|---|
-| parameters | {facts["parameters"]:,} |
-| demonstrations | {facts.get("episodes_demos")} episodes by scripted experts, none by people |
-| rollouts labelled by the expert (DAgger) | {facts.get("episodes_dagger", 0)} |
-| rollout success before they were used | {facts.get("rollout_success", "not measured")} |
-| data hash | `{str(facts.get("data_hash_demos"))[:16]}` |
-| training seed | {facts.get("seed")} |
-| exported at commit | `{facts["git_commit"]}` |
-| largest difference ONNX - torch | {difference:.1e} |
+{_rows(_provenance(facts, difference))}
 
 Errors on demonstrations kept aside (see `sensorium_training/losses.py` for the units):
 
 | term | value |
 |---|---|
-{metrics}
+{_rows(metrics)}
 
 Wall-clock seconds by stage:
 
 | stage | s |
 |---|---|
-{times}
+{_rows(times)}
 
 Closed-loop results and the commands that reproduce them: `docs/results.md`.
 

@@ -31,6 +31,7 @@ REASONS = (
 )
 FORMAT = "sensorium-language-2"
 MAX_PIECES = 64
+_APOSTROPHES = ("'", "\u2019")
 _SURE = 0.6
 """A slot less probable than this is not acted on."""
 _NEXT_TO = 0.4
@@ -182,7 +183,9 @@ def _pointed_words(pieces: Pieces, pointer: NDArray[np.float32]) -> str:
         first -= 1
     while last + 1 < len(weight) and weight[last + 1] > enough:
         last += 1
-    while last + 2 < len(weight) and pieces.words[last + 1] in "'’":
+    while first >= 2 and pieces.words[first - 1] in _APOSTROPHES:
+        first -= 2
+    while last + 2 < len(weight) and pieces.words[last + 1] in _APOSTROPHES:
         last += 2
     return " ".join(pieces.words[first : last + 1]).replace(" ' ", "'").replace(" ’ ", "’")
 

@@ -24,14 +24,12 @@ from sensorium_recording.messages import decode_camera_info, decode_diagnostics
 RATES_HZ = {"scene_rgb": 10, "scene_depth": 10, "wrist_rgb": 10, "wrench": 500, "joints": 500,
             "touch_left": 100, "touch_right": 100}  # fmt: skip
 LISTEN_S = 2.0
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory):
     return tmp_path_factory.mktemp("bag") / "episode"
-
-
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
     ],
-    install_requires=["sensorium_core", "click>=8", "pyyaml>=6", "rich>=13"],
+    install_requires=["sensorium_core", "sensorium_recording", "click>=8", "pyyaml>=6", "rich>=13"],
     extras_require={"test": ["pytest"]},
     zip_safe=False,
     maintainer="Sensorium developers",

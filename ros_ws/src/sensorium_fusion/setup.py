@@ -12,7 +12,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
     ],
-    install_requires=["sensorium_core"],
+    install_requires=["numpy>=1.26", "sensorium_core", "sensorium_description"],
     extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": ["fusion_node = sensorium_fusion.nodes.fusion_node:main"],

@@ -65,8 +65,8 @@ def joint_trajectory(
     for waypoint in waypoints:
         q = arm.ik(rows[-1][:6], waypoint[:4])
         rows.append(np.append(q, waypoint[4] * GRIPPER_OPEN_M))
-    positions: Array = np.array(rows, dtype=np.float64)
-    times = np.arange(len(rows)) * action.step_s
+    positions = np.array(rows)
+    times: Array = np.arange(len(rows), dtype=np.float64) * action.step_s
     velocities = finite_difference_velocities(times, positions)
     velocities[0] = start_velocity
     velocities[:, 6] = 0.0

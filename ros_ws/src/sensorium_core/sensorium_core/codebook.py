@@ -46,6 +46,7 @@ def slot_codes(slot: str) -> NDArray[np.float32]:
     return codebook()[start : start + len(CLASSES[slot])]
 
 
+@cache
 def goal_classes(goal: Goal | None) -> tuple[int, int, int, int]:
     """Return the class index of each slot; `None` is the command to do nothing."""
     values = (goal.family, goal.colour, goal.shape, goal.direction) if goal else (None,) * 4

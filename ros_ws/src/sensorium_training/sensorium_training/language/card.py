@@ -24,9 +24,9 @@ from sensorium_training.language.train import heldout_sets
 ROWS = {
     "phrasings": ("held-out phrasings, every slot right", "≥ 98 %"),
     "phrasings_retyped": ("the same, retyped with slips and abbreviations", ""),
-    "unseen_words": ("held-out phrasings with colour and shape words never trained on", ""),
     "free": ("free-form lines written by hand (`benchmarks/phrases_free.tsv`)", "≥ 92 %"),
     "blind": ("a second such set, never looked at while working", "≥ 92 %"),
+    "unseen_words": ("held-out phrasings with colour and shape words never trained on", ""),
 }
 _TIMED = "could you push the blue cylinder over to the left please"
 
@@ -77,6 +77,9 @@ def table(candidates: list[Candidate]) -> str:
     for name, (words, bar) in ROWS.items():
         cells = [_share(each.scores[name].right, each.scores[name].n) for each in candidates]
         lines.append(f"| {words} | {bar} | {' | '.join(cells)} |")
+    unseen = [each.scores["unseen_words"] for each in candidates]
+    cells = [_share(each.n - each.right - each.wrongly_refused, each.n) for each in unseen]
+    lines.append(f"| the same, misunderstood and acted on | | {' | '.join(cells)} |")
     wrong = [_share(*each.in_scope) for each in candidates]
     lines.append(f"| held-out phrasings wrongly refused | ≤ 2 % | {' | '.join(wrong)} |")
     taken = [each.scores["refusals"] for each in candidates]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -72,6 +73,37 @@ def quantise(model: onnx.ModelProto) -> onnx.ModelProto:
     graph.initializer.extend(kept)
     graph.node.extend([*nodes, *body])
     return model
+
+
+def largest_difference(
+    net: LanguageNet, model: onnx.ModelProto, ids: list[NDArray[np.int64]]
+) -> float:
+    """Compare torch with the float model, line by line; the largest difference of any output."""
+    session = ort.InferenceSession(model.SerializeToString())
+    differences = []
+    for line in ids:
+        with torch.no_grad():
+            wanted = net(torch.from_numpy(line[None]))
+        pairs = zip(wanted, session.run(None, {"ids": line[None]}), strict=True)
+        differences += [float(np.abs(a.numpy() - b).max()) for a, b in pairs]
+    return max(differences)
+
+
+def agreement(
+    exact: onnx.ModelProto, rounded: onnx.ModelProto, ids: list[NDArray[np.int64]]
+) -> float:
+    """Share of lines that two models decide alike: refused by both, or the same four slots."""
+    sessions = [ort.InferenceSession(model.SerializeToString()) for model in (exact, rounded)]
+    same = 0
+    for line in ids:
+        first, second = (_decision(session.run(None, {"ids": line[None]})) for session in sessions)
+        same += first == second
+    return same / len(ids)
+
+
+def _decision(outputs: list[NDArray[np.float32]]) -> tuple[int, ...]:
+    _, *slots, reason, _ = outputs
+    return () if reason.argmax() else tuple(int(scores.argmax()) for scores in slots)
 
 
 def describe(model: onnx.ModelProto, vocabulary: list[str], facts: dict[str, str]) -> None:

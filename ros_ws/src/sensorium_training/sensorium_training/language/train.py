@@ -6,7 +6,7 @@ Deterministic by seed on one machine and thread count.
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -16,13 +16,21 @@ import torch
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sensorium_core.colour_words import ColourWords
+from sensorium_core.errors import LanguageFileError
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.wordpiece import WordPiece
 from sensorium_sim.lexicon import colour_words
 from sensorium_sim.refusals import RefusalGrammar
 
 from sensorium_training.language.corpus import Example, Line, accepted, refused, to_example
-from sensorium_training.language.export import describe, quantise, save, to_onnx
+from sensorium_training.language.export import (
+    agreement,
+    describe,
+    largest_difference,
+    quantise,
+    save,
+    to_onnx,
+)
 from sensorium_training.language.fit import FitConfig, fit
 from sensorium_training.language.measure import Score, measure
 from sensorium_training.language.network import BodyConfig, LanguageNet, load_bert
@@ -35,6 +43,9 @@ from sensorium_training.language.pretrained import (
 
 THRESHOLD = 0.7
 """Least probability of `ok` at which the arm may move: a wrong move is worse than a question."""
+
+_CHECKED = 150
+_TORCH_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -106,18 +117,38 @@ def train(config: TrainConfig, out: Path, cache: Path, console: Console) -> dict
             progress.update(task, total=steps, completed=step, loss=f"loss {loss:.3f}")
 
         fit(net, examples, fitting, rng, vocabulary.index("[UNK]"), report)
-    model = onnx.shape_inference.infer_shapes(to_onnx(net))
-    facts = {
-        "threshold": str(THRESHOLD),
-        "body": config.body,
-        "colour_words": ColourWords(colour_words()).to_json(),
-        "config": json.dumps({**config.__dict__, **fitting.__dict__}),
-    }
-    describe(model, vocabulary, facts)
-    save(quantise(model), out)
+    write(net, vocabulary, {**asdict(config), **asdict(fitting)}, out)
     scores = {name: measure(LanguageEncoder(out), lines) for name, lines in heldout_sets().items()}
     console.print(f"{out}: {out.stat().st_size / 1e6:.1f} MB in {time.monotonic() - began:.0f} s")
     return scores
+
+
+def write(net: LanguageNet, vocabulary: list[str], config: dict[str, object], out: Path) -> None:
+    """Export, check against torch and against floats, and write the file.
+
+    Raises:
+        LanguageFileError: the exported model is not the trained one.
+    """
+    tokenizer = WordPiece(vocabulary)
+    sets = heldout_sets(seed=2, n=_CHECKED).values()
+    ids = [to_example(line, tokenizer).ids for lines in sets for line in lines]
+    exact = to_onnx(net)
+    small = onnx.ModelProto()
+    small.CopyFrom(exact)
+    quantise(small)
+    difference, same = largest_difference(net, exact, ids), agreement(exact, small, ids)
+    if difference > _TORCH_TOLERANCE:
+        raise LanguageFileError(out, f"the export differs from torch by {difference:.1e}")
+    facts = {
+        "threshold": str(THRESHOLD),
+        "colour_words": ColourWords(colour_words()).to_json(),
+        "body": str(config["body"]),
+        "config": json.dumps(config),
+        "torch_difference": f"{difference:.1e}",
+        "int8_agreement": f"{same:.4f}",
+    }
+    describe(small, vocabulary, facts)
+    save(small, out)
 
 
 def _progress(console: Console) -> Progress:

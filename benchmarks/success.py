@@ -129,34 +129,41 @@ def step_latency(model: Path, n: int = 2000) -> list[list[str]]:
 
 @click.command()
 @click.argument("model", default="models/tabletop", type=click.Path(path_type=Path, exists=True))
-@click.option("--episodes", default=200, show_default=True, help="For each family.")
-@click.option("--dead", default=20, show_default=True, help="Episodes a family for a dead sense.")
+@click.option("--episodes", default=200, show_default=True, help="For each family; 0: none.")
+@click.option("--dead", default=20, show_default=True, help="Episodes a family; 0: none.")
 @click.option("--over-ros", "ros", default=30, show_default=True, help="Episodes; 0: none.")
 @click.option("--workers", default=2, show_default=True)
 def main(model: Path, episodes: int, dead: int, ros: int, workers: int) -> None:
     """Measure MODEL and write docs/results.md and out/success.json."""
     bench, every = Bench(model, workers), []
-    text = f"Policy sha256 `{Policy(model).sha256[:16]}`, commit `{commit()}`, "
-    text += f"`python benchmarks/success.py {model} --episodes {episodes}`. "
-    text += "Scene seeds from 1,200,000; 95 % Wilson intervals.\n\n"
-    first, outcomes = held_out(bench, episodes)
-    every += outcomes
-    second, outcomes = baselines(bench, episodes)
-    every += outcomes
-    text += table(["what", "measured", "bar"], first + second + step_latency(model))
+    facts = f"Policy sha256 `{Policy(model).sha256[:16]}`, commit `{commit()}`, "
+    facts += "scene seeds from 1,200,000 (held out), 95 % Wilson intervals. "
+    command = f"`python benchmarks/success.py {model}"
+    if episodes:
+        rows, outcomes = held_out(bench, episodes)
+        more, others = baselines(bench, episodes)
+        every += outcomes + others
+        head = f"## Does it do what it is told?\n\n{facts}{command} --episodes {episodes}`\n\n"
+        rows += more + step_latency(model)
+        _publish("success", head + table(["what", "measured", "bar"], rows))
     if dead:
         rows, outcomes = dead_senses(bench, dead)
         every += outcomes
-        head = ["dead from the start", "success", *_FAMILIES, "peak N"]
-        text += "\n\n" + table(head, rows)
+        head = f"## With one sense dead from the start\n\n{facts}{command} --dead {dead}`\n\n"
+        columns = ["dead", "success", *_FAMILIES, "peak N"]
+        _publish("dead senses", head + table(columns, rows))
     if ros:
         rows, outcomes = over_ros(bench, ros)
         every += outcomes
-        text += "\n\n" + table(["same episodes", "success", ""], rows)
-    write_section("success", f"## Does it do what it is told?\n\n{text}")
+        head = f"## The same episodes headless and over ROS 2\n\n{facts}{command} --over-ros {ros}`\n\n"
+        _publish("over ros", head + table(["", "success", ""], rows))
     report = {"commit": commit(), "outcomes": [o.as_json() for o in every]}
     (ROOT / "out").mkdir(exist_ok=True)
     (ROOT / "out" / "success.json").write_text(json.dumps(report, indent=1))
+
+
+def _publish(name: str, text: str) -> None:
+    write_section(name, text)
     click.echo(text)
 
 

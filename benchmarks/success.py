@@ -155,7 +155,8 @@ def main(model: Path, episodes: int, dead: int, ros: int, workers: int) -> None:
     if ros:
         rows, outcomes = over_ros(bench, ros)
         every += outcomes
-        head = f"## The same episodes headless and over ROS 2\n\n{facts}{command} --over-ros {ros}`\n\n"
+        head = "## The same episodes headless and over ROS 2\n\n"
+        head += f"{facts}{command} --over-ros {ros}`\n\n"
         _publish("over ros", head + table(["", "success", ""], rows))
     report = {"commit": commit(), "outcomes": [o.as_json() for o in every]}
     (ROOT / "out").mkdir(exist_ok=True)

@@ -1,8 +1,11 @@
 """`sensorium evaluate`: does the arm do what it is told, over many trials."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -12,17 +15,9 @@ from sensorium_core.errors import UnknownNameError
 from sensorium_core.goal import FAMILIES
 from sensorium_core.phrases_file import read_phrases
 from sensorium_core.policy import Policy
-from sensorium_training.evaluation import (
-    Case,
-    Outcome,
-    by_family,
-    phrase_cases,
-    refusal_cases,
-    run_cases,
-    task_cases,
-    wilson,
-    wrong_cases,
-)
+
+if TYPE_CHECKING:
+    from sensorium_training.evaluation import Case, Outcome
 
 _CHOICES = [*FAMILIES, "none", "wrong", "all"]
 
@@ -78,6 +73,8 @@ def evaluate(
         sensorium evaluate models/tabletop --drop wrist_rgb --family pick
         sensorium evaluate models/tabletop --phrases mine.tsv --json outcomes.json
     """
+    from sensorium_training.evaluation import phrase_cases  # The simulator is heavy: load it late.
+
     senses = Policy(model).contract.senses
     for name in drop:
         if name not in senses:
@@ -98,6 +95,8 @@ def evaluate(
 
 def cases_of(family: str, n: int, split: str, phrasing: str) -> list[Case]:
     """The cases of one choice of `--family`."""
+    from sensorium_training.evaluation import refusal_cases, task_cases, wrong_cases
+
     if family == "wrong":
         return wrong_cases(n, split)
     if family == "none":
@@ -115,6 +114,8 @@ def evaluate_cases(
     workers: int,
 ) -> list[Outcome]:
     """Run cases headless or over real nodes, behind a progress bar."""
+    from sensorium_training.evaluation import run_cases
+
     columns = (TextColumn("episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=len(cases))
@@ -135,6 +136,8 @@ def _run_over_ros(
     show: Callable[[int], None],
 ) -> list[Outcome]:
     """The same cases through one launched graph of real nodes, one reset an episode."""
+    from sensorium_training.evaluation import Outcome
+
     from sensorium_cli import over_ros as ros
 
     arguments = {
@@ -154,6 +157,8 @@ def _run_over_ros(
 
 
 def _show(outcomes: list[Outcome]) -> None:
+    from sensorium_training.evaluation import by_family, wilson
+
     table = Table("family", "success", "n", "rate", "95 % interval", "median s", "peak N")
     for family, successes, n in by_family(outcomes):
         low, high = wilson(successes, n)

@@ -97,10 +97,8 @@ def write_card(candidates: list[Candidate], out: Path) -> None:
     shipped = candidates[0]
     digest = hashlib.sha256(shipped.path.read_bytes()).hexdigest()
     config = json.loads(shipped.encoder.metadata["config"])
-    free = shipped.scores["free"]
-    missed = "\n".join(
-        f"- `{text}`: wanted {want}, got {got}" for text, want, got in free.mistaken
-    )
+    wrong = [each for name in ("free", "blind") for each in shipped.scores[name].mistaken]
+    missed = "\n".join(f"- `{text}`: wanted {want}, got {got}" for text, want, got in wrong)
     out.write_text(
         _CARD.format(
             table=table(candidates),

@@ -89,5 +89,6 @@ Closed-loop results and the commands that reproduce them: `docs/results.md`.
 ## Limits
 
 Trained in simulation only, on one table, with the objects and buttons of the cell. It has never
-moved a real arm. The cloud is required: with the depth camera dead the arm holds still.
+moved a real arm. Colour and depth of the scene camera are required: with
+either dead the arm holds still.
 """

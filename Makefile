@@ -23,6 +23,7 @@ test: ## Run every test
 
 train: ## From nothing to models/tabletop/policy.onnx: generate, train, export; resumable
 	@scripts/setup dev
+	@[ -f models/language/encoder.onnx ] || $(BIN)/python -m sensorium_training.language.train
 	@$(BIN)/sensorium generate data/demos --episodes 1700
 	@$(BIN)/sensorium train data/demos --minutes 10 --dagger 240 --dagger-minutes 19
 	@$(BIN)/sensorium export runs/tabletop models/tabletop

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from sensorium_core.codebook import CLASSES, NOTHING, SLOTS, codebook, goal_tokens
 from sensorium_core.colour_words import ColourWords
 from sensorium_core.errors import LanguageFileError
 from sensorium_core.goal import COLOURS, SHAPES, Goal
+from sensorium_core.onnx_session import open_session
 from sensorium_core.wordpiece import Pieces, WordPiece
 
 __all__ = ["REASONS", "Command", "LanguageEncoder", "codebook", "goal_tokens"]
@@ -66,7 +66,7 @@ class LanguageEncoder:
         self.path = Path(path)
         if not self.path.is_file():
             raise LanguageFileError(self.path, "no such file")
-        self._session = _open(self.path)
+        self._session = open_session(self.path, LanguageFileError)
         meta = self._session.get_modelmeta().custom_metadata_map
         if meta.get("format") != FORMAT:
             raise LanguageFileError(self.path, f"format {meta.get('format')!r}, not {FORMAT!r}")
@@ -188,15 +188,3 @@ def _pointed_words(pieces: Pieces, pointer: NDArray[np.float32]) -> str:
     while last + 2 < len(weight) and pieces.words[last + 1] in _APOSTROPHES:
         last += 2
     return " ".join(pieces.words[first : last + 1]).replace(" ' ", "'").replace(" ’ ", "’")
-
-
-def _open(path: Path) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    faults = ort.capi.onnxruntime_pybind11_state
-    try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except (faults.InvalidProtobuf, faults.InvalidGraph, faults.Fail) as fault:
-        raise LanguageFileError(path, f"not a readable ONNX file ({fault})") from fault

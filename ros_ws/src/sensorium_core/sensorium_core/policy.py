@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
+from sensorium_core.onnx_session import open_session
 
 METADATA_KEY = "sensorium.contract"
 OUTPUTS = ("chunk", "target", "present", "done", "weights")
@@ -43,7 +43,7 @@ class Policy:
         if not path.is_file():
             raise PolicyFileError(path, "does not exist", "run `make train` or name another file")
         self.path = path
-        self._session = open_session(path)
+        self._session = open_session(path, unreadable_policy)
         metadata = self._session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise PolicyFileError(path, "carries no contract", "write it with `sensorium export`")
@@ -65,13 +65,6 @@ class Policy:
         return PolicyOutput(chunk[0], target[0], float(present[0]), float(done[0]), weights[0])
 
 
-def open_session(path: Path) -> ort.InferenceSession:
-    """An ONNX Runtime session on one thread that leaves the other core to the senses."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except ort.capi.onnxruntime_pybind11_state.InvalidProtobuf:
-        raise PolicyFileError(path, "is not an ONNX file", "export it anew") from None
+def unreadable_policy(path: Path, problem: str) -> PolicyFileError:
+    """The error of a policy file that ONNX Runtime cannot read."""
+    return PolicyFileError(path, f"is {problem}", "export it anew")

@@ -145,14 +145,13 @@ def _run_over_ros(
         "language": str(language.resolve()),
         "drop": ",".join(sorted(drop)),
     }
+    told = [ros.Case(case.seed, case.goal, case.text) for case in cases]
     outcomes = []
-    with ros.RosCell(arguments) as cell:
-        for case in cases:
-            ran = cell.run(ros.Case(case.seed, case.goal, case.text))
-            outcomes.append(
-                Outcome(case, ran.success, ran.reason, ran.state, ran.seconds, ran.moved_m)
-            )
-            show(len(outcomes))
+    for case, ran in zip(cases, ros.run_over_ros(told, arguments), strict=True):
+        outcomes.append(
+            Outcome(case, ran.success, ran.reason, ran.state, ran.seconds, ran.moved_m)
+        )
+        show(len(outcomes))
     return outcomes
 
 

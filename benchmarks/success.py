@@ -93,7 +93,7 @@ def dead_senses(bench: Bench, n: int) -> tuple[list[list[str]], list[Outcome]]:
         outcomes = bench.run(cases, () if sense == "nothing" else (sense,))
         every += outcomes
         by_name = {f: f"{k}/{m}" for f, k, m in by_family(outcomes)}
-        peak = max(o.peak_force_n for o in outcomes)
+        peak = max(o.peak_force_n or 0.0 for o in outcomes)
         families = [by_name[f] for f in _FAMILIES]
         rows.append([sense, share(outcomes), *families, f"{peak:.0f}"])
     return rows, every

@@ -57,7 +57,8 @@ class Outcome:
     state: str
     seconds: float
     moved_m: float
-    peak_force_n: float = 0.0
+    peak_force_n: float | None = None
+    """Largest force on the tool [N]; None where it was not measured (over ROS)."""
     refusals: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:

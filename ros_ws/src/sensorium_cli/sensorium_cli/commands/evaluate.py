@@ -163,10 +163,11 @@ def _show(outcomes: list[Outcome]) -> None:
         low, high = wilson(successes, n)
         mine = [o for o in outcomes if family in ("all", o.case.family)]
         times = sorted(o.seconds for o in mine)
-        peak = max(o.peak_force_n for o in mine)
+        forces = [o.peak_force_n for o in mine if o.peak_force_n is not None]
+        peak = f"{max(forces):.0f}" if forces else "-"
         table.add_row(
             family, str(successes), str(n), f"{100 * successes / n:.1f} %",
-            f"{100 * low:.1f} - {100 * high:.1f} %", f"{times[n // 2]:.1f}", f"{peak:.0f}",
+            f"{100 * low:.1f} - {100 * high:.1f} %", f"{times[n // 2]:.1f}", peak,
         )  # fmt: skip
     Console().print(table)
     for outcome in [o for o in outcomes if not o.success][:20]:

@@ -1,8 +1,10 @@
 """Reads bags: a rosbag2 directory or a bare `.mcap`, chunk by chunk, every CRC checked.
 
-Decodes what Sensorium writes and any other ROS 2 CDR bag of standard types. Safe on any thread.
+Decodes what Sensorium writes and any other ROS 2 CDR bag of standard types. Memory stays at one
+chunk, whatever the bag's size. Safe on any thread.
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Collection, Iterator
@@ -14,15 +16,20 @@ import lz4.frame
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, Footer, Message, Metadata, Schema
+from mcap.reader import SeekingReader
+from mcap.records import Channel, Chunk, Footer, Header, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader, get_chunk_data_stream
 from sensorium_core.errors import BagError
 
+from sensorium_recording.bag_writer import LIBRARY, PARTIAL_SUFFIX
+from sensorium_recording.rosbag2_metadata import Offer, parse_offer
+
 _RECORD = struct.Struct("<BQ")
 _MESSAGE = struct.Struct("<HIQQ")
-_REMEDY = "record it again, or read what is left of it with `mcap recover`"
-_Channels = dict[int, tuple[str, str] | None]
-"""Topic and type by channel id; None for a channel that nobody asked for."""
+_RECORD_LIMIT = 1 << 30
+_NUMBER = re.compile(r"_(\d+)$")
+_DAMAGE = (McapError, ValueError, struct.error, RuntimeError, EOFError, OverflowError, MemoryError)
+_REMEDY = "`sensorium repair` recovers what is whole"
 
 
 class RawMessage(NamedTuple):
@@ -34,133 +41,207 @@ class RawMessage(NamedTuple):
     payload: bytes
 
 
+class Topic(NamedTuple):
+    """What a bag says of one of its topics."""
+
+    type_name: str
+    offer: Offer
+
+
 class BagReader:
-    """One bag. Cheap to make; opens the file anew for each pass."""
+    """One bag of one or more files. Cheap to make; opens files anew for each pass."""
 
     def __init__(self, path: Path) -> None:
         """`path` is a rosbag2 directory or an MCAP file. Raises `BagError` when it is neither."""
         self.path = path
-        self._file = _mcap_file(path)
+        self.files = mcap_files(path)
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[RawMessage]:
         """Messages in file order, of all topics or of `topics` only.
 
+        Latched messages that a later file of a recording repeats come once.
+
         Raises `BagError` on a file that is truncated, damaged or no MCAP at all.
         """
-        schemas: dict[int, Schema] = {}
-        channels: _Channels = {}
-        for record in self._records():
-            if isinstance(record, Schema):
-                schemas[record.id] = record
-            elif isinstance(record, Channel):
-                channels[record.id] = _wanted(record, schemas, topics)
-            elif isinstance(record, Message):
-                found = self._known(channels, record.channel_id)
-                if found is not None:
-                    yield RawMessage(*found, record.log_time, record.data)
-            elif isinstance(record, Chunk):
-                yield from self._chunk(record, schemas, channels, topics)
+        newest: dict[str, int] = {}
+        for number, file in enumerate(self.files):
+            yield from _File(file, topics, newest, follows=number > 0).messages()
+
+    def channels(self) -> dict[str, Topic]:
+        """Type and offered quality of service by topic."""
+        found: dict[str, Topic] = {}
+        for file in self.files:
+            schemas, channels = _declarations(file)
+            for channel in channels:
+                schema = schemas.get(channel.schema_id)
+                offer = parse_offer(channel.metadata.get("offered_qos_profiles", ""))
+                found[channel.topic] = Topic(schema.name if schema else "", offer)
+        return found
 
     def topics(self) -> dict[str, str]:
         """Type by topic."""
-        schemas: dict[int, Schema] = {}
-        found: dict[str, str] = {}
-        for record in self._records(inside_chunks=True):
-            if isinstance(record, Schema):
-                schemas[record.id] = record
-            elif isinstance(record, Channel):
-                schema = schemas.get(record.schema_id)
-                found[record.topic] = schema.name if schema else ""
-        return found
+        return {name: topic.type_name for name, topic in self.channels().items()}
 
     def metadata(self) -> dict[str, dict[str, str]]:
-        """The file's metadata records by name."""
-        return {r.name: dict(r.metadata) for r in self._records() if isinstance(r, Metadata)}
+        """The bag's metadata records by name; the last file's where files differ."""
+        found: dict[str, dict[str, str]] = {}
+        for file in self.files:
+            found |= {record.name: dict(record.metadata) for record in _metadata(file)}
+        return found
 
-    def _records(self, inside_chunks: bool = False) -> Iterator[object]:
-        complete = False
-        with self._file.open("rb") as stream:
-            try:
-                for record in StreamReader(
-                    stream, emit_chunks=not inside_chunks, validate_crcs=inside_chunks
-                ).records:
-                    complete = complete or isinstance(record, Footer)
-                    yield record
-            except (McapError, ValueError, struct.error, RuntimeError) as error:
-                raise BagError(
-                    self.path, f"is damaged or cut short ({error!r})", _REMEDY
-                ) from None
-        if not complete:
-            raise BagError(self.path, "ends without a footer", _REMEDY)
 
-    def _chunk(
-        self,
-        chunk: Chunk,
-        schemas: dict[int, Schema],
-        channels: _Channels,
-        topics: Collection[str] | None,
-    ) -> Iterator[RawMessage]:
-        data = self._inflate(chunk)
+def mcap_files(path: Path) -> list[Path]:
+    """The files of a bag in their order. Raises `BagError` when there are none or one is empty."""
+    if not path.exists():
+        raise BagError(path, "does not exist", "check the path")
+    files = [path] if path.is_file() else sorted(path.glob("*.mcap"), key=_place)
+    if not files:
+        raise BagError(path, "holds no .mcap file", "name a rosbag2 directory or an MCAP file")
+    if len({_NUMBER.sub("", file.stem) for file in files}) > 1:
+        raise BagError(path, f"holds {len(files)} recordings", "name one of them")
+    for file in files:
+        if file.stat().st_size == 0:
+            raise BagError(file, "is empty", "the recording never began; record it again")
+    return files
+
+
+def _place(file: Path) -> tuple[int, str]:
+    """`name_10.mcap` comes after `name_9.mcap`."""
+    number = _NUMBER.search(file.stem)
+    return (int(number[1]) if number else -1, file.name)
+
+
+def read_records(file: Path, inside_chunks: bool = False) -> Iterator[object]:
+    """The records of a file in order. Raises `BagError` where it is damaged or cut short."""
+    remedy = "stop the recording first" if file.parent.name.endswith(PARTIAL_SUFFIX) else ""
+    complete = False
+    with file.open("rb") as stream:
+        try:
+            for record in StreamReader(
+                stream,
+                emit_chunks=not inside_chunks,
+                validate_crcs=inside_chunks,
+                record_size_limit=_RECORD_LIMIT,
+            ).records:
+                complete = complete or isinstance(record, Footer)
+                yield record
+        except _DAMAGE as error:
+            raise BagError(
+                file, f"is damaged or cut short ({error!r:.200})", remedy or _REMEDY
+            ) from None
+    if not complete:
+        raise BagError(file, "ends without a footer", remedy or _REMEDY)
+
+
+def inflate(file: Path, chunk: Chunk) -> bytes:
+    """What a chunk holds. Raises `BagError` when it is not what was written."""
+    try:
+        if chunk.compression == "lz4":
+            data: bytes = lz4.frame.decompress(chunk.data)
+        else:
+            data = get_chunk_data_stream(chunk)[0].read(chunk.uncompressed_size)
+    except _DAMAGE as error:
+        raise BagError(file, f"holds a damaged chunk ({error})", _REMEDY) from None
+    if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
+        raise BagError(file, "holds a chunk whose CRC does not match", _REMEDY)
+    return data
+
+
+def _declarations(file: Path) -> tuple[dict[int, Schema], list[Channel]]:
+    """Schemas and channels, by the summary where there is one, else by reading everything."""
+    with file.open("rb") as stream:
+        try:
+            summary = SeekingReader(stream, record_size_limit=_RECORD_LIMIT).get_summary()
+        except _DAMAGE:
+            summary = None
+    if summary is not None and summary.channels:
+        return summary.schemas, list(summary.channels.values())
+    schemas: dict[int, Schema] = {}
+    channels: dict[int, Channel] = {}
+    for record in read_records(file, inside_chunks=True):
+        if isinstance(record, Schema):
+            schemas[record.id] = record
+        elif isinstance(record, Channel):
+            channels[record.id] = record
+    return schemas, list(channels.values())
+
+
+def _metadata(file: Path) -> list[Metadata]:
+    with file.open("rb") as stream:
+        try:
+            reader = SeekingReader(stream, record_size_limit=_RECORD_LIMIT)
+            if reader.get_summary() is not None:
+                return list(reader.iter_metadata())
+        except _DAMAGE:
+            pass
+    return [record for record in read_records(file) if isinstance(record, Metadata)]
+
+
+class _File:
+    """One pass over one file. `newest` is shared by the passes over the files of a bag."""
+
+    def __init__(
+        self, file: Path, topics: Collection[str] | None, newest: dict[str, int], follows: bool
+    ) -> None:
+        self._file, self._topics = file, topics
+        self._newest, self._follows = newest, follows
+        self._ours = False
+        self._schemas: dict[int, Schema] = {}
+        self._channels: dict[int, tuple[str, str] | None] = {}
+        """Topic and type by channel; None for a channel that nobody asked for."""
+
+    def messages(self) -> Iterator[RawMessage]:
+        for record in read_records(self._file):
+            if isinstance(record, Chunk):
+                yield from self._chunk(inflate(self._file, record))
+            elif isinstance(record, Message):
+                found = self._known(record.channel_id)
+                if found is not None:
+                    yield RawMessage(*found, record.log_time, record.data)
+            elif isinstance(record, Header):
+                self._ours = record.library.startswith(LIBRARY)
+            else:
+                self._take(record)
+
+    def _chunk(self, data: bytes) -> Iterator[RawMessage]:
         offset, end = 0, len(data)
         while offset < end:
             opcode, length = _RECORD.unpack_from(data, offset)
             offset += 9
             if opcode == Opcode.MESSAGE:
-                channel, _, log_time, _ = _MESSAGE.unpack_from(data, offset)
-                found = self._known(channels, channel)
-                if found is not None:
+                channel, sequence, log_time, _ = _MESSAGE.unpack_from(data, offset)
+                found = self._known(channel)
+                if found is not None and not self._is_repeat(found[0], sequence):
                     yield RawMessage(*found, log_time, data[offset + 22 : offset + length])
             elif opcode == Opcode.SCHEMA:
-                schema = Schema.read(_stream(data, offset, length))
-                schemas[schema.id] = schema
+                self._take(Schema.read(_stream(data, offset, length)))
             elif opcode == Opcode.CHANNEL:
-                record = Channel.read(_stream(data, offset, length))
-                channels[record.id] = _wanted(record, schemas, topics)
+                self._take(Channel.read(_stream(data, offset, length)))
             offset += length
 
-    def _known(self, channels: _Channels, channel: int) -> tuple[str, str] | None:
-        if channel not in channels:
-            raise BagError(self.path, f"holds a message of unknown channel {channel}", _REMEDY)
-        return channels[channel]
+    def _take(self, record: object) -> None:
+        if isinstance(record, Schema):
+            self._schemas[record.id] = record
+        elif isinstance(record, Channel):
+            wanted = self._topics is None or record.topic in self._topics
+            schema = self._schemas.get(record.schema_id)
+            names = (record.topic, schema.name if schema else "")
+            self._channels[record.id] = names if wanted else None
 
-    def _inflate(self, chunk: Chunk) -> bytes:
-        try:
-            if chunk.compression == "lz4":
-                data: bytes = lz4.frame.decompress(chunk.data)
-            else:
-                data = get_chunk_data_stream(chunk)[0].read(chunk.uncompressed_size)
-        except (RuntimeError, McapError) as error:
-            raise BagError(self.path, f"holds a damaged chunk ({error})", _REMEDY) from None
-        if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
-            raise BagError(self.path, "holds a chunk whose CRC does not match", _REMEDY)
-        return data
+    def _is_repeat(self, topic: str, sequence: int) -> bool:
+        if not self._ours:
+            return False
+        newest = self._newest.get(topic, -1)
+        if sequence > newest:
+            self._newest[topic] = sequence
+            return False
+        return self._follows
 
-
-def _wanted(
-    channel: Channel, schemas: dict[int, Schema], topics: Collection[str] | None
-) -> tuple[str, str] | None:
-    if topics is not None and channel.topic not in topics:
-        return None
-    schema = schemas.get(channel.schema_id)
-    return channel.topic, schema.name if schema else ""
+    def _known(self, channel: int) -> tuple[str, str] | None:
+        if channel not in self._channels:
+            raise BagError(self._file, f"holds a message of unknown channel {channel}", _REMEDY)
+        return self._channels[channel]
 
 
 def _stream(data: bytes, offset: int, length: int) -> ReadDataStream:
     return ReadDataStream(BytesIO(data[offset : offset + length]))
-
-
-def _mcap_file(path: Path) -> Path:
-    if not path.exists():
-        raise BagError(path, "does not exist", "check the path")
-    if path.is_file():
-        file = path
-    else:
-        files = sorted(path.glob("*.mcap"))
-        if not files:
-            raise BagError(path, "holds no .mcap file", "name a rosbag2 directory or an MCAP file")
-        if len(files) > 1:
-            raise BagError(path, f"is split over {len(files)} files", "name one of them")
-        file = files[0]
-    if file.stat().st_size == 0:
-        raise BagError(path, "is empty", "the recording never began; record it again")
-    return file

@@ -1,95 +1,127 @@
-"""Writes a rosbag2 directory: `metadata.yaml` and one MCAP file, 1 MiB chunks with CRCs.
+"""Writes a rosbag2 directory: `metadata.yaml` and MCAP files, 1 MiB chunks with CRCs.
 
 lz4 keeps up with live sensors; zstd takes three times as long and half the room, for data sets.
 
 The bytes depend on nothing but what is written: no wall clock, no host, no random. The directory
-appears under its final name only when it is complete. One thread at a time.
+appears under its final name only when it is complete; until then it is `NAME.partial`, from which
+`repair` recovers every chunk. One thread calls; in the background another one writes.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-import yaml
 from sensorium_core.errors import BagError
 
+from sensorium_recording.backlog import Backlog
 from sensorium_recording.mcap_file import McapFile
+from sensorium_recording.rosbag2_metadata import (
+    FileFacts,
+    Offer,
+    TopicFacts,
+    metadata_yaml,
+    offer_yaml,
+)
 from sensorium_recording.typestore import schema_text, type_hash
 
 PARTIAL_SUFFIX = ".partial"
-_METADATA_VERSION = 9
-_LIBRARY = "sensorium"
-_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-"""libyaml's, where PyYAML has it: ten times as fast, same text."""
-_QOS = {
-    "history": "keep_last",
-    "depth": 10,
-    "reliability": "reliable",
-    "durability": "volatile",
-    "deadline": {"sec": 9223372036, "nsec": 854775807},
-    "lifespan": {"sec": 9223372036, "nsec": 854775807},
-    "liveliness": "automatic",
-    "liveliness_lease_duration": {"sec": 9223372036, "nsec": 854775807},
-    "avoid_ros_namespace_conventions": False,
-}
+LIBRARY = "sensorium"
+"""Who wrote a file; the reader knows our repeated messages by it."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """When a new file is begun; zero: never."""
+
+    max_bytes: int = 0
+    """Of messages, before compression; a file is a little smaller."""
+    max_s: float = 0.0
+    """Between the first and the last message of a file."""
 
 
 @dataclass
 class _Topic:
     type_name: str
-    channel: int
-    latched: bool
-    count: int = field(default=0)
+    offer: Offer
+    schema: str
+    type_hash: str
+    count: int = 0
+    in_files: int = 0
+    """Messages in all files, those repeated at the start of a file among them."""
+    latest: deque[tuple[int, int, bytes]] = field(default_factory=deque)
+    """Sequence, time and payload of what every file must hold."""
 
 
 class BagWriter:
     """A bag being written. Use as a context manager: an exception inside leaves no bag."""
 
-    def __init__(self, directory: Path, compression: Literal["lz4", "zstd"] = "lz4") -> None:
-        """Start `directory`, which must not exist; an earlier partial write of it is removed."""
+    def __init__(
+        self,
+        directory: Path,
+        compression: Literal["lz4", "zstd"] = "lz4",
+        split: Split | None = None,
+        background: bool = False,
+    ) -> None:
+        """Start `directory`, which must not exist; an earlier partial write of it is removed.
+
+        In the background, `write` only hands over: errors of the disk come with a later call.
+        """
         self.directory = directory
-        self._partial = directory.with_name(directory.name + PARTIAL_SUFFIX)
+        self.partial = directory.with_name(directory.name + PARTIAL_SUFFIX)
         if directory.exists():
             raise BagError(directory, "exists already", "remove it or name another")
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(parents=True)
-        self._file = (self._partial / f"{directory.name}_0.mcap").open("wb")
-        self._mcap = McapFile(self._file, compression, _LIBRARY)
-        self._schemas: dict[str, int] = {}
+        shutil.rmtree(self.partial, ignore_errors=True)
+        self.partial.mkdir(parents=True)
+        self._compression, self._split = compression, split or Split()
         self._topics: dict[str, _Topic] = {}
-        self._first_ns: int | None = None
-        self._last_ns = 0
+        self._channels: dict[str, int] = {}
+        self._metadata: dict[str, dict[str, str]] = {}
+        self._files: list[FileFacts] = []
         self._open = True
+        self.backlog = Backlog() if background else None
+        self._begin_file()
 
     @property
     def counts(self) -> dict[str, int]:
         """Messages written so far, by topic."""
         return {name: topic.count for name, topic in self._topics.items()}
 
-    def add_topic(self, topic: str, type_name: str, latched: bool = False) -> None:
-        """Declare a topic; `write` does so by itself, but only this can mark it latched."""
+    @property
+    def path(self) -> Path:
+        """The file that is being written."""
+        return self.partial / self._files[-1].name
+
+    def add_topic(
+        self,
+        topic: str,
+        type_name: str,
+        latched: bool = False,
+        offer: Offer | None = None,
+        schema: str | None = None,
+    ) -> None:
+        """Declare a topic; `write` does so by itself, but only this can tell its quality.
+
+        `schema` is the definition of a type that is none of Jazzy's.
+        """
         known = self._topics.get(topic)
-        if known is not None:
-            if known.type_name != type_name:
-                raise BagError(
-                    self.directory,
-                    f"topic {topic} is {known.type_name}, not {type_name}",
-                    "one type per topic",
-                )
-            return
-        if type_name not in self._schemas:
-            self._schemas[type_name] = self._mcap.add_schema(type_name, schema_text(type_name))
-        facts = {
-            "offered_qos_profiles": _qos_text(latched),
-            "topic_type_hash": type_hash(type_name),
-        }
-        channel = self._mcap.add_channel(topic, self._schemas[type_name], facts)
-        self._topics[topic] = _Topic(type_name, channel, latched)
+        if known is None:
+            told = offer or Offer(latched=latched)
+            text, digest = schema or schema_text(type_name), ""
+            if schema is None:
+                digest = type_hash(type_name)
+            self._topics[topic] = _Topic(type_name, told, text, digest)
+            self._declare(topic)
+        elif known.type_name != type_name:
+            raise BagError(
+                self.directory,
+                f"topic {topic} is {known.type_name}, not {type_name}",
+                "one type per topic",
+            )
 
     def write(self, topic: str, type_name: str, log_time_ns: int, payload: bytes) -> None:
         """Append one CDR message. Messages of one topic must come in the order of their time."""
@@ -97,42 +129,58 @@ class BagWriter:
         if known is None or known.type_name != type_name:
             self.add_topic(topic, type_name)
             known = self._topics[topic]
-        self._mcap.add_message(known.channel, known.count, log_time_ns, payload)
+        if self._is_full(log_time_ns):
+            self._roll()
+        self._append(topic, known, known.count, log_time_ns, payload)
+        self._files[-1].take(log_time_ns)
+        if known.offer.latched:
+            known.latest.append((known.count, log_time_ns, payload))
+            while len(known.latest) > known.offer.depth:
+                known.latest.popleft()
         known.count += 1
-        if self._first_ns is None or log_time_ns < self._first_ns:
-            self._first_ns = log_time_ns
-        if log_time_ns > self._last_ns:
-            self._last_ns = log_time_ns
 
     def write_metadata(self, name: str, values: Mapping[str, str]) -> None:
-        """Add a metadata record, for example the contract or the seed."""
+        """Add a metadata record, for example the contract or the seed; every file has it."""
+        self._metadata[name] = dict(values)
         self._mcap.add_metadata(name, values)
+
+    def flush(self, sync: bool = False) -> None:
+        """Write what is pending; with `sync` so that a power cut does not take it."""
+        self._mcap.end_chunk()
+        if sync:
+            self._mcap.sync()
 
     def close(self) -> Path:
         """Finish the file, publish the directory under its name and return it."""
         if not self._open:
             return self.directory
-        self._open = False
         self._mcap.finish()
-        self._file.close()
-        text = yaml.dump(self._metadata(), Dumper=_Dumper, sort_keys=False)
-        (self._partial / "metadata.yaml").write_text(text)
-        self._partial.rename(self.directory)
+        self._open = False
+        if self.backlog is not None:
+            self.backlog.close()
+        topics = [
+            TopicFacts(name, t.type_name, t.type_hash, t.offer, t.in_files)
+            for name, t in self._topics.items()
+        ]
+        (self.partial / "metadata.yaml").write_text(metadata_yaml(self._files, topics))
+        self.partial.rename(self.directory)
         return self.directory
 
     def discard(self) -> None:
         """Drop what was written; nothing stays on disk."""
         if self._open:
-            self._open = False
-            self._file.close()
-            shutil.rmtree(self._partial, ignore_errors=True)
+            self.abandon()
+            shutil.rmtree(self.partial, ignore_errors=True)
 
     def abandon(self) -> Path:
         """Stop writing where it is, for a disk that is full; returns what can be recovered."""
         self._open = False
         with suppress(OSError):
-            self._file.close()
-        return self._partial
+            if self.backlog is not None:
+                self.backlog.close()
+        with suppress(OSError):
+            self._stream.close()
+        return self.partial
 
     def __enter__(self) -> "BagWriter":
         return self
@@ -148,50 +196,47 @@ class BagWriter:
         else:
             self.discard()
 
-    def _metadata(self) -> dict[str, object]:
-        start = self._first_ns or 0
-        span = {
-            "duration": {"nanoseconds": max(self._last_ns - start, 0)},
-            "starting_time": {"nanoseconds_since_epoch": start},
-            "message_count": sum(topic.count for topic in self._topics.values()),
+    def _begin_file(self) -> None:
+        name = f"{self.directory.name}_{len(self._files)}.mcap"
+        self._stream = (self.partial / name).open("wb")
+        run = self.backlog.submit if self.backlog is not None else None
+        self._mcap = McapFile(self._stream, self._compression, LIBRARY, run)
+        self._files.append(FileFacts(name))
+        self._schemas: dict[str, int] = {}
+
+    def _roll(self) -> None:
+        """End the file and begin another, which has all that a reader of it alone needs."""
+        self._mcap.finish()
+        self._begin_file()
+        for name, values in self._metadata.items():
+            self._mcap.add_metadata(name, values)
+        for name, topic in self._topics.items():
+            self._declare(name)
+            for sequence, time_ns, payload in topic.latest:
+                self._append(name, topic, sequence, time_ns, payload)
+                self._files[-1].count += 1
+
+    def _declare(self, name: str) -> None:
+        topic = self._topics[name]
+        if topic.type_name not in self._schemas:
+            schema = self._mcap.add_schema(topic.type_name, topic.schema)
+            self._schemas[topic.type_name] = schema
+        facts = {
+            "offered_qos_profiles": offer_yaml(topic.offer),
+            "topic_type_hash": topic.type_hash,
         }
-        name = f"{self.directory.name}_0.mcap"
-        return {
-            "rosbag2_bagfile_information": {
-                "version": _METADATA_VERSION,
-                "storage_identifier": "mcap",
-                **span,
-                "topics_with_message_count": _topic_list(self._topics),
-                "compression_format": "",
-                "compression_mode": "",
-                "relative_file_paths": [name],
-                "files": [{"path": name, **span}],
-                "custom_data": None,
-                "ros_distro": "jazzy",
-            }
-        }
+        number = self._mcap.add_channel(name, self._schemas[topic.type_name], facts)
+        self._channels[name] = number
 
+    def _append(
+        self, name: str, topic: _Topic, sequence: int, time_ns: int, payload: bytes
+    ) -> None:
+        self._mcap.add_message(self._channels[name], sequence, time_ns, payload)
+        topic.in_files += 1
 
-def _topic_list(topics: Mapping[str, _Topic]) -> Sequence[Mapping[str, object]]:
-    return [
-        {
-            "topic_metadata": {
-                "name": name,
-                "type": topic.type_name,
-                "serialization_format": "cdr",
-                "offered_qos_profiles": [_qos(topic.latched)],
-                "type_description_hash": type_hash(topic.type_name),
-            },
-            "message_count": topic.count,
-        }
-        for name, topic in topics.items()
-    ]
-
-
-def _qos(latched: bool) -> dict[str, object]:
-    return {**_QOS, "durability": "transient_local"} if latched else dict(_QOS)
-
-
-@lru_cache(maxsize=2)
-def _qos_text(latched: bool) -> str:
-    return str(yaml.dump([_qos(latched)], Dumper=_Dumper, sort_keys=False))
+    def _is_full(self, time_ns: int) -> bool:
+        first_ns = self._files[-1].first_ns
+        if first_ns is None:
+            return False
+        by_time = 0 < self._split.max_s * 1e9 <= time_ns - first_ns
+        return by_time or 0 < self._split.max_bytes <= self._mcap.bytes_added

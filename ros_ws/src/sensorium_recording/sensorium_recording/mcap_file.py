@@ -1,11 +1,12 @@
 """Writes the MCAP container: chunks with CRCs, message indexes and a summary.
 
 Rare records are laid out by the `mcap` library; messages, which come by the thousand, are packed
-here, at a tenth of the library's cost. One thread.
+here, at a tenth of the library's cost. One thread adds messages; another may do the writing.
 
 Source: MCAP specification, https://mcap.dev/spec.
 """
 
+import os
 import struct
 import zlib
 from array import array
@@ -45,23 +46,32 @@ _COMPRESS: dict[str, Callable[[bytearray], bytes]] = {
     "zstd": zstandard.compress,
 }
 
+Run = Callable[[Callable[[], None], int], None]
+_Index = dict[int, "array[int]"]
+"""Time and offset, in turn, of a chunk's messages by channel."""
+
 
 class McapFile:
-    """An MCAP file being written to a binary stream."""
+    """An MCAP file being written to a binary stream.
 
-    def __init__(self, stream: BinaryIO, compression: str, library: str) -> None:
-        """`compression` is lz4 or zstd."""
-        self._stream, self._compression = stream, compression
+    What must be quick (`add_message`) happens at once; compressing and writing are jobs, handed to
+    `run` in order, with the bytes that each holds.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, compression: str, library: str, run: Run | None = None
+    ) -> None:
+        """`compression` is lz4 or zstd; without `run` jobs are run at once."""
+        self._run = run or _at_once
+        self._tail = _Tail(stream, compression)
         self._schemas: list[Schema] = []
         self._channels: list[Channel] = []
-        self._chunks: list[ChunkIndex] = []
-        self._metadata: list[MetadataIndex] = []
-        self._counts: dict[int, int] = {}
-        self._first_ns: int | None = None
-        self._last_ns = 0
         self._buffer = bytearray()
-        self._index: dict[int, array[int]] = {}
-        stream.write(_MAGIC + _bytes(Header(profile="ros2", library=library)))
+        self._index: _Index = {}
+        self.bytes_added = 0
+        """Of messages and their heads, before compression."""
+        head = _MAGIC + _bytes(Header(profile="ros2", library=library))
+        self._run(partial(self._tail.write, head), 0)
 
     def add_schema(self, name: str, text: str) -> int:
         """Declare a ROS 2 type; returns its id."""
@@ -89,25 +99,62 @@ class McapFile:
             Opcode.MESSAGE, _MESSAGE_HEAD + len(payload), channel, sequence, time_ns, time_ns
         )
         buffer += payload
+        self.bytes_added += _MESSAGE.size + len(payload)
         if len(buffer) > CHUNK_BYTES:
-            self._end_chunk()
+            self.end_chunk()
 
     def add_metadata(self, name: str, values: Mapping[str, str]) -> None:
         """Append a metadata record."""
         record = _bytes(Metadata(name=name, metadata=dict(values)))
+        self._run(partial(self._tail.write_metadata, name, record), len(record))
+
+    def end_chunk(self) -> None:
+        """Write what is pending, however little; nothing when no message is."""
+        if self._index:
+            job = partial(self._tail.write_chunk, self._buffer, self._index)
+            self._run(job, len(self._buffer))
+            self._buffer, self._index = bytearray(), {}
+
+    def sync(self) -> None:
+        """Have what was written so far survive a power cut."""
+        self._run(self._tail.sync, 0)
+
+    def finish(self) -> None:
+        """Write what is pending and the summary, and close the stream."""
+        self.end_chunk()
+        self._run(partial(self._tail.finish, self._schemas, self._channels), 0)
+
+
+class _Tail:
+    """The end of the file that jobs append to; one thread at a time."""
+
+    def __init__(self, stream: BinaryIO, compression: str) -> None:
+        self._stream, self._compression = stream, compression
+        self._chunks: list[ChunkIndex] = []
+        self._metadata: list[MetadataIndex] = []
+        self._counts: dict[int, int] = {}
+        self._first_ns: int | None = None
+        self._last_ns = 0
+
+    def write(self, data: bytes) -> None:
+        self._stream.write(data)
+
+    def write_metadata(self, name: str, record: bytes) -> None:
         self._metadata.append(MetadataIndex(self._stream.tell(), len(record), name))
         self._stream.write(record)
 
-    def finish(self) -> None:
-        """Write what is pending and the summary; the stream stays open."""
-        self._end_chunk()
+    def sync(self) -> None:
+        self._stream.flush()
+        os.fdatasync(self._stream.fileno())
+
+    def finish(self, schemas: list[Schema], channels: list[Channel]) -> None:
         self._stream.write(_bytes(DataEnd(0)))
         start = self._stream.tell()
         summary, offsets = bytearray(), bytearray()
         groups: tuple[tuple[Opcode, list[McapRecord]], ...] = (
-            (Opcode.SCHEMA, [*self._schemas]),
-            (Opcode.CHANNEL, [*self._channels]),
-            (Opcode.STATISTICS, [self._statistics()]),
+            (Opcode.SCHEMA, [*schemas]),
+            (Opcode.CHANNEL, [*channels]),
+            (Opcode.STATISTICS, [self._statistics(len(schemas), len(channels))]),
             (Opcode.CHUNK_INDEX, [*self._chunks]),
             (Opcode.METADATA_INDEX, [*self._metadata]),
         )
@@ -120,12 +167,10 @@ class McapFile:
         head = _bytes(footer)[:-4]
         footer.summary_crc = zlib.crc32(bytes(summary) + bytes(offsets) + head)
         self._stream.write(summary + offsets + _bytes(footer) + _MAGIC)
+        self._stream.close()
 
-    def _end_chunk(self) -> None:
-        if not self._index:
-            return
-        data = self._buffer
-        times = np.concatenate([np.asarray(index)[::2] for index in self._index.values()])
+    def write_chunk(self, data: bytearray, index: _Index) -> None:
+        times = np.concatenate([np.asarray(entries)[::2] for entries in index.values()])
         first_ns, last_ns = int(times.min()), int(times.max())
         packed = _COMPRESS[self._compression](data)
         name = self._compression.encode()
@@ -135,7 +180,8 @@ class McapFile:
         start = self._stream.tell()
         self._stream.write(head + name + struct.pack("<Q", len(packed)))
         self._stream.write(packed)
-        offsets, length = self._write_indexes(start + 9 + size)
+        offsets, length = self._write_indexes(index, start + 9 + size)
+        self._stream.flush()
         self._chunks.append(
             ChunkIndex(
                 chunk_length=9 + size,
@@ -151,34 +197,36 @@ class McapFile:
         )
         self._first_ns = first_ns if self._first_ns is None else min(first_ns, self._first_ns)
         self._last_ns = max(last_ns, self._last_ns)
-        self._buffer.clear()
-        self._index.clear()
 
-    def _write_indexes(self, start: int) -> tuple[dict[int, int], int]:
+    def _write_indexes(self, indexes: _Index, start: int) -> tuple[dict[int, int], int]:
         """Message indexes of the chunk; their offsets by channel, and their length together."""
-        offsets, length = {}, 0
-        for channel, index in self._index.items():
+        offsets, parts, length = {}, [], 0
+        for channel, index in indexes.items():
             data = np.asarray(index).astype("<u8").tobytes()
-            self._stream.write(
-                _INDEX.pack(Opcode.MESSAGE_INDEX, 6 + len(data), channel, len(data)) + data
-            )
+            parts.append(_INDEX.pack(Opcode.MESSAGE_INDEX, 6 + len(data), channel, len(data)))
+            parts.append(data)
             offsets[channel] = start + length
             length += _INDEX.size + len(data)
             self._counts[channel] = self._counts.get(channel, 0) + len(index) // 2
+        self._stream.write(b"".join(parts))
         return offsets, length
 
-    def _statistics(self) -> Statistics:
+    def _statistics(self, schemas: int, channels: int) -> Statistics:
         return Statistics(
             attachment_count=0,
-            channel_count=len(self._channels),
+            channel_count=channels,
             channel_message_counts=self._counts,
             chunk_count=len(self._chunks),
             message_count=sum(self._counts.values()),
             message_end_time=self._last_ns,
             message_start_time=self._first_ns or 0,
             metadata_count=len(self._metadata),
-            schema_count=len(self._schemas),
+            schema_count=schemas,
         )
+
+
+def _at_once(job: Callable[[], None], _bytes_held: int) -> None:
+    job()
 
 
 def _bytes(record: McapRecord) -> bytes:

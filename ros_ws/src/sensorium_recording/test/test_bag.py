@@ -171,7 +171,7 @@ def test_wrong_paths_raise_by_name(tmp_path: Path) -> None:
     (tmp_path / "text.mcap").write_text("this is no recording at all, is it")
     for path, problem in [
         (tmp_path / "none", "does not exist"),
-        (tmp_path, "is split over 2 files"),
+        (tmp_path, "holds 2 recordings"),
         (tmp_path / "empty.mcap", "is empty"),
     ]:
         with pytest.raises(BagError, match=problem):

@@ -98,7 +98,7 @@ def read_episode(path: Path, contract: Contract, namespace: str = "") -> Episode
     for message in BagReader(path).messages(wanted):
         raw.setdefault(message.topic.removeprefix(prefix).lstrip("/"), []).append(message)
     tracks = {
-        m.name: _track(m, [r.payload for r in raw.get(m.topic, [])], contract.action.joints)
+        m.name: decode_track(m, [r.payload for r in raw.get(m.topic, [])], contract.action.joints)
         for m in contract.modalities
     }
     if not any(len(track.stamps_ns) for track in tracks.values()):
@@ -109,13 +109,14 @@ def read_episode(path: Path, contract: Contract, namespace: str = "") -> Episode
         tracks=tracks,
         instructions=_texts(raw.get(INSTRUCTION, [])),
         commands=_commands(raw, contract.action.joints),
-        camera=_camera(raw.get(info_topic, []), raw.get(STATIC_TRANSFORMS, []), depth.frame),
+        camera=depth_camera(raw.get(info_topic, []), raw.get(STATIC_TRANSFORMS, []), depth.frame),
         states=_texts(raw.get(STATE, [])),
         outcome=_outcome(raw.get(OUTCOME, [])),
     )
 
 
-def _track(modality: Modality, payloads: list[bytes], joints: tuple[str, ...]) -> Track:
+def decode_track(modality: Modality, payloads: list[bytes], joints: tuple[str, ...]) -> Track:
+    """Messages of one modality as arrays; joints in the given order."""
     if modality.kind in ("image", "depth"):
         return Track(*image_cdr.decode_images(payloads))
     if modality.kind == "joints":
@@ -144,7 +145,7 @@ def _commands(raw: dict[str, list[RawMessage]], joints: tuple[str, ...]) -> tupl
     """Arm and gripper of one stamp joined; a half without the other is left out."""
     arms, grippers = _by_stamp(raw.get(ARM_COMMAND, [])), _by_stamp(raw.get(GRIPPER_COMMAND, []))
     pairs = [(arm, grippers[stamp]) for stamp, arm in arms.items() if stamp in grippers]
-    return tuple(_joined(a, g, joints) for a, g in pairs if _matching(a, g))
+    return tuple(c for a, g in pairs if (c := joined_command(a, g, joints)) is not None)
 
 
 def _by_stamp(raw: list[RawMessage]) -> dict[int, Trajectory]:
@@ -152,11 +153,12 @@ def _by_stamp(raw: list[RawMessage]) -> dict[int, Trajectory]:
     return {t.stamp_ns: t for t in decoded}
 
 
-def _matching(arm: Trajectory, gripper: Trajectory) -> bool:
-    return np.array_equal(arm.times_s, gripper.times_s)
-
-
-def _joined(arm: Trajectory, gripper: Trajectory, joints: tuple[str, ...]) -> Trajectory:
+def joined_command(
+    arm: Trajectory, gripper: Trajectory, joints: tuple[str, ...]
+) -> Trajectory | None:
+    """Arm and gripper of one stamp as one trajectory, or None when their times differ."""
+    if not np.array_equal(arm.times_s, gripper.times_s):
+        return None
     moving = arm.velocities is not None and gripper.velocities is not None
     return Trajectory(
         arm.stamp_ns,
@@ -167,7 +169,8 @@ def _joined(arm: Trajectory, gripper: Trajectory, joints: tuple[str, ...]) -> Tr
     ).select(joints)
 
 
-def _camera(info: list[RawMessage], static: list[RawMessage], frame: str) -> Camera | None:
+def depth_camera(info: list[RawMessage], static: list[RawMessage], frame: str) -> Camera | None:
+    """Intrinsics of the first camera info and pose of the latest static transforms, if both."""
     poses = {c: p for r in static for c, p in decode_transforms(r.payload).items()}
     if not info or frame not in poses:
         return None

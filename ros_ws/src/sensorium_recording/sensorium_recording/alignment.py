@@ -1,0 +1,175 @@
+"""From a bag to aligned frames, through the same aligner as live, in one pass and bounded memory.
+
+Messages are read in file order and become small tensors at once. A frame of the depth camera
+waits `slack_s` for messages of its time that were recorded later; then everything up to its stamp
+is pushed, and what was known is observed. ROS-free; one pass serves one thread.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sensorium_core.cdr import NS
+from sensorium_core.contract import Contract
+from sensorium_core.errors import BagError
+from sensorium_core.geometry import Camera
+from sensorium_core.inputs import CommandHistory, Memory
+from sensorium_core.observation import Aligner, Observation
+
+from sensorium_recording.bag_reader import BagReader, RawMessage
+from sensorium_recording.episodes import STATIC_TRANSFORMS
+from sensorium_recording.pending import Pending
+from sensorium_recording.surroundings import Surroundings
+
+_EVER = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class AlignedFrame:
+    """What was known at one exposure of the depth camera, and what went on then."""
+
+    t_ns: int
+    """Stamp of the depth image."""
+    observation: Observation
+    setpoint: NDArray[np.float64] | None
+    """Commanded joints `(n_joints,)` in the contract's order; None before any command."""
+    memory: Memory
+    """A copy. It begins with the first instruction, and anew with each one after it."""
+    instruction: str
+    """In force then; empty before any."""
+    state: str | None
+    """The simulator's ground truth of this stamp as JSON, when the bag holds it."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a bag by header stamps, both ends included."""
+
+    start_ns: int
+    end_ns: int
+
+
+def aligned_frames(
+    bag: Path,
+    contract: Contract,
+    *,
+    namespace: str = "",
+    span: Span | None = None,
+    slack_s: float = 0.5,
+) -> Iterator[AlignedFrame]:
+    """One frame for each depth image of a bag, in the order of recording.
+
+    Args:
+        bag: a rosbag2 directory or an MCAP file.
+        contract: what is sensed, and how.
+        namespace: of the robot in the bag, such as `left_arm`, without slashes at the ends.
+        span: frames of this time only; what was sensed before it still fills their windows.
+        slack_s: how long after a frame messages of its time may come [s].
+
+    Raises:
+        BagError: no message of any modality, or a damaged file.
+        MessageDecodeError, ShapeError: a payload that is not what its topic promises.
+    """
+    replay = _Replay(contract, namespace, span, round(slack_s * NS))
+    for message in BagReader(bag).messages(replay.topics):
+        until = replay.notice(message)
+        if until:
+            yield from replay.frames(until)
+        replay.take(message)
+        if replay.over:
+            return
+    yield from replay.frames(_EVER)
+    if not replay.sensed:
+        known = ", ".join(m.topic for m in contract.modalities)
+        raise BagError(bag, "holds no topic of the contract", f"it senses: {known}")
+
+
+class _Replay:
+    """The state of one pass over a bag."""
+
+    def __init__(
+        self, contract: Contract, namespace: str, span: Span | None, slack_ns: int
+    ) -> None:
+        self._slack_ns, self._prefix = slack_ns, f"/{namespace}/" if namespace else "/"
+        lead_ns = round(NS * (1 + max(m.window_s + m.max_age_s for m in contract.modalities)))
+        self._first_ns, self._end_ns = (span.start_ns, span.end_ns) if span else (0, _EVER)
+        self._windows_ns = self._first_ns - lead_ns
+        self._queues = {
+            self._prefix + m.topic: Pending(m, contract.action.joints) for m in contract.modalities
+        }
+        self._depth = next(
+            self._prefix + m.topic for m in contract.modalities if m.kind == "depth"
+        )
+        self._around = Surroundings(contract)
+        self._aligner, self._history, self._memory = Aligner(contract), CommandHistory(), Memory()
+        self._waiting: deque[tuple[int, int]] = deque()
+        """Stamp and time of recording of depth images whose frames are to come."""
+        self._camera: Camera | None = None
+        self._instruction = ""
+        self.sensed = self.over = False
+
+    @property
+    def topics(self) -> set[str]:
+        """All that matters, by full name."""
+        slow = {self._prefix + topic for topic in self._around.topics}
+        return {*self._queues, *slow, "/" + STATIC_TRANSFORMS}
+
+    def notice(self, message: RawMessage) -> int:
+        """The time of recording whose frames are due before this message is taken in; 0: none."""
+        queue = self._queues.get(message.topic)
+        jumped = queue is not None and queue.notice(message)
+        if not self._waiting:
+            return 0
+        if jumped:
+            return _EVER
+        return message.log_time_ns if message.log_time_ns >= self._deadline_ns else 0
+
+    @property
+    def _deadline_ns(self) -> int:
+        return self._waiting[0][1] + self._slack_ns
+
+    def frames(self, until_ns: int) -> Iterator[AlignedFrame]:
+        """Frames that need not wait beyond this time of recording."""
+        while self._waiting and self._deadline_ns <= until_ns:
+            yield self._frame(*self._waiting.popleft())
+
+    def take(self, message: RawMessage) -> None:
+        """Take a message in."""
+        queue = self._queues.get(message.topic)
+        if queue is None:
+            self._around.take(message.topic.removeprefix(self._prefix).lstrip("/"), message)
+            return
+        self.sensed = True
+        stamp = queue.newest_ns
+        if self._windows_ns <= stamp <= self._end_ns:
+            queue.add(message)
+        if message.topic == self._depth:
+            if self._first_ns <= stamp <= self._end_ns:
+                self._waiting.append((stamp, message.log_time_ns))
+            self.over = stamp > self._end_ns and not self._waiting
+
+    def _frame(self, t_ns: int, log_time_ns: int) -> AlignedFrame:
+        camera = self._around.camera
+        if camera is not None and camera is not self._camera:
+            self._aligner.set_camera(camera)
+            self._camera = camera
+        for queue in self._queues.values():
+            for stamp, value in queue.take(t_ns, log_time_ns):
+                self._aligner.push(queue.name, stamp, value)
+        for command in self._around.commands_before(t_ns):
+            self._history.push(command)
+        for text in self._around.words_until(t_ns, log_time_ns):
+            self._listen(text)
+        seen = self._aligner.observe(t_ns)
+        self._memory.feel(seen)
+        setpoint, state = self._history.sample(t_ns), self._around.state_at(t_ns)
+        return AlignedFrame(t_ns, seen, setpoint, replace(self._memory), self._instruction, state)
+
+    def _listen(self, text: str) -> None:
+        """What follows the first instruction is remembered afresh."""
+        if self._instruction and text != self._instruction:
+            self._memory = Memory()
+        self._instruction = text

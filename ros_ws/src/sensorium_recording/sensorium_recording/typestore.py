@@ -38,6 +38,13 @@ def type_hash(type_name: str) -> str:
     return _store().hash_rihs01(type_name)
 
 
+@lru_cache(maxsize=256)
+def has_header(type_name: str) -> bool:
+    """Whether messages of a type begin with a `std_msgs/Header`; False for unknown types."""
+    fields = _store().fielddefs.get(type_name, ([], []))[1]
+    return bool(fields) and fields[0][1][1] == "std_msgs/msg/Header"
+
+
 def encode(message: Any) -> bytes:
     """Payload of a message made from `message_class`."""
     return bytes(_store().serialize_cdr(message, message.__msgtype__))

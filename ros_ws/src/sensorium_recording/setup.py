@@ -26,7 +26,10 @@ setup(
     extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": ["recorder_node = sensorium_recording.nodes.recorder_node:main"],
-        "sensorium.commands": ["video = sensorium_recording.commands.video:video"],
+        "sensorium.commands": [
+            "export-lerobot = sensorium_recording.commands.export_lerobot:export_lerobot",
+            "video = sensorium_recording.commands.video:video",
+        ],
     },
     zip_safe=False,
     maintainer="Sensorium developers",

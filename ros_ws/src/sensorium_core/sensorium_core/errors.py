@@ -80,6 +80,37 @@ class BagError(SensoriumError):
         super().__init__(f"bag {path}: {problem}; {remedy}")
 
 
+class RecorderConfigError(SensoriumError):
+    """A setting of the recorder outside its legal range."""
+
+    def __init__(self, field: str, got: object, allowed: str) -> None:
+        super().__init__(f"recorder setting {field} = {got!r}; expected {allowed}")
+
+
+class ExportError(SensoriumError):
+    """A dataset that cannot be written."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"dataset {path}: {problem}; {remedy}")
+
+
+class PlayerConfigError(SensoriumError):
+    """A setting of the player outside its legal range."""
+
+    def __init__(self, field: str, got: object, allowed: str) -> None:
+        super().__init__(f"player setting {field} = {got!r}; expected {allowed}")
+
+
+class TopicTakenError(SensoriumError):
+    """Topics of a bag that somebody publishes already."""
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        super().__init__(
+            f"other nodes publish {', '.join(topics)} too, and two voices on one topic may move an "
+            "arm; set another ROS_DOMAIN_ID, leave the topics out with --exclude, or use --force"
+        )
+
+
 class MessageDecodeError(SensoriumError):
     """Bytes that are not the message that they claim to be."""
 

@@ -21,6 +21,7 @@ from sensorium_core.observation import Aligner, Observation
 
 from sensorium_recording.bag_reader import BagReader, RawMessage
 from sensorium_recording.episodes import STATIC_TRANSFORMS
+from sensorium_recording.grid import Grid
 from sensorium_recording.pending import Pending
 from sensorium_recording.surroundings import Surroundings
 
@@ -32,7 +33,7 @@ class AlignedFrame:
     """What was known at one exposure of the depth camera, and what went on then."""
 
     t_ns: int
-    """Stamp of the depth image."""
+    """Stamp of the depth image, or the grid's time."""
     observation: Observation
     setpoint: NDArray[np.float64] | None
     """Commanded joints `(n_joints,)` in the contract's order; None before any command."""
@@ -59,6 +60,7 @@ def aligned_frames(
     namespace: str = "",
     span: Span | None = None,
     slack_s: float = 0.5,
+    grid: Grid | None = None,
 ) -> Iterator[AlignedFrame]:
     """One frame for each depth image of a bag, in the order of recording.
 
@@ -68,12 +70,13 @@ def aligned_frames(
         namespace: of the robot in the bag, such as `left_arm`, without slashes at the ends.
         span: frames of this time only; what was sensed before it still fills their windows.
         slack_s: how long after a frame messages of its time may come [s].
+        grid: frames at its times, as far as there are depth images, instead of at the images.
 
     Raises:
         BagError: no message of any modality, or a damaged file.
         MessageDecodeError, ShapeError: a payload that is not what its topic promises.
     """
-    replay = _Replay(contract, namespace, span, round(slack_s * NS))
+    replay = _Replay(contract, namespace, span, round(slack_s * NS), grid)
     for message in BagReader(bag).messages(replay.topics):
         until = replay.notice(message)
         if until:
@@ -91,8 +94,14 @@ class _Replay:
     """The state of one pass over a bag."""
 
     def __init__(
-        self, contract: Contract, namespace: str, span: Span | None, slack_ns: int
+        self,
+        contract: Contract,
+        namespace: str,
+        span: Span | None,
+        slack_ns: int,
+        grid: Grid | None,
     ) -> None:
+        self._grid = grid
         self._slack_ns, self._prefix = slack_ns, f"/{namespace}/" if namespace else "/"
         lead_ns = round(NS * (1 + max(m.window_s + m.max_age_s for m in contract.modalities)))
         self._first_ns, self._end_ns = (span.start_ns, span.end_ns) if span else (0, _EVER)
@@ -106,7 +115,7 @@ class _Replay:
         self._around = Surroundings(contract)
         self._aligner, self._history, self._memory = Aligner(contract), CommandHistory(), Memory()
         self._waiting: deque[tuple[int, int]] = deque()
-        """Stamp and time of recording of depth images whose frames are to come."""
+        """Time of each frame to come, and when its depth image was recorded."""
         self._camera: Camera | None = None
         self._instruction = ""
         self.sensed = self.over = False
@@ -148,8 +157,10 @@ class _Replay:
             queue.add(message)
         if message.topic == self._depth:
             if self._first_ns <= stamp <= self._end_ns:
-                self._waiting.append((stamp, message.log_time_ns))
-            self.over = stamp > self._end_ns and not self._waiting
+                due = [stamp] if self._grid is None else self._grid.due(stamp)
+                self._waiting.extend((t_ns, message.log_time_ns) for t_ns in due)
+            ended = self._grid is not None and self._grid.ended
+            self.over = (stamp > self._end_ns or ended) and not self._waiting
 
     def _frame(self, t_ns: int, log_time_ns: int) -> AlignedFrame:
         camera = self._around.camera

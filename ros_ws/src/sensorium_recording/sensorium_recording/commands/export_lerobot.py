@@ -1,0 +1,60 @@
+"""`sensorium export-lerobot`: a LeRobotDataset v3.0 from a directory of bags."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from sensorium_core.contract import Contract, tabletop
+
+from sensorium_recording.lerobot.export import Exported, Settings, export
+from sensorium_recording.lerobot.sources import Choice, choose
+
+
+@click.command("export-lerobot")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--fps", type=click.IntRange(1, 1000), help="Frames/s.  [default: the depth camera's]"
+)
+@click.option(
+    "--contract", "contract_file", type=click.Path(path_type=Path), help="What is sensed (YAML)."
+)
+@click.option("--images", type=click.Choice(["video", "image"]), default="video",
+              show_default=True, help="MP4, or PNG within Parquet.")  # fmt: skip
+@click.option("--cloud", is_flag=True, help="Export the coloured point cloud as well.")
+@click.option("--task", default="", help="Instruction for frames that have none.")
+@click.option("--all", "failed_too", is_flag=True, help="Export failed episodes as well.")
+def export_lerobot(
+    directory: Path,
+    out: Path,
+    fps: int | None,
+    contract_file: Path | None,
+    images: str,
+    cloud: bool,
+    task: str,
+    failed_too: bool,
+) -> None:
+    """Write the episodes of a directory of bags as a LeRobotDataset v3.0.
+
+    DIRECTORY holds bags; OUT is the dataset's folder, which must not exist.
+    """
+    contract = tabletop() if contract_file is None else Contract.load(contract_file)
+    settings = Settings(contract, fps, "image" if images == "image" else "video", cloud, task)
+    chosen = choose(directory, failed_too)
+    with Console(stderr=True).status(f"exporting {directory}") as status:
+        made = export(chosen.sources, out, settings, lambda s: status.update(f"exporting {s.bag}"))
+    click.echo(summary(made, chosen))
+
+
+def summary(made: Exported, chosen: Choice) -> str:
+    """What was exported and what was not."""
+    left_out = [
+        f"{count} {why}"
+        for count, why in (
+            (chosen.failed, "failed"),
+            (len(made.empty), "without instruction or joints"),
+        )
+        if count
+    ]
+    tail = f"; left out: {', '.join(left_out)}" if left_out else ""
+    return f"{made.path}: {made.episodes} episodes, {made.frames} frames at {made.fps} Hz{tail}"

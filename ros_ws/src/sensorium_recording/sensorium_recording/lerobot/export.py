@@ -1,0 +1,173 @@
+"""From bags to a LeRobotDataset: frames of a constant rate, each observed by the one aligner.
+
+A frame's action is where the commands send the joints by the next frame, so that what a policy
+predicts lies ahead of what it sees. Streams: one batch of frames is in memory at a time.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sensorium_core.contract import Contract
+from sensorium_core.errors import BagError, ExportError
+
+from sensorium_recording.alignment import AlignedFrame, Span, aligned_frames
+from sensorium_recording.bag_reader import BagReader
+from sensorium_recording.grid import Grid, nominal_rate
+from sensorium_recording.lerobot.dataset import DatasetWriter
+from sensorium_recording.lerobot.features import (
+    Images,
+    Row,
+    action_row,
+    sensed_features,
+    sensed_row,
+)
+from sensorium_recording.pending import stamp_of
+
+_LOOK = 200
+"""Images whose stamps tell the rate."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One episode to export."""
+
+    bag: Path
+    span: Span | None = None
+    outcome: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to export."""
+
+    contract: Contract
+    fps: int | None = None
+    """Frames a second; None: the rate of the first bag's depth camera."""
+    images: Images = "video"
+    cloud: bool = False
+    """Whether the coloured cloud goes out as well."""
+    task: str = ""
+    """For frames at which no instruction is in force; empty: these are left out."""
+
+
+@dataclass
+class Exported:
+    """What was written."""
+
+    path: Path
+    fps: int
+    episodes: int = 0
+    frames: int = 0
+    empty: list[Path] = field(default_factory=list)
+    """Bags in which no frame had an instruction and known joints."""
+
+
+def export(
+    sources: Iterable[Source],
+    out: Path,
+    settings: Settings,
+    progress: Callable[[Source], None] = lambda source: None,
+) -> Exported:
+    """Write a dataset to `out`, which must not exist; it takes its name when it is whole.
+
+    Raises:
+        ExportError: `out` exists, or nothing could be exported.
+        BagError: a bag is damaged or holds no topic of the contract.
+    """
+    partial = out.with_name(out.name + ".partial")
+    for path in (out, partial):
+        if path.exists():
+            raise ExportError(path, "exists", "name another folder, or remove it first")
+    sources = list(sources)
+    if not sources:
+        raise ExportError(out, "would be empty: there is no episode", "check the filters")
+    fps, lag_ns = _rate(sources[0], settings)
+    made = Exported(out, fps)
+    contract = settings.contract
+    features = sensed_features(contract, settings.images, settings.cloud)
+    partial.mkdir(parents=True)
+    writer = DatasetWriter(partial, features, fps, contract.robot)
+    for source in sources:
+        progress(source)
+        grid = Grid(fps, lag_ns)
+        frames = aligned_frames(source.bag, contract, span=source.span, grid=grid)
+        _write_episode(writer, source, frames, settings, made)
+    made.episodes, made.frames = writer.episodes, writer.frames
+    if not made.episodes:
+        partial.rmdir()
+        raise ExportError(out, "would be empty: no frame has an instruction", "give --task")
+    writer.close()
+    partial.replace(out)
+    return made
+
+
+def _write_episode(
+    writer: DatasetWriter,
+    source: Source,
+    frames: Iterator[AlignedFrame],
+    settings: Settings,
+    made: Exported,
+) -> None:
+    start_ns: int | None = None
+    for t_ns, row, task in episode_rows(frames, settings):
+        start_ns = t_ns if start_ns is None else start_ns
+        writer.add(row, task)
+    if start_ns is None:
+        made.empty.append(source.bag)
+        return
+    bag = source.bag.name
+    writer.end_episode({"bag": bag, "start_ns": start_ns, "outcome": source.outcome})
+
+
+def episode_rows(
+    frames: Iterator[AlignedFrame], settings: Settings
+) -> Iterator[tuple[int, Row, str]]:
+    """Time, values and task of each frame; the last frame is only the goal of the one before."""
+    waiting: tuple[int, Row, str] | None = None
+    ready: tuple[int, Row, str] | None = None
+    action: NDArray[np.float32] | None = None
+    contract = settings.contract
+    for frame in frames:
+        action = _action(frame, contract, action)
+        task = frame.instruction or settings.task
+        if waiting is not None and action is not None:
+            if ready is not None:
+                yield ready
+            waiting[1]["action"] = action
+            ready = waiting
+        known = action is not None and task
+        row = {**sensed_row(contract, frame.observation, settings.cloud), "next.done": _FALSE}
+        waiting = (frame.t_ns, row, task) if known else None
+    if ready is not None:
+        ready[1]["next.done"] = ~_FALSE
+        yield ready
+
+
+_FALSE = np.array([False])
+
+
+def _action(
+    frame: AlignedFrame, contract: Contract, before: NDArray[np.float32] | None
+) -> NDArray[np.float32] | None:
+    """Commanded joints, else the measured ones, else those of the frame before."""
+    measured = all(
+        frame.observation.valid[m.name] for m in contract.modalities if m.kind == "joints"
+    )
+    if frame.setpoint is None and not measured:
+        return before
+    return action_row(contract, frame.observation, frame.setpoint)
+
+
+def _rate(source: Source, settings: Settings) -> tuple[int, int]:
+    """Frames a second, and the lag of the grid behind the first image [ns]."""
+    depth = next(m for m in settings.contract.modalities if m.kind == "depth")
+    images = BagReader(source.bag).messages({"/" + depth.topic})
+    stamps = [stamp_of(message.payload) for message in islice(images, _LOOK)]
+    if len(stamps) < 2:
+        raise BagError(source.bag, f"has {len(stamps)} images on /{depth.topic}", "two are needed")
+    fps, lag_ns = nominal_rate(stamps)
+    return (fps, lag_ns) if settings.fps is None else (settings.fps, lag_ns)

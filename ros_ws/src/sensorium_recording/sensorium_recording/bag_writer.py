@@ -7,6 +7,7 @@ appears under its final name only when it is complete; until then it is `NAME.pa
 `repair` recovers every chunk. One thread calls; in the background another one writes.
 """
 
+import os
 import shutil
 from collections import deque
 from collections.abc import Mapping
@@ -79,7 +80,8 @@ class BagWriter:
         self.partial.mkdir(parents=True)
         self._compression, self._split = compression, split or Split()
         self._topics: dict[str, _Topic] = {}
-        self._channels: dict[str, int] = {}
+        self._mcaps: list[tuple[McapFile, dict[str, int]]] = []
+        """Every file with its channels by topic."""
         self._metadata: dict[str, dict[str, str]] = {}
         self._files: list[FileFacts] = []
         self._open = True
@@ -95,6 +97,19 @@ class BagWriter:
     def path(self) -> Path:
         """The file that is being written."""
         return self.partial / self._files[-1].name
+
+    @property
+    def inode(self) -> int:
+        """Of the open file; that of `path` differs once the file was removed or replaced."""
+        return os.fstat(self._stream.fileno()).st_ino
+
+    def on_disk(self) -> dict[str, int]:
+        """Messages in whole chunks, by topic: what is left when writing failed."""
+        found: dict[str, int] = {}
+        for mcap, channels in self._mcaps:
+            for name, channel in channels.items():
+                found[name] = found.get(name, 0) + mcap.counts.get(channel, 0)
+        return {name: min(n, self._topics[name].count) for name, n in found.items()}
 
     def add_topic(
         self,
@@ -203,6 +218,8 @@ class BagWriter:
         self._mcap = McapFile(self._stream, self._compression, LIBRARY, run)
         self._files.append(FileFacts(name))
         self._schemas: dict[str, int] = {}
+        self._channels: dict[str, int] = {}
+        self._mcaps.append((self._mcap, self._channels))
 
     def _roll(self) -> None:
         """End the file and begin another, which has all that a reader of it alone needs."""

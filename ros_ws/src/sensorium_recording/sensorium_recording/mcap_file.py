@@ -73,6 +73,11 @@ class McapFile:
         head = _MAGIC + _bytes(Header(profile="ros2", library=library))
         self._run(partial(self._tail.write, head), 0)
 
+    @property
+    def counts(self) -> dict[int, int]:
+        """Messages in the chunks that are written, by channel."""
+        return self._tail.counts
+
     def add_schema(self, name: str, text: str) -> int:
         """Declare a ROS 2 type; returns its id."""
         number = len(self._schemas) + 1
@@ -132,7 +137,7 @@ class _Tail:
         self._stream, self._compression = stream, compression
         self._chunks: list[ChunkIndex] = []
         self._metadata: list[MetadataIndex] = []
-        self._counts: dict[int, int] = {}
+        self.counts: dict[int, int] = {}
         self._first_ns: int | None = None
         self._last_ns = 0
 
@@ -168,6 +173,7 @@ class _Tail:
         footer.summary_crc = zlib.crc32(bytes(summary) + bytes(offsets) + head)
         self._stream.write(summary + offsets + _bytes(footer) + _MAGIC)
         self._stream.close()
+        self._chunks.clear()
 
     def write_chunk(self, data: bytearray, index: _Index) -> None:
         times = np.concatenate([np.asarray(entries)[::2] for entries in index.values()])
@@ -207,7 +213,7 @@ class _Tail:
             parts.append(data)
             offsets[channel] = start + length
             length += _INDEX.size + len(data)
-            self._counts[channel] = self._counts.get(channel, 0) + len(index) // 2
+            self.counts[channel] = self.counts.get(channel, 0) + len(index) // 2
         self._stream.write(b"".join(parts))
         return offsets, length
 
@@ -215,9 +221,9 @@ class _Tail:
         return Statistics(
             attachment_count=0,
             channel_count=channels,
-            channel_message_counts=self._counts,
+            channel_message_counts=self.counts,
             chunk_count=len(self._chunks),
-            message_count=sum(self._counts.values()),
+            message_count=sum(self.counts.values()),
             message_end_time=self._last_ns,
             message_start_time=self._first_ns or 0,
             metadata_count=len(self._metadata),

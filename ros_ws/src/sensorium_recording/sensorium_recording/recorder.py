@@ -1,91 +1,291 @@
-"""Recording as a state: off, on, or failed with a reason. ROS-free; one thread.
+"""Recording as a state: off, on, or ended with a reason. ROS-free; one thread.
 
-The node feeds it messages; it decides where they go and keeps the counts that diagnostics show.
+The node feeds it messages and calls `tick`; it decides where they go, marks episodes, keeps the
+books and watches the disk. It never filters, resamples or alters what it is given.
 """
 
+import json
+import os
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from sensorium_core.errors import BagError
+from sensorium_core.errors import BagError, SensoriumError
 
-from sensorium_recording.bag_writer import PARTIAL_SUFFIX, BagWriter
-from sensorium_recording.messages import Status
+from sensorium_recording.bag_writer import PARTIAL_SUFFIX, BagWriter, Split
+from sensorium_recording.episode_marks import MARKS, EpisodeMarks, Mark
+from sensorium_recording.loss import Account
+from sensorium_recording.messages import DIAGNOSTICS, Status
+from sensorium_recording.recorder_config import RecorderConfig
+from sensorium_recording.rosbag2_metadata import Offer
 
 _OK, _WARN, _ERROR = 0, 1, 2
+_FLUSH_NS = 400_000_000
+_SYNC_NS = 1_000_000_000
+_LOOK_NS = 500_000_000
+_GB = 1e9
 
 
 class Recorder:
     """Writes messages to numbered bags `<name>`, `<name>_2`, ... in one directory."""
 
-    def __init__(self, directory: Path, name: str, metadata: Mapping[str, Mapping[str, str]]):
-        """`metadata` goes into every bag, for example the contract."""
-        self._directory = directory
-        self._name = name
-        self._metadata = metadata
+    def __init__(
+        self,
+        config: RecorderConfig,
+        metadata: Mapping[str, Mapping[str, str]],
+        namespace: str = "",
+    ) -> None:
+        """`metadata` goes into every bag, for example the contract.
+
+        `namespace` is the robot's, such as `/left` or nothing.
+        """
+        self._config, self._directory = config, Path(config.output)
+        self._metadata, self._prefix = metadata, namespace.rstrip("/") + "/"
+        self.accounts: dict[str, Account] = {}
+        self.marks = EpisodeMarks(config.episodes, self._write_mark)
+        self._watched = {self._prefix + topic: take for topic, take in self.marks.takes.items()}
+        self._offers: dict[str, tuple[str, Offer]] = {}
         self._bag: BagWriter | None = None
-        self._counts: dict[str, int] = {}
         self._unwritable: dict[str, str] = {}
         self._problem = ""
         self._last: Path | None = None
+        self._episodes: list[dict[str, str | int]] = []
+        self._flushed_ns = self._synced_ns = self._looked_ns = 0
+        self._clock_jumps, self._newest_ns = 0, 0
 
     @property
     def recording(self) -> bool:
         """Whether messages are being written now."""
         return self._bag is not None
 
+    @property
+    def problem(self) -> str:
+        """Why the last recording ended by itself; empty when it did not."""
+        return self._problem
+
+    def declare(
+        self, topic: str, type_name: str, offer: Offer, expected_rate_hz: float = 0.0
+    ) -> None:
+        """Announce a topic that will come, with what its publishers offered."""
+        self._offers[topic] = (type_name, offer)
+        self.accounts.setdefault(topic, Account(expected_rate_hz))
+        if self._bag is not None:
+            self._bag.add_topic(topic, type_name, offer=offer)
+
     def start(self) -> Path:
         """Begin a new bag and return the path that it will have. Raises `BagError` when on."""
         if self._bag is not None:
             raise BagError(self._bag.directory, "is being recorded", "stop it first")
         try:
-            self._bag = BagWriter(self._next_path())
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._require_room()
+            bag = BagWriter(self._next_path(), "lz4", self._split(), background=True)
         except OSError as error:
             raise BagError(
                 self._directory, f"cannot be written ({error})", "choose another directory"
             ) from None
         for name, values in self._metadata.items():
-            self._bag.write_metadata(name, values)
-        self._counts, self._problem = {}, ""
-        return self._bag.directory
+            bag.write_metadata(name, values)
+        self._bag, self._problem, self._episodes = bag, "", []
+        self._clock_jumps = self._newest_ns = 0
+        self.marks.restart()
+        for account in self.accounts.values():
+            account.forget_counts()
+        self.declare(self._prefix + MARKS, DIAGNOSTICS, Offer())
+        for topic, (type_name, offer) in self._offers.items():
+            bag.add_topic(topic, type_name, offer=offer)
+        return bag.directory
 
-    def write(self, topic: str, type_name: str, time_ns: int, payload: bytes) -> None:
-        """Append a message when on. A full disk ends the recording and shows in `status`."""
+    def take(
+        self,
+        topic: str,
+        time_ns: int,
+        payload: bytes,
+        sequence: int | None = None,
+        stamp_ns: int | None = None,
+        queue_was_full: bool = False,
+    ) -> None:
+        """Take one message of a declared topic; written when on.
+
+        Args:
+            topic: as declared.
+            time_ns: when it was received.
+            payload: CDR.
+            sequence: the publisher's number for it, where the middleware tells.
+            stamp_ns: its header's stamp, for when there is no number.
+            queue_was_full: the middleware's queue in front of us may have overflowed.
+        """
+        account = self.accounts[topic]
         if self._bag is None:
+            account.take(sequence, stamp_ns, queue_was_full)
+            account.forget_counts()
             return
-        try:
-            self._bag.write(topic, type_name, time_ns, payload)
-        except OSError as error:
-            rest = self._bag.abandon()
-            self._bag, self._problem = None, f"recording ended ({error}); the rest is in {rest}"
-            return
-        self._counts[topic] = self._counts.get(topic, 0) + 1
+        account.take(sequence, stamp_ns, queue_was_full)
+        watch = self._watched.get(topic)
+        if watch is not None:
+            watch(time_ns, payload)
+        self._write(topic, self._offers[topic][0], time_ns, payload)
 
     def refuse(self, topic: str, reason: str) -> None:
         """Note a topic that cannot be recorded, and why."""
         self._unwritable[topic] = reason
 
+    def tick(self, time_ns: int, monotonic_ns: int) -> None:
+        """Flush, and look whether the disk is still there and has room; call at 5 Hz or more."""
+        bag = self._bag
+        if bag is None:
+            return
+        self.marks.tick(time_ns)
+        try:
+            if bag.backlog is not None and bag.backlog.error is not None:
+                raise bag.backlog.error
+            if monotonic_ns - self._synced_ns > _SYNC_NS:
+                bag.flush(sync=True)
+                self._synced_ns = self._flushed_ns = monotonic_ns
+            elif monotonic_ns - self._flushed_ns > _FLUSH_NS:
+                bag.flush()
+                self._flushed_ns = monotonic_ns
+            if monotonic_ns - self._looked_ns > _LOOK_NS:
+                self._looked_ns = monotonic_ns
+                self._look(bag)
+        except OSError as error:
+            self._fail(error)
+
     def stop(self) -> Path:
-        """Finish the bag and return its path. Raises `BagError` when off."""
+        """Finish the bag and return its path. Raises `BagError` when off or writing failed."""
         if self._bag is None:
-            raise BagError(self._directory, "is not being recorded to", "start first")
+            raise BagError(
+                self._directory, self._problem or "is not being recorded to", "start first"
+            )
+        self.marks.end(self._newest_ns, "", "the recording ended")
         bag, self._bag = self._bag, None
-        self._last = bag.close()
+        for topic, account in self.accounts.items():
+            account.written = bag.counts.get(topic, 0)
+        try:
+            self._write_books(bag)
+            self._last = bag.close()
+        except OSError as error:
+            self._bag = bag
+            self._fail(error)
+            raise BagError(bag.directory, self._problem, "make room") from None
         return self._last
 
+    def start_episode(self, time_ns: int) -> int:
+        """Mark that an episode begins, ending one that is open; returns its number."""
+        self._require_on()
+        return self.marks.start(time_ns).number
+
+    def end_episode(self, time_ns: int, outcome: str) -> int:
+        """Mark that the open episode ends, as `success` or `failure`; returns its number."""
+        self._require_on()
+        mark = self.marks.end(time_ns, outcome, "told by service")
+        if mark is None:
+            raise BagError(self._directory, "has no episode open", "start one first")
+        return mark.number
+
+    def _require_on(self) -> None:
+        if self._bag is None:
+            raise BagError(self._directory, "is not being recorded to", "start first")
+
     def status(self) -> Status:
-        """What is recorded, for diagnostics: one count per topic."""
-        values = {topic: str(count) for topic, count in sorted(self._counts.items())}
-        values |= {topic: reason for topic, reason in sorted(self._unwritable.items())}
+        """What is recorded, for diagnostics: the books of each topic, and what is lost."""
+        counts = self._bag.counts if self._bag is not None else {}
+        values: dict[str, str] = {}
+        lost = 0
+        for topic, account in sorted(self.accounts.items()):
+            written = counts.get(topic, account.written)
+            values[f"received/{topic}"] = str(account.received)
+            values[f"written/{topic}"] = str(written)
+            values[f"lost/{topic}"] = str(account.lost)
+            lost += account.lost
+        values |= {f"problem/{topic}": why for topic, why in sorted(self._unwritable.items())}
+        values["lost"] = str(lost)
         if self._problem:
             return Status("recorder", _ERROR, self._problem, values)
-        if self._bag is not None:
-            text = f"recording {self._bag.directory}"
-            return Status("recorder", _WARN if self._unwritable else _OK, text, values)
-        return Status("recorder", _OK, f"off; last: {self._last}" if self._last else "off", values)
+        if self._bag is None:
+            text = f"off; last: {self._last}" if self._last else "off"
+            return Status("recorder", _OK, text, values)
+        if self._bag.backlog is not None:
+            values["pending_bytes"] = str(self._bag.backlog.pending_bytes)
+        values["clock_jumps"] = str(self._clock_jumps)
+        text = f"recording {self._bag.directory}" + (f", {lost} lost" if lost else "")
+        return Status("recorder", _WARN if self._unwritable or lost else _OK, text, values)
+
+    def _write(self, topic: str, type_name: str, time_ns: int, payload: bytes) -> None:
+        bag = self._bag
+        assert bag is not None
+        if time_ns < self._newest_ns - _GB:
+            self._clock_jumps += 1
+            self._newest_ns = time_ns
+        self._newest_ns = max(self._newest_ns, time_ns)
+        if bag.backlog is not None and bag.backlog.full:
+            self.accounts[topic].lost_queue += 1
+            return
+        try:
+            bag.write(topic, type_name, time_ns, payload)
+        except OSError as error:
+            self._fail(error)
+
+    def _write_mark(self, time_ns: int, mark: Mark) -> None:
+        if self._bag is None:
+            return
+        if mark.event == "end":
+            self._episodes.append({
+                "number": mark.number, "instruction": mark.instruction,
+                "outcome": mark.outcome, "reason": mark.reason, "end_ns": time_ns,
+            })  # fmt: skip
+        topic = self._prefix + MARKS
+        self.accounts[topic].received += 1
+        self._write(topic, DIAGNOSTICS, time_ns, mark.encode(time_ns))
+
+    def _write_books(self, bag: BagWriter) -> None:
+        books = {topic: json.dumps(a.summary()) for topic, a in sorted(self.accounts.items())}
+        facts = {"clock_jumps": str(self._clock_jumps), "reason": self._problem or "stopped"}
+        bag.write_metadata("recording", {**books, **facts})
+        bag.write_metadata("episodes", {"json": json.dumps(self._episodes)})
+
+    def _require_room(self) -> None:
+        free_gb = shutil.disk_usage(self._directory).free / _GB
+        if free_gb < self._config.min_free_gb:
+            raise BagError(
+                self._directory,
+                f"has {free_gb:.2f} GB left, less than the {self._config.min_free_gb:g} GB "
+                "that are kept free",
+                "make room, or lower min_free_gb",
+            )
+
+    def _look(self, bag: BagWriter) -> None:
+        """Raises `OSError` when the file has gone; ends the recording when room runs out."""
+        if os.stat(bag.path).st_ino != bag.inode:
+            raise FileNotFoundError(f"{bag.path} was replaced")
+        try:
+            self._require_room()
+        except BagError as error:
+            self._problem = f"recording closed: {error}"
+            with suppress(SensoriumError):
+                self.stop()
+
+    def _fail(self, error: OSError) -> None:
+        bag, self._bag = self._bag, None
+        if bag is None:
+            return
+        rest = bag.abandon()
+        on_disk = bag.on_disk()
+        for topic, account in self.accounts.items():
+            account.written = on_disk.get(topic, 0)
+            account.lost_write = max(account.received - account.lost_queue - account.written, 0)
+        self._problem = (
+            f"recording ended ({error}); what was written is in {rest}: "
+            "`sensorium repair` makes a bag of it"
+        )
+
+    def _split(self) -> Split:
+        return Split(round(self._config.split_gb * _GB), self._config.split_s)
 
     def _next_path(self) -> Path:
-        path, number = self._directory / self._name, 1
+        path, number = self._directory / self._config.name, 1
         while path.exists() or path.with_name(path.name + PARTIAL_SUFFIX).exists():
             number += 1
-            path = self._directory / f"{self._name}_{number}"
+            path = self._directory / f"{self._config.name}_{number}"
         return path

@@ -14,7 +14,6 @@ from sensorium_core.image_cdr import encode_image
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.bag_writer import BagWriter
 from sensorium_recording.messages import encode_string
-from sensorium_recording.recorder import Recorder
 
 WRENCH = "geometry_msgs/msg/WrenchStamped"
 STRING = "std_msgs/msg/String"
@@ -178,36 +177,3 @@ def test_wrong_paths_raise_by_name(tmp_path: Path) -> None:
             BagReader(path)
     with pytest.raises(BagError, match="damaged or cut short"):
         list(BagReader(tmp_path / "text.mcap").messages())
-
-
-def test_recorder_numbers_its_bags_and_reports_counts(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, "run", {"contract": {"json": "{}"}})
-    recorder.write("/a", STRING, 1, encode_string("lost"))
-    for expected in ("run", "run_2"):
-        assert recorder.start() == tmp_path / expected
-        with pytest.raises(BagError, match="is being recorded"):
-            recorder.start()
-        recorder.write("/a", STRING, 1, encode_string("kept"))
-        assert recorder.status().values == {"/a": "1"}
-        assert recorder.stop() == tmp_path / expected
-    with pytest.raises(BagError, match="start first"):
-        recorder.stop()
-    assert BagReader(tmp_path / "run").metadata() == {"contract": {"json": "{}"}}
-
-
-def test_a_full_disk_ends_the_recording_and_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    recorder = Recorder(tmp_path, "run", {})
-    recorder.start()
-    recorder.write("/a", STRING, 1, encode_string("kept"))
-    monkeypatch.setattr(BagWriter, "write", full)
-    recorder.write("/a", STRING, 2, encode_string("lost"))
-    status = recorder.status()
-    assert not recorder.recording
-    assert status.level == 2
-    assert "No space left" in status.message
-    assert str(tmp_path / "run.partial") in status.message

@@ -1,5 +1,6 @@
 """The recorder over real DDS, in processes of its own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -75,8 +76,8 @@ def test_recorder_keeps_every_message_and_closes_on_signals(
                 message = WrenchStamped()
                 message.header.stamp.sec = next(sent)
                 wrench.publish(message)
-            counts = {v.key: int(v.value) for status in heard for v in status.values}
-            return counts.get("/wrench", 0) > 200
+            counts = {v.key: v.value for status in heard for v in status.values}
+            return int(counts.get("written//wrench", "0")) > 200
 
         node.run_until(enough_recorded)
         process.send_signal(end)
@@ -84,13 +85,21 @@ def test_recorder_keeps_every_message_and_closes_on_signals(
     finally:
         process.kill()
         process.wait()
-    seen = list(BagReader(tmp_path / "episode").messages())
+    reader = BagReader(tmp_path / "episode")
+    seen = list(reader.messages())
     assert [decode_string(m.payload) for m in seen if m.topic == "/instruction"] == [
         "press the red button"
     ]
     stamps = [m.payload[4:8] for m in seen if m.topic == "/wrench"]
     assert len(stamps) > 200
     assert len(set(stamps)) == len(stamps)
+    books = json.loads(reader.metadata()["recording"]["/wrench"])
+    assert books["received"] == books["written"] == len(stamps)
+    assert books["counted_by"] == "sequence"
+    sent_since_first = int.from_bytes(stamps[-1], "little") - int.from_bytes(stamps[0], "little")
+    lost = books["lost_transport"] + books["lost_reader"]
+    assert len(stamps) + lost == sent_since_first + 1
+    assert {"contract", "robot_description", "episodes"} <= reader.metadata().keys()
 
 
 def test_services_start_and_stop_and_counts_are_published(
@@ -122,7 +131,7 @@ def test_services_start_and_stop_and_counts_are_published(
         text.publish(String(data="hello"))
         node.run_until(
             lambda: any(
-                v.key == "/instruction" and v.value == "1" for s in heard for v in s.values
+                v.key == "written//instruction" and v.value == "1" for s in heard for v in s.values
             )
         )
         assert call(stop).success
@@ -131,5 +140,5 @@ def test_services_start_and_stop_and_counts_are_published(
     finally:
         process.kill()
         process.wait()
-    (message,) = BagReader(tmp_path / "run").messages()
+    (message,) = BagReader(tmp_path / "run").messages({"/instruction"})
     assert decode_string(message.payload) == "hello"

@@ -1,23 +1,31 @@
-"""Records topics to an MCAP bag: raw subscriptions, written where they arrive.
+"""Records topics to MCAP bags: raw bytes, as they come, with every loss accounted for.
 
 A topic is subscribed when its first publisher is seen, with a quality of service that the
-publisher can meet. One thread: the events executor's.
+publishers can meet. One thread reads; the bag's own thread compresses and writes.
 """
 
 import importlib
+import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensorium_core.contract import Contract, tabletop
 from sensorium_core.errors import SensoriumError
+from sensorium_core.nodes.parameters import declare_config
 from sensorium_core.nodes.process import run_node
-from std_srvs.srv import Trigger
+from sensorium_core.nodes.raw import read_stamp
+from std_srvs.srv import SetBool, Trigger
 
+from sensorium_recording.bag_facts import bag_facts
+from sensorium_recording.nodes.tap import Tap
 from sensorium_recording.recorder import Recorder
+from sensorium_recording.recorder_config import RecorderConfig
+from sensorium_recording.rosbag2_metadata import Offer
 from sensorium_recording.typestore import schema_text
 
 EXTRA_TOPICS = (
@@ -28,46 +36,92 @@ EXTRA_TOPICS = (
     "arm_controller/joint_trajectory",
     "gripper_controller/joint_trajectory",
     "policy/step",
+    "policy/description",
     "gate/status",
+    "diagnostics",
     "sim/ground_truth",
     "sim/outcome",
     "/tf_static",
 )
-_QUEUE = 200
-_DISCOVERY_S = 0.1
+_TAKE_S = 0.004
+_TICK_S = 0.1
+_DISCOVERY_S = 0.25
 _REPORT_S = 1.0
+_QUEUE_S = 1.0
+_QUEUE = (60, 1000)
+"""Fewest and most messages that the middleware keeps for us."""
 
 
 class RecorderNode(Node):
-    """Subscribes, writes, reports."""
+    """Subscribes, hands over, reports."""
 
     def __init__(self) -> None:
         super().__init__("recorder")
-        topics = self.declare_parameter("topics", [""]).value
-        output = Path(self.declare_parameter("output", "out").value)
-        name = self.declare_parameter("name", "episode").value
+        self._tapped = rclpy.create_node("recorder_inputs", namespace=self.get_namespace())
+        topics = [t for t in self.declare_parameter("topics", [""]).value if t]
+        config = declare_config(self, RecorderConfig())
         contract = _contract(self.declare_parameter("contract", "").value)
-        self._pending = {
-            self.resolve_topic_name(t) for t in ([t for t in topics if t] or _default(contract))
-        }
-        self.recorder = Recorder(output, name, {"contract": {"json": contract.to_json()}})
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", 10)
-        self.create_service(Trigger, "~/start", self._on_start)
-        self.create_service(Trigger, "~/stop", self._on_stop)
-        self.create_timer(_DISCOVERY_S, self._discover)
-        self.create_timer(_REPORT_S, self._report)
+        calibration = self.declare_parameter("calibration", "").value
+        urdf = self.declare_parameter("robot_description", "").value
+        wanted = topics or [*(m.topic for m in contract.modalities), *EXTRA_TOPICS]
+        self._pending = {self.resolve_topic_name(t) for t in wanted}
+        self._rates = {self.resolve_topic_name(m.topic): m.rate_hz for m in contract.modalities}
+        facts = bag_facts(contract, calibration, urdf)
+        self.recorder = Recorder(config, facts, self.get_namespace())
+        self._taps: list[Tap] = []
+        self._types: dict[str, str] = {}
+        self._reported = ""
+        self._setup_interface()
         if self.declare_parameter("autostart", True).value:
             self.get_logger().info(f"recording to {self.recorder.start()}")
 
+    def _setup_interface(self) -> None:
+        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", 10)
+        for name, action in {
+            "start": lambda: str(self.recorder.start()),
+            "stop": self._stop,
+            "start_episode": lambda: f"episode {self._start_episode()}",
+        }.items():
+            self.create_service(Trigger, f"~/{name}", _trigger(action))
+        self.create_service(SetBool, "~/end_episode", self._on_end_episode)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_TAKE_S, self._take, clock=steady)
+        self.create_timer(_TICK_S, self._tick, clock=steady)
+        self.create_timer(_DISCOVERY_S, self._discover, clock=steady)
+        self.create_timer(_REPORT_S, self._report, clock=steady)
+
+    def _take(self) -> None:
+        """Empty every queue into the bag."""
+        take = self.recorder.take
+        simulated = self.get_parameter("use_sim_time").value
+        for tap in self._taps:
+            for payload, received_ns, sequence, full in tap.take():
+                now_ns = self._now_ns() if simulated or not received_ns else received_ns
+                stamp_ns = None if sequence is not None else _stamp(payload)
+                take(tap.topic, now_ns, payload, sequence, stamp_ns, full)
+
+    def _tick(self) -> None:
+        self.recorder.tick(self._now_ns(), time.monotonic_ns())
+        problem = self.recorder.problem
+        if problem != self._reported:
+            self._reported = problem
+            if problem:
+                self.get_logger().error(problem)
+                self._report()
+
     def _discover(self) -> None:
-        if not self._pending:
-            return
         types = dict(self.get_topic_names_and_types())
         for topic in sorted(self._pending & set(types)):
             offers = self.get_publishers_info_by_topic(topic)
             if offers:
                 self._pending.discard(topic)
+                self._types[topic] = types[topic][0]
                 self._subscribe(topic, types[topic][0], [o.qos_profile for o in offers])
+        for topic, type_name in self._types.items():
+            others = [t for t in types.get(topic, []) if t != type_name]
+            if others:
+                words = f"also published as {', '.join(others)}: only {type_name} is recorded"
+                self.recorder.refuse(topic, words)
 
     def _subscribe(self, topic: str, type_name: str, offers: list[QoSProfile]) -> None:
         try:
@@ -78,17 +132,28 @@ class RecorderNode(Node):
             self.recorder.refuse(topic, f"not recorded: {error}")
             self.get_logger().warning(f"cannot record {topic}: {error}")
             return
-        callback = partial(self._on_message, topic, type_name)
-        self.create_subscription(message, topic, callback, _meeting(offers), raw=True)
+        rate_hz = self._rates.get(topic, 0.0)
+        offer, qos = _meeting(offers, rate_hz)
+        self.recorder.declare(topic, type_name, offer, rate_hz)
+        self._taps.append(Tap(self._tapped, message, topic, qos))
 
-    def _on_message(self, topic: str, type_name: str, payload: bytes) -> None:
-        self.recorder.write(topic, type_name, self.get_clock().now().nanoseconds, payload)
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
 
-    def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return _answer(response, self.recorder.start)
+    def _stop(self) -> str:
+        self._take()
+        return str(self.recorder.stop())
 
-    def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return _answer(response, self.recorder.stop)
+    def _start_episode(self) -> int:
+        return self.recorder.start_episode(self._now_ns())
+
+    def _on_end_episode(
+        self, request: SetBool.Request, response: SetBool.Response
+    ) -> SetBool.Response:
+        outcome = "success" if request.data else "failure"
+        return _answer(
+            response, lambda: f"episode {self.recorder.end_episode(self._now_ns(), outcome)}"
+        )
 
     def _report(self) -> None:
         status = self.recorder.status()
@@ -108,36 +173,50 @@ class RecorderNode(Node):
     def destroy_node(self) -> None:
         """Close the bag, then the node."""
         if self.recorder.recording:
-            self.get_logger().info(f"recorded {self.recorder.stop()}")
+            try:
+                self.get_logger().info(f"recorded {self._stop()}")
+            except SensoriumError as error:
+                self.get_logger().error(str(error))
+        self._tapped.destroy_node()
         super().destroy_node()
-
-
-def _default(contract: Contract) -> list[str]:
-    return [*(m.topic for m in contract.modalities), *EXTRA_TOPICS]
 
 
 def _contract(path: str) -> Contract:
     return Contract.load(Path(path)) if path else tabletop()
 
 
-def _meeting(offers: list[QoSProfile]) -> QoSProfile:
-    """The strictest profile that every publisher meets."""
+def _stamp(payload: bytes) -> int | None:
+    try:
+        return read_stamp(payload)
+    except SensoriumError:
+        return None
+
+
+def _meeting(offers: list[QoSProfile], rate_hz: float) -> tuple[Offer, QoSProfile]:
+    """What is offered, and the strictest profile that every publisher meets."""
     reliable = all(o.reliability == ReliabilityPolicy.RELIABLE for o in offers)
     latched = all(o.durability == DurabilityPolicy.TRANSIENT_LOCAL for o in offers)
-    return QoSProfile(
-        depth=_QUEUE,
+    offered = Offer(latched, reliable, max(sum(o.depth for o in offers), 1))
+    return offered, QoSProfile(
+        depth=min(max(round(rate_hz * _QUEUE_S), _QUEUE[0]), _QUEUE[1]),
         reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
 
 
-def _answer(response: Trigger.Response, action: Callable[[], Path]) -> Trigger.Response:
+def _trigger(
+    action: Callable[[], str],
+) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
+    return lambda _, response: _answer(response, action)
+
+
+def _answer(
+    response: Trigger.Response | SetBool.Response, action: Callable[[], str]
+) -> Trigger.Response | SetBool.Response:
     try:
-        response.message = str(action())
-        response.success = True
+        response.message, response.success = action(), True
     except SensoriumError as error:
-        response.message = str(error)
-        response.success = False
+        response.message, response.success = str(error), False
     return response
 
 

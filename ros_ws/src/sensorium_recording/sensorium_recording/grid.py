@@ -45,5 +45,5 @@ def nominal_rate(stamps_ns: Sequence[int]) -> tuple[int, int]:
     fps = max(round(NS / float(np.median(np.diff(stamps)))), 1)
     period = NS / fps
     offsets = (stamps - stamps[0] + period / 2) % period - period / 2
-    lag = max(float(np.quantile(offsets, 0.95)), 0.0)
-    return fps, round(lag)
+    low, high = np.quantile(offsets, (0.01, 0.99))
+    return fps, int(np.ceil(high - low))

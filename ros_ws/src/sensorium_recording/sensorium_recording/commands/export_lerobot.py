@@ -7,6 +7,7 @@ from rich.console import Console
 from sensorium_core.contract import Contract, tabletop
 
 from sensorium_recording.lerobot.export import Exported, Settings, export
+from sensorium_recording.lerobot.features import Images
 from sensorium_recording.lerobot.sources import Choice, choose
 
 
@@ -23,6 +24,7 @@ from sensorium_recording.lerobot.sources import Choice, choose
               show_default=True, help="MP4, or PNG within Parquet.")  # fmt: skip
 @click.option("--cloud", is_flag=True, help="Export the coloured point cloud as well.")
 @click.option("--task", default="", help="Instruction for frames that have none.")
+@click.option("--namespace", default="", help="Of the robot in the bags.")
 @click.option("--all", "failed_too", is_flag=True, help="Export failed episodes as well.")
 def export_lerobot(
     directory: Path,
@@ -32,6 +34,7 @@ def export_lerobot(
     images: str,
     cloud: bool,
     task: str,
+    namespace: str,
     failed_too: bool,
 ) -> None:
     """Write the episodes of a directory of bags as a LeRobotDataset v3.0.
@@ -39,7 +42,8 @@ def export_lerobot(
     DIRECTORY holds bags; OUT is the dataset's folder, which must not exist.
     """
     contract = tabletop() if contract_file is None else Contract.load(contract_file)
-    settings = Settings(contract, fps, "image" if images == "image" else "video", cloud, task)
+    kind: Images = "image" if images == "image" else "video"
+    settings = Settings(contract, fps, kind, cloud, task, namespace)
     chosen = choose(directory, failed_too)
     with Console(stderr=True).status(f"exporting {directory}") as status:
         made = export(chosen.sources, out, settings, lambda s: status.update(f"exporting {s.bag}"))

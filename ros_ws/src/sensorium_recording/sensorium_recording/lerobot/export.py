@@ -4,7 +4,9 @@ A frame's action is where the commands send the joints by the next frame, so tha
 predicts lies ahead of what it sees. Streams: one batch of frames is in memory at a time.
 """
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -52,6 +54,8 @@ class Settings:
     """Whether the coloured cloud goes out as well."""
     task: str = ""
     """For frames at which no instruction is in force; empty: these are left out."""
+    namespace: str = ""
+    """Of the robot in the bags."""
 
 
 @dataclass
@@ -78,40 +82,49 @@ def export(
         ExportError: `out` exists, or nothing could be exported.
         BagError: a bag is damaged or holds no topic of the contract.
     """
+    sources = list(sources)
+    if not sources:
+        raise ExportError(out, "would be empty: there is no episode", "check the filters")
+    with _folder(out) as partial:
+        fps, lag_ns = _rate(sources[0], settings)
+        made = Exported(out, fps)
+        contract = settings.contract
+        features = sensed_features(contract, settings.images, settings.cloud)
+        writer = DatasetWriter(partial, features, fps, contract.robot)
+        for source in sources:
+            progress(source)
+            _write_episode(writer, source, Grid(fps, lag_ns), settings, made)
+        made.episodes, made.frames = writer.episodes, writer.frames
+        if not made.episodes:
+            raise ExportError(out, "would be empty: no frame has an instruction", "give --task")
+        writer.close()
+    return made
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[Path]:
+    """A new folder that becomes `out` when all went well, and else vanishes."""
     partial = out.with_name(out.name + ".partial")
     for path in (out, partial):
         if path.exists():
             raise ExportError(path, "exists", "name another folder, or remove it first")
-    sources = list(sources)
-    if not sources:
-        raise ExportError(out, "would be empty: there is no episode", "check the filters")
-    fps, lag_ns = _rate(sources[0], settings)
-    made = Exported(out, fps)
-    contract = settings.contract
-    features = sensed_features(contract, settings.images, settings.cloud)
     partial.mkdir(parents=True)
-    writer = DatasetWriter(partial, features, fps, contract.robot)
-    for source in sources:
-        progress(source)
-        grid = Grid(fps, lag_ns)
-        frames = aligned_frames(source.bag, contract, span=source.span, grid=grid)
-        _write_episode(writer, source, frames, settings, made)
-    made.episodes, made.frames = writer.episodes, writer.frames
-    if not made.episodes:
-        partial.rmdir()
-        raise ExportError(out, "would be empty: no frame has an instruction", "give --task")
-    writer.close()
-    partial.replace(out)
-    return made
+    try:
+        yield partial
+        partial.replace(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_episode(
     writer: DatasetWriter,
     source: Source,
-    frames: Iterator[AlignedFrame],
+    grid: Grid,
     settings: Settings,
     made: Exported,
 ) -> None:
+    contract, namespace = settings.contract, settings.namespace
+    frames = aligned_frames(source.bag, contract, namespace=namespace, span=source.span, grid=grid)
     start_ns: int | None = None
     for t_ns, row, task in episode_rows(frames, settings):
         start_ns = t_ns if start_ns is None else start_ns
@@ -165,9 +178,10 @@ def _action(
 def _rate(source: Source, settings: Settings) -> tuple[int, int]:
     """Frames a second, and the lag of the grid behind the first image [ns]."""
     depth = next(m for m in settings.contract.modalities if m.kind == "depth")
-    images = BagReader(source.bag).messages({"/" + depth.topic})
+    topic = "/".join(("", *filter(None, (settings.namespace, depth.topic))))
+    images = BagReader(source.bag).messages({topic})
     stamps = [stamp_of(message.payload) for message in islice(images, _LOOK)]
     if len(stamps) < 2:
-        raise BagError(source.bag, f"has {len(stamps)} images on /{depth.topic}", "two are needed")
+        raise BagError(source.bag, f"has {len(stamps)} images on {topic}", "two are needed")
     fps, lag_ns = nominal_rate(stamps)
     return (fps, lag_ns) if settings.fps is None else (settings.fps, lag_ns)

@@ -27,6 +27,7 @@ setup(
     entry_points={
         "console_scripts": ["recorder_node = sensorium_recording.nodes.recorder_node:main"],
         "sensorium.commands": [
+            "bags = sensorium_recording.commands.bags:bags",
             "export-lerobot = sensorium_recording.commands.export_lerobot:export_lerobot",
             "video = sensorium_recording.commands.video:video",
         ],

@@ -28,6 +28,7 @@ setup(
         "console_scripts": ["recorder_node = sensorium_recording.nodes.recorder_node:main"],
         "sensorium.commands": [
             "bags = sensorium_recording.commands.bags:bags",
+            "card = sensorium_recording.commands.card:card",
             "export-lerobot = sensorium_recording.commands.export_lerobot:export_lerobot",
             "video = sensorium_recording.commands.video:video",
         ],

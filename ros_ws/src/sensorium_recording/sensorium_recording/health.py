@@ -55,13 +55,14 @@ class TopicHealth:
         type_name: str,
         expected_rate_hz: float | None = None,
         max_age_s: float | None = None,
+        channels: int | None = None,
     ) -> None:
-        """`expected_rate_hz` and `max_age_s` are the contract's, where it knows the topic."""
+        """Rate, age and number of channels are the contract's, where it knows the topic."""
         self.topic, self.type_name = topic, type_name
         self.count = self.payload_bytes = 0
         self._expected_rate_hz, self._max_age_s = expected_rate_hz, max_age_s
         self._timing, self._still = Timing(), Stillness()
-        self._content = _content(type_name)
+        self._content = _content(type_name, channels)
         self._stamped = has_header(type_name)
         self._first_ns: int | None = None
         self._last_ns: int | None = None
@@ -121,11 +122,11 @@ class TopicHealth:
         )
 
 
-def _content(type_name: str) -> Content | None:
+def _content(type_name: str, channels: int | None) -> Content | None:
     if type_name == "sensor_msgs/msg/Image":
         return ImageContent()
     if type_name == "geometry_msgs/msg/WrenchStamped":
-        return ValueContent("wrench")
+        return ValueContent("wrench", channels)
     if type_name == "sensor_msgs/msg/JointState":
         return ValueContent("joints")
     return OpaqueContent() if type_name in _OPAQUE else None

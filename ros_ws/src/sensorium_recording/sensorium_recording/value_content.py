@@ -25,9 +25,10 @@ _PLATEAU_LEVEL = 0.5
 class ValueContent:
     """Wrenches, or positions and velocities of joints."""
 
-    def __init__(self, kind: Literal["wrench", "joints"]) -> None:
+    def __init__(self, kind: Literal["wrench", "joints"], channels: int | None = None) -> None:
+        """Of a wrench the first `channels` count: a pad may feel no torque."""
         self.undecodable = 0
-        self._kind = kind
+        self._kind, self._channels = kind, channels
         self._counts: Histogram = np.empty(0, np.int64)
         self._samples = self._not_finite = 0
         self._last: Array | None = None
@@ -50,7 +51,7 @@ class ValueContent:
     def _rows(self, payloads: Sequence[bytes]) -> Array:
         """Values `(n, channels)`."""
         if self._kind == "wrench":
-            rows = decode_wrenches(payloads)[1]
+            rows = decode_wrenches(payloads)[1][:, : self._channels]
         else:
             _, _, positions, velocities = decode_joint_states(payloads)
             moving = not bool(np.isnan(velocities).all())
@@ -75,7 +76,9 @@ class ValueContent:
 
     def _count(self, rows: Array) -> None:
         channels = rows.shape[1]
-        steps = _WRENCH_STEPS if self._kind == "wrench" else np.full(channels, _JOINT_STEP)
+        steps = (
+            _WRENCH_STEPS[:channels] if self._kind == "wrench" else np.full(channels, _JOINT_STEP)
+        )
         rounded = np.floor(np.clip(rows, -_LARGE, _LARGE) / steps).astype(np.int64) % _FOLD
         places = rounded + _FOLD * np.arange(channels)
         counts = np.bincount(places.reshape(-1), minlength=_FOLD * channels)

@@ -23,11 +23,11 @@ from sensorium_core.kinematics import JOINTS
 from sensorium_core.observation import sense_validity
 from sensorium_core.trajectory import Trajectory
 from sensorium_recording import messages
-from sensorium_recording.alignment import aligned_frames
+from sensorium_recording.alignment import Span, aligned_frames
 from sensorium_recording.bag_writer import BagWriter
 from sensorium_recording.commands.export_lerobot import export_lerobot
 from sensorium_recording.geometry_messages import encode_transforms
-from sensorium_recording.grid import Grid, nominal_rate
+from sensorium_recording.grid import Grid
 from sensorium_recording.lerobot import tables, videos
 from sensorium_recording.lerobot.export import Exported, Settings, Source, export
 from sensorium_recording.lerobot.statistics import QUANTILES, VectorStatistics
@@ -126,8 +126,9 @@ def _commands(rng: np.random.Generator, length_s: float) -> list[Row]:
     return rows
 
 
-def exported(folder: Path, *bags: Path, **settings) -> Exported:
-    return export([Source(bag) for bag in bags], folder / "out", Settings(CONTRACT, **settings))
+def exported(folder: Path, *bags: Path, task: str = "", **settings) -> Exported:
+    sources = [Source(bag, task=task) for bag in bags]
+    return export(sources, folder / "out", Settings(CONTRACT, **settings))
 
 
 def rows(made: Exported) -> dict[str, np.ndarray]:
@@ -322,6 +323,24 @@ def test_files_are_split_between_episodes_when_they_are_full(tmp_path, monkeypat
     np.testing.assert_array_equal(rows(made)["index"], np.arange(made.frames))
 
 
+def test_episodes_of_one_bag_each_have_a_grid_of_their_own(tmp_path):
+    bag = record(tmp_path, "a", length_s=3.0, rate_hz=30.0, jitter_s=0.004)
+    ends = [(1.35, 2.0), (2.5, 3.6)]
+    spans = [Span(round(a * NS), round(b * NS)) for a, b in ends]
+    made = export([Source(bag, s) for s in spans], tmp_path / "out", Settings(CONTRACT, fps=10))
+    episodes, found = episode_rows(made), rows(made)
+    assert [row["length"] for row in episodes] == [5, 10]
+    for row, span in zip(episodes, spans, strict=True):
+        first = next(aligned_frames(bag, CONTRACT, span=span)).t_ns
+        grid = Grid(10, row["start_ns"] - first)
+        wanted = list(aligned_frames(bag, CONTRACT, span=span, grid=grid))[:-1]
+        part = slice(row["dataset_from_index"], row["dataset_to_index"])
+        np.testing.assert_array_equal(
+            found["observation.wrench"][part].astype(np.float32),
+            np.stack([f.observation.values["wrench"] for f in wanted]),
+        )
+
+
 def test_frames_without_an_instruction_go_out_only_under_a_given_one(tmp_path):
     bag = record(tmp_path, "a", words="")
     with pytest.raises(ExportError, match="no frame has an instruction"):
@@ -357,26 +376,6 @@ def test_failed_episodes_go_out_only_on_request(tmp_path):
         assert done.exit_code == 0
         assert tail in done.output
         assert ("1 failed" in done.output) == (not options)
-
-
-def test_a_grid_ends_at_a_gap_and_when_the_clock_is_set_back():
-    for jump in (60 * NS, -2 * NS):
-        grid = Grid(10)
-        before = [t for i in range(20) for t in grid.due(NS + i * NS // 10)]
-        assert before == [NS + i * NS // 10 for i in range(20)]
-        assert grid.due(NS + 2 * NS + jump) == []
-        assert grid.ended
-
-
-def test_the_nominal_rate_forgives_jitter():
-    rng = np.random.default_rng(1)
-    even = NS + np.round(np.arange(200) * NS / 30).astype(np.int64)
-    fps, lag_ns = nominal_rate(even.tolist())
-    assert fps == 30
-    assert lag_ns <= 2
-    fps, lag_ns = nominal_rate((even + rng.integers(0, 2_000_000, 200)).tolist())
-    assert fps == 30
-    assert 0 < lag_ns < 2_100_000
 
 
 def test_without_pyarrow_the_module_that_is_missing_is_named():

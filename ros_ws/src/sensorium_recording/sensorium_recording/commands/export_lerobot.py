@@ -1,5 +1,6 @@
 """`sensorium export-lerobot`: a LeRobotDataset v3.0 from a directory of bags."""
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -43,22 +44,20 @@ def export_lerobot(
     """
     contract = tabletop() if contract_file is None else Contract.load(contract_file)
     kind: Images = "image" if images == "image" else "video"
-    settings = Settings(contract, fps, kind, cloud, task, namespace)
-    chosen = choose(directory, failed_too)
-    with Console(stderr=True).status(f"exporting {directory}") as status:
-        made = export(chosen.sources, out, settings, lambda s: status.update(f"exporting {s.bag}"))
+    settings = Settings(contract, fps, kind, cloud, namespace)
+    with Console(stderr=True).status(f"looking into {directory}") as status:
+        chosen = choose(directory, failed_too, task)
+        made = export(chosen.sources, out, settings, lambda bag: status.update(f"exporting {bag}"))
     click.echo(summary(made, chosen))
 
 
 def summary(made: Exported, chosen: Choice) -> str:
     """What was exported and what was not."""
-    left_out = [
-        f"{count} {why}"
-        for count, why in (
-            (chosen.failed, "failed"),
-            (len(made.empty), "without instruction or joints"),
-        )
-        if count
-    ]
-    tail = f"; left out: {', '.join(left_out)}" if left_out else ""
-    return f"{made.path}: {made.episodes} episodes, {made.frames} frames at {made.fps} Hz{tail}"
+    left_out = Counter(chosen.left_out)
+    left_out["without instruction or joints"] += made.empty
+    reasons = [f"{count} {why}" for why, count in left_out.items() if count]
+    cut = f"; {made.cut} cut at a gap or a clock reset" if made.cut else ""
+    tail = f"; left out: {', '.join(reasons)}" if reasons else ""
+    return (
+        f"{made.path}: {made.episodes} episodes, {made.frames} frames at {made.fps} Hz{cut}{tail}"
+    )

@@ -28,7 +28,7 @@ _EPISODE_BATCH = 50
 
 
 class DatasetWriter:
-    """One dataset: `add` frames, `end_episode`, and `close` at last."""
+    """One dataset: `add` frames, `end_episode`, `finish` at last, and `close` in any case."""
 
     def __init__(self, root: Path, features: tuple[Feature, ...], fps: int, robot: str) -> None:
         self._root, self._fps, self._robot = root, fps, robot
@@ -86,17 +86,21 @@ class DatasetWriter:
         self.episodes += 1
         self._episode = None
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Write what describes the whole; the dataset can be loaded from then on."""
         self._flush_episodes()
-        self._data.close()
-        self._episodes.close()
-        for video in self._videos.values():
-            video.close()
+        self.close()
         write_tasks(self._root / "meta" / "tasks.parquet", list(self._tasks))
         found = {name: _plain(s.result()) for name, s in self._whole.items()}
         self._write("stats.json", found)
         self._write("info.json", self._info())
+
+    def close(self) -> None:
+        """Close every file, whatever is in them. May be called again."""
+        self._data.close()
+        self._episodes.close()
+        for video in self._videos.values():
+            video.close()
 
     def _begin(self) -> "_Episode":
         self._episode = _Episode(self._data.begin(), _statistics(self._features))

@@ -6,9 +6,9 @@ predicts lies ahead of what it sees. Streams: one batch of frames is in memory a
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from sensorium_recording.pending import stamp_of
 
 _LOOK = 200
 """Images whose stamps tell the rate."""
+_GIVE_TASK = "say with --task what was done"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,10 @@ class Source:
 
     bag: Path
     span: Span | None = None
+    """None: all of it."""
     outcome: str = ""
+    task: str = ""
+    """For frames at which no instruction is in force; empty: these are left out."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,6 @@ class Settings:
     images: Images = "video"
     cloud: bool = False
     """Whether the coloured cloud goes out as well."""
-    task: str = ""
-    """For frames at which no instruction is in force; empty: these are left out."""
     namespace: str = ""
     """Of the robot in the bags."""
 
@@ -66,15 +68,17 @@ class Exported:
     fps: int
     episodes: int = 0
     frames: int = 0
-    empty: list[Path] = field(default_factory=list)
-    """Bags in which no frame had an instruction and known joints."""
+    empty: int = 0
+    """Episodes in which no frame had an instruction and known joints."""
+    cut: int = 0
+    """Episodes that end early, at a gap in the images or where the clock was set back."""
 
 
 def export(
     sources: Iterable[Source],
     out: Path,
     settings: Settings,
-    progress: Callable[[Source], None] = lambda source: None,
+    progress: Callable[[Path], None] = lambda bag: None,
 ) -> Exported:
     """Write a dataset to `out`, which must not exist; it takes its name when it is whole.
 
@@ -90,14 +94,14 @@ def export(
         made = Exported(out, fps)
         contract = settings.contract
         features = sensed_features(contract, settings.images, settings.cloud)
-        writer = DatasetWriter(partial, features, fps, contract.robot)
-        for source in sources:
-            progress(source)
-            _write_episode(writer, source, Grid(fps, lag_ns), settings, made)
-        made.episodes, made.frames = writer.episodes, writer.frames
-        if not made.episodes:
-            raise ExportError(out, "would be empty: no frame has an instruction", "give --task")
-        writer.close()
+        with closing(DatasetWriter(partial, features, fps, contract.robot)) as writer:
+            for bag, parts in groupby(sources, lambda source: source.bag):
+                progress(bag)
+                _write_bag(writer, list(parts), (fps, lag_ns), settings, made)
+            made.episodes, made.frames = writer.episodes, writer.frames
+            if not made.episodes:
+                raise ExportError(out, "would be empty: no frame has an instruction", _GIVE_TASK)
+            writer.finish()
     return made
 
 
@@ -116,45 +120,60 @@ def _folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write_episode(
+def _write_bag(
     writer: DatasetWriter,
-    source: Source,
-    grid: Grid,
+    parts: list[Source],
+    rate: tuple[int, int],
     settings: Settings,
     made: Exported,
 ) -> None:
-    contract, namespace = settings.contract, settings.namespace
-    frames = aligned_frames(source.bag, contract, namespace=namespace, span=source.span, grid=grid)
+    """All episodes of one bag, which are in the order of time, in one pass."""
+    spans = [(p.span.start_ns, p.span.end_ns) for p in parts if p.span]
+    whole = Span(spans[0][0], spans[-1][1]) if spans else None
+    grid = Grid(*rate, spans or None)
+    frames = aligned_frames(
+        parts[0].bag, settings.contract, namespace=settings.namespace, span=whole, grid=grid
+    )
+    before = writer.episodes
+    for place, some in groupby(frames, lambda frame: grid.place(frame.t_ns)):
+        _write_episode(writer, parts[place], some, settings)
+    made.cut += grid.cuts
+    made.empty += len(parts) - (writer.episodes - before)
+
+
+def _write_episode(
+    writer: DatasetWriter, source: Source, frames: Iterator[AlignedFrame], settings: Settings
+) -> None:
     start_ns: int | None = None
-    for t_ns, row, task in episode_rows(frames, settings):
+    for t_ns, row, task in episode_rows(frames, settings, source.task):
         start_ns = t_ns if start_ns is None else start_ns
         writer.add(row, task)
-    if start_ns is None:
-        made.empty.append(source.bag)
-        return
-    bag = source.bag.name
-    writer.end_episode({"bag": bag, "start_ns": start_ns, "outcome": source.outcome})
+    if start_ns is not None:
+        writer.end_episode(
+            {"bag": source.bag.name, "start_ns": start_ns, "outcome": source.outcome}
+        )
 
 
 def episode_rows(
-    frames: Iterator[AlignedFrame], settings: Settings
+    frames: Iterator[AlignedFrame], settings: Settings, fallback: str = ""
 ) -> Iterator[tuple[int, Row, str]]:
     """Time, values and task of each frame; the last frame is only the goal of the one before."""
     waiting: tuple[int, Row, str] | None = None
     ready: tuple[int, Row, str] | None = None
     action: NDArray[np.float32] | None = None
-    contract = settings.contract
     for frame in frames:
-        action = _action(frame, contract, action)
-        task = frame.instruction or settings.task
+        action = _action(frame, settings.contract, action)
         if waiting is not None and action is not None:
             if ready is not None:
                 yield ready
             waiting[1]["action"] = action
             ready = waiting
-        known = action is not None and task
-        row = {**sensed_row(contract, frame.observation, settings.cloud), "next.done": _FALSE}
-        waiting = (frame.t_ns, row, task) if known else None
+        row = {
+            **sensed_row(settings.contract, frame.observation, settings.cloud),
+            "next.done": _FALSE,
+        }
+        task = frame.instruction or fallback
+        waiting = (frame.t_ns, row, task) if action is not None and task else None
     if ready is not None:
         ready[1]["next.done"] = ~_FALSE
         yield ready

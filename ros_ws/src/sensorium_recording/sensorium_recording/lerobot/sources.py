@@ -1,38 +1,57 @@
-"""Which episodes of a directory are exported."""
+"""Which episodes of a directory are exported, by its index."""
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorium_recording.bag_reader import BagReader
-from sensorium_recording.episodes import OUTCOME, episodes
+from sensorium_recording.alignment import Span
+from sensorium_recording.bag_entry import BagEntry, EpisodeEntry
+from sensorium_recording.episodes import INSTRUCTION
+from sensorium_recording.index import EpisodeIndex
 from sensorium_recording.lerobot.export import Source
-from sensorium_recording.messages import decode_diagnostics
 
 FAILED = "failure"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Episodes to export, and how many were left out because they failed."""
+    """Episodes to export, and how many are not, by reason."""
 
     sources: tuple[Source, ...]
-    failed: int
+    left_out: Counter[str]
 
 
-def choose(directory: Path, failed_too: bool) -> Choice:
-    """Episodes of all bags of a directory; those judged a failure only on request.
+def choose(
+    directory: Path,
+    failed_too: bool,
+    task: str = "",
+    progress: Callable[[int, int], None] | None = None,
+) -> Choice:
+    """Episodes of all whole bags below a directory; failed ones only on request.
 
-    Raises `BagError` when there are none, or one is damaged.
+    Args:
+        task: the instruction of episodes without one.
+
+    Raises:
+        BagError: no directory.
     """
-    found = [Source(bag, outcome=_outcome(bag)) for bag in episodes(directory)]
-    kept = tuple(s for s in found if failed_too or s.outcome != FAILED)
-    return Choice(kept, len(found) - len(kept))
+    sources: list[Source] = []
+    left_out: Counter[str] = Counter()
+    for entry in EpisodeIndex(directory, progress=progress).entries:
+        if entry.state != "whole":
+            left_out[f"bag {entry.state}"] += 1
+            continue
+        for episode in sorted(entry.episodes, key=lambda e: e.start_ns):
+            if episode.outcome == FAILED and not failed_too:
+                left_out["failed"] += 1
+            else:
+                sources.append(_source(directory, entry, episode, task))
+    return Choice(tuple(sources), left_out)
 
 
-def _outcome(bag: Path) -> str:
-    """What the judge said last; empty when nobody judged."""
-    said = ""
-    for message in BagReader(bag).messages({"/" + OUTCOME}):
-        for status in decode_diagnostics(message.payload)[1]:
-            said = status.values.get("status", said)
-    return said
+def _source(directory: Path, entry: BagEntry, episode: EpisodeEntry, task: str) -> Source:
+    told = any(topic.endswith("/" + INSTRUCTION) for topic in entry.topics)
+    fallback = task or ("" if told else episode.instruction)
+    span = Span(episode.start_ns, episode.end_ns)
+    return Source(directory / entry.path, span, episode.outcome, fallback)

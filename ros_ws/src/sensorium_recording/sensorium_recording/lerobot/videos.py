@@ -32,12 +32,13 @@ class VideoFiles:
         self._root, self._key, self._fps = root, key, fps
         self._rows, self._cols = shape[0], shape[1]
         self.codec = next(name for name in _CODECS if name in av.codecs_available)
-        self._number, self._frames, self._from = -1, 0, 0
+        self._number, self._frames, self._from, self._bytes = -1, 0, 0, 0
         self._container: av.container.OutputContainer | None = None
 
     def begin(self) -> None:
         """Start an episode, in a new file when the present one is full."""
-        full = self._frames / self._fps >= LONGEST_FILE_S or self._megabytes() >= VIDEO_FILE_MB
+        large = self._bytes >= VIDEO_FILE_MB * 2**20
+        full = large or self._frames >= LONGEST_FILE_S * self._fps
         if self._container is None or full:
             self.close()
             self._open()
@@ -49,7 +50,9 @@ class VideoFiles:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         frame.pts, frame.time_base = self._frames, Fraction(1, self._fps)
         self._frames += 1
-        self._container.mux(self._stream.encode(frame))
+        packets = self._stream.encode(frame)
+        self._bytes += sum(packet.size for packet in packets)
+        self._container.mux(packets)
 
     def end(self) -> dict[str, float]:
         """Where the episode since `begin` lies: file numbers and times within the file [s]."""
@@ -80,18 +83,15 @@ class VideoFiles:
         }
 
     def _open(self) -> None:
-        self._number, self._frames = self._number + 1, 0
-        self._path = create(self._root, VIDEO, self._number, self._key)
+        self._number, self._frames, self._bytes = self._number + 1, 0, 0
+        path = create(self._root, VIDEO, self._number, self._key)
         os.environ.setdefault("SVT_LOG", "1")  # Errors only: the encoder greets on stderr.
-        self._container = av.open(str(self._path), "w", format="mp4")
+        self._container = av.open(str(path), "w", format="mp4")
         self._stream = self._container.add_stream(
             self.codec, rate=self._fps, options=_CODECS[self.codec]
         )
         self._stream.width, self._stream.height = self._cols, self._rows
         self._stream.pix_fmt = "yuv420p"
-
-    def _megabytes(self) -> float:
-        return self._path.stat().st_size / 2**20 if self._container is not None else 0.0
 
 
 _CANONICAL = {"libsvtav1": "av1", "libvpx-vp9": "vp9", "mpeg4": "mpeg4"}

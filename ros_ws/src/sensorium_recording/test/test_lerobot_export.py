@@ -47,16 +47,17 @@ def record(
     rate_hz: float = 10.0,
     jitter_s: float = 0.0,
     length_s: float = 2.0,
-    words: str = "lift the cube",
+    words: str | tuple[tuple[float, str], ...] = "lift the cube",
     outcome: str = "success",
     silent: tuple[str, ...] = (),
 ) -> Path:
     """One bag of random forces and moving pictures, whose stamps start at 1 s."""
     rng = np.random.default_rng(seed)
     rows = [("/tf_static", messages.TRANSFORMS, NS, _camera_pose())]
-    if words:
-        told = NS + 300_000_000
-        rows.append(("/instruction", messages.STRING, told, messages.encode_string(words)))
+    told = ((0.3, words),) if isinstance(words, str) else words
+    for at_s, text in told if words else ():
+        payload = messages.encode_string(text)
+        rows.append(("/instruction", messages.STRING, NS + round(at_s * NS), payload))
     rows += _samples(rng, length_s) + _pictures(rng, length_s, rate_hz, jitter_s)
     rows += _commands(rng, length_s)
     end = NS + round(length_s * NS)
@@ -386,3 +387,12 @@ def test_without_pyarrow_the_module_that_is_missing_is_named():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["pyarrow"]
+
+
+def test_silence_between_two_instructions_parts_them(tmp_path):
+    words = ((0.3, "one"), (1.0, ""), (1.5, "two"))
+    made = exported(tmp_path, record(tmp_path, "a", words=words))
+    episodes = episode_rows(made)
+    assert [(row["tasks"], row["length"]) for row in episodes] == [(["one"], 6), (["two"], 5)]
+    starts = [(row["start_ns"] - NS) / NS for row in episodes]
+    np.testing.assert_allclose(starts, [0.3, 1.5])

@@ -28,7 +28,7 @@ _EPISODE_BATCH = 50
 
 
 class DatasetWriter:
-    """One dataset: `add` frames, `end_episode`, `finish` at last, and `close` in any case."""
+    """One dataset: `begin_episode`, `add` frames, `end_episode`; `finish`; `close` in any case."""
 
     def __init__(self, root: Path, features: tuple[Feature, ...], fps: int, robot: str) -> None:
         self._root, self._fps, self._robot = root, fps, robot
@@ -45,9 +45,16 @@ class DatasetWriter:
         self._episode: _Episode | None = None
         self.episodes = self.frames = 0
 
+    def begin_episode(self, expected_s: float) -> None:
+        """Start an episode of about this length; it is not empty."""
+        self._episode = _Episode(self._data.begin(), _statistics(self._features))
+        for video in self._videos.values():
+            video.begin(expected_s)
+
     def add(self, row: Row, task: str) -> None:
-        """Append a frame to the present episode; the first one starts it."""
-        episode = self._episode or self._begin()
+        """Append a frame to the present episode."""
+        episode = self._episode
+        assert episode is not None, "no episode has begun"
         number = self._tasks.setdefault(task, len(self._tasks))
         episode.tasks.setdefault(task)
         counters = (episode.length, self.episodes, self.frames, number)
@@ -66,7 +73,7 @@ class DatasetWriter:
     def end_episode(self, facts: dict[str, object]) -> None:
         """Finish the present episode; `facts` become columns of its row, the same for all."""
         episode = self._episode
-        assert episode is not None, "no frame was added"
+        assert episode is not None, "no episode has begun"
         self._flush()
         row: dict[str, object] = {
             "episode_index": self.episodes,
@@ -101,12 +108,6 @@ class DatasetWriter:
         self._episodes.close()
         for video in self._videos.values():
             video.close()
-
-    def _begin(self) -> "_Episode":
-        self._episode = _Episode(self._data.begin(), _statistics(self._features))
-        for video in self._videos.values():
-            video.begin()
-        return self._episode
 
     def _flush(self) -> None:
         """Move the batch to Parquet and into the statistics."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.cdr import NS
 from sensorium_core.contract import Contract
 from sensorium_core.errors import BagError, ExportError
 
@@ -134,52 +135,49 @@ def _write_bag(
     frames = aligned_frames(
         parts[0].bag, settings.contract, namespace=settings.namespace, span=whole, grid=grid
     )
-    before = writer.episodes
+    told = 0
     for place, some in groupby(frames, lambda frame: grid.place(frame.t_ns)):
-        _write_episode(writer, parts[place], some, settings)
+        told += _write_episode(writer, parts[place], some, settings)
     made.cut += grid.cuts
-    made.empty += len(parts) - (writer.episodes - before)
+    made.empty += len(parts) - told
 
 
 def _write_episode(
     writer: DatasetWriter, source: Source, frames: Iterator[AlignedFrame], settings: Settings
-) -> None:
-    start_ns: int | None = None
-    for t_ns, row, task in episode_rows(frames, settings, source.task):
-        start_ns = t_ns if start_ns is None else start_ns
-        writer.add(row, task)
-    if start_ns is not None:
-        writer.end_episode(
-            {"bag": source.bag.name, "start_ns": start_ns, "outcome": source.outcome}
-        )
+) -> bool:
+    """Whether there was anything. Where the instruction is empty for a while, there are two."""
+    before = writer.episodes
+    for told, run in groupby(frames, lambda frame: bool(frame.instruction or source.task)):
+        start_ns: int | None = None
+        for frame, row in rows(run, settings) if told else ():
+            if start_ns is None:
+                start_ns = frame.t_ns
+                writer.begin_episode((source.span.end_ns - start_ns) / NS if source.span else 0.0)
+            writer.add(row, frame.instruction or source.task)
+        if start_ns is not None:
+            bag = source.bag.name
+            writer.end_episode({"bag": bag, "start_ns": start_ns, "outcome": source.outcome})
+    return writer.episodes > before
 
 
-def episode_rows(
-    frames: Iterator[AlignedFrame], settings: Settings, fallback: str = ""
-) -> Iterator[tuple[int, Row, str]]:
-    """Time, values and task of each frame; the last frame is only the goal of the one before."""
-    waiting: tuple[int, Row, str] | None = None
-    ready: tuple[int, Row, str] | None = None
+def rows(frames: Iterator[AlignedFrame], settings: Settings) -> Iterator[tuple[AlignedFrame, Row]]:
+    """Frames with their values; the last of them is only where the one before leads."""
     action: NDArray[np.float32] | None = None
+    ready: tuple[AlignedFrame, Row] | None = None
+    waiting: AlignedFrame | None = None
     for frame in frames:
         action = _action(frame, settings.contract, action)
-        if waiting is not None and action is not None:
+        if action is None:
+            continue
+        if waiting is not None:
             if ready is not None:
                 yield ready
-            waiting[1]["action"] = action
-            ready = waiting
-        row = {
-            **sensed_row(settings.contract, frame.observation, settings.cloud),
-            "next.done": _FALSE,
-        }
-        task = frame.instruction or fallback
-        waiting = (frame.t_ns, row, task) if action is not None and task else None
+            row = sensed_row(settings.contract, waiting.observation, settings.cloud)
+            ready = waiting, {**row, "action": action, "next.done": np.array([False])}
+        waiting = frame
     if ready is not None:
-        ready[1]["next.done"] = ~_FALSE
+        ready[1]["next.done"] = np.array([True])
         yield ready
-
-
-_FALSE = np.array([False])
 
 
 def _action(

@@ -20,9 +20,9 @@ _CODECS = {
 }
 """Encoders without the GPL, in the order of preference. AV1 with a key frame at every second
 frame is what lerobot itself writes, so that a random frame needs one other at most."""
-LONGEST_FILE_S = 900.0
+LONGEST_FILE_S = 1000.0
 """lerobot 0.4.4 compares times in a file as float32 to within 0.1 ms, and float32 is coarser than
-that from 1024 s on."""
+that from 1024 s on; an episode that begins a file has no rounding to lose by."""
 
 
 class VideoFiles:
@@ -35,10 +35,10 @@ class VideoFiles:
         self._number, self._frames, self._from, self._bytes = -1, 0, 0, 0
         self._container: av.container.OutputContainer | None = None
 
-    def begin(self) -> None:
-        """Start an episode, in a new file when the present one is full."""
-        large = self._bytes >= VIDEO_FILE_MB * 2**20
-        full = large or self._frames >= LONGEST_FILE_S * self._fps
+    def begin(self, expected_s: float) -> None:
+        """Start an episode of about this length, in a new file when the present one is full."""
+        long = self._frames / self._fps + expected_s > LONGEST_FILE_S
+        full = long or self._bytes >= VIDEO_FILE_MB * 2**20
         if self._container is None or full:
             self.close()
             self._open()

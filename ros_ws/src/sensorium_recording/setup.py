@@ -25,7 +25,10 @@ setup(
     ],
     extras_require={"test": ["pytest"]},
     entry_points={
-        "console_scripts": ["recorder_node = sensorium_recording.nodes.recorder_node:main"],
+        "console_scripts": [
+            "player_node = sensorium_recording.nodes.player_node:main",
+            "recorder_node = sensorium_recording.nodes.recorder_node:main",
+        ],
         "sensorium.commands": [
             "bags = sensorium_recording.commands.bags:bags",
             "card = sensorium_recording.commands.card:card",

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import textwrap
+from collections.abc import Collection
 from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -13,9 +14,10 @@ from rclpy.node import Node
 Config = TypeVar("Config")
 
 
-def declare_config(node: Node, config: Config) -> Config:
-    """Declare one read-only parameter for every field of a frozen dataclass; return it as set.
+def declare_config(node: Node, config: Config, live: Collection[str] = ()) -> Config:
+    """Declare one parameter for every field of a frozen dataclass; return it as set.
 
+    They are read-only, except those named in `live`, whose changes the node takes itself.
     Numbers, flags, text and tuples of those become parameters; other fields stay as they are.
     Raises what the dataclass raises on illegal values.
     """
@@ -26,7 +28,7 @@ def declare_config(node: Node, config: Config) -> Config:
         if not isinstance(default, bool | int | float | str | tuple):
             continue
         descriptor = ParameterDescriptor(
-            description=documentation.get(field.name, ""), read_only=True
+            description=documentation.get(field.name, ""), read_only=field.name not in live
         )
         given = node.declare_parameter(
             field.name, list(default) if isinstance(default, tuple) else default, descriptor

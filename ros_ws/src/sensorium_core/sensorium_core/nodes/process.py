@@ -5,6 +5,7 @@ import gc
 import signal
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import rclpy
 from rclpy.experimental import EventsExecutor
@@ -31,10 +32,16 @@ def keep_freed_memory() -> None:
         mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
 
 
-def run_node(build: Callable[[], Node], args: list[str] | None = None) -> None:
+def run_node(
+    build: Callable[[], Node],
+    args: list[str] | None = None,
+    over: Callable[[Any], bool] = lambda node: False,
+) -> None:
     """Build a node and spin it until SIGINT or SIGTERM; then its `destroy_node` releases things.
 
-    What exists after building is frozen out of garbage collection, so that it costs no pauses.
+    `over` is asked four times a second whether the node has ended by itself; what it raises ends
+    the node too. What exists after building is frozen out of garbage collection, so that it costs
+    no pauses.
     """
     keep_freed_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -51,7 +58,7 @@ def run_node(build: Callable[[], Node], args: list[str] | None = None) -> None:
     gc.collect()
     gc.freeze()
     try:
-        while not ended.done():
+        while not (ended.done() or over(node)):
             executor.spin_until_future_complete(ended, timeout_sec=_WAKE_S)
     finally:
         executor.remove_node(node)

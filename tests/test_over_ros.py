@@ -17,7 +17,7 @@ from sensorium_core.kinematics import Kinematics
 from sensorium_core.nodes.messages import stamp_to_ns
 from sensorium_core.observation import Aligner
 from sensorium_description import load_urdf
-from sensorium_fusion.nodes.sensor_messages import decoder
+from sensorium_fusion.sensor_messages import decoder
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.messages import decode_camera_info, decode_diagnostics
 

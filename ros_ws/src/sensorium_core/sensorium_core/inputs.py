@@ -41,6 +41,18 @@ class CommandHistory:
         """Forget all, for a new episode."""
         self._trajectories.clear()
 
+    def consulted(self, t_ns: int, until_ns: int) -> tuple[Trajectory, ...]:
+        """Those that `sample` looks at for any time in between, oldest first."""
+        found: list[Trajectory] = []
+        covered: set[str] = set()
+        for trajectory in reversed(self._trajectories):
+            if trajectory.stamp_ns > until_ns or len(covered) == len(self._joints):
+                continue
+            found.append(trajectory)
+            if trajectory.stamp_ns <= t_ns:
+                covered.update(trajectory.joint_names)
+        return tuple(reversed(found))
+
     def sample(self, t_ns: int) -> Array | None:
         """Setpoint `(n_joints,)` at a time, by the latest trajectory not later; else None."""
         setpoint: dict[str, float] = {}

@@ -4,7 +4,8 @@ One `Aligner` serves one thread.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from sensorium_core.contract import Contract, Modality
 from sensorium_core.errors import ShapeError
 from sensorium_core.geometry import Camera, Lifter, subsample
-from sensorium_core.stream import Push, Sample, Stream
+from sensorium_core.stream import Part, Push, Sample, Stream
 
 Tensor = NDArray[np.generic]
 _NS = 1_000_000_000
@@ -35,6 +36,8 @@ class Observation:
     valid: dict[str, bool]
     age_s: dict[str, float]
     stamps_ns: dict[str, int]
+    parts: dict[str, tuple[Part, ...]] = field(default_factory=dict)
+    """By modality, the messages that its tensor was made of, valid or not."""
 
     def digest(self) -> str:
         """SHA-256 over every byte that reaches the policy, for parity checks."""
@@ -56,8 +59,18 @@ class Aligner:
         self._specs = {m.name: m for m in contract.modalities}
         self._lifter: Lifter | None = None
 
-    def set_camera(self, camera: Camera) -> None:
+    def recall(self, parts: Mapping[str, Sequence[Part]]) -> None:
+        """Forget all and know just these messages: an observation of theirs comes out again."""
+        self.clear()
+        for name, messages in parts.items():
+            for stamp_ns, value in messages:
+                self._streams[name].push(stamp_ns, value)
+
+    def set_camera(self, camera: Camera | None) -> None:
         """Tell where the depth camera is and what its intrinsics are; needed before any cloud."""
+        if camera is None:
+            self._lifter = None
+            return
         depth = next(m for m in self.contract.modalities if m.kind == "depth")
         spec = self.contract.cloud
         rows, cols = depth.shape
@@ -73,7 +86,7 @@ class Aligner:
 
         Images of any size at least the contract's are subsampled; vectors are one time step.
         """
-        return self._streams[name].push(stamp_ns, _encode(self._specs[name], value))
+        return self._streams[name].push(stamp_ns, encode_sample(self._specs[name], value))
 
     def newest_ns(self, name: str) -> int | None:
         """Stamp of the newest message of a modality, or None."""
@@ -90,6 +103,7 @@ class Aligner:
         valid: dict[str, bool] = {}
         age_s: dict[str, float] = {}
         stamps_ns: dict[str, int] = {}
+        parts: dict[str, tuple[Part, ...]] = {}
         for name, spec in self._specs.items():
             sample = None if spec.sense in drop else self._sample(spec, t_ns)
             age = np.inf if sample is None else (t_ns - sample.stamp_ns) / _NS
@@ -99,9 +113,10 @@ class Aligner:
             )
             valid[name], age_s[name] = ok, age
             stamps_ns[name] = -1 if sample is None else sample.stamp_ns
+            parts[name] = () if sample is None else sample.parts
             if spec.kind == "depth":
                 valid[name] = ok and self._lifter is not None
-        observation = Observation(t_ns, values, valid, age_s, stamps_ns)
+        observation = Observation(t_ns, values, valid, age_s, stamps_ns, parts)
         values["cloud"] = self._cloud(observation)
         return observation
 
@@ -140,7 +155,11 @@ def _finite(value: Tensor) -> bool:
     return value.dtype.kind != "f" or bool(np.isfinite(value).all())
 
 
-def _encode(spec: Modality, value: Tensor) -> Tensor:
+def encode_sample(spec: Modality, value: Tensor) -> Tensor:
+    """One message's array as a stream keeps it: an image subsampled, a vector of the right type.
+
+    Raises `ShapeError` when it cannot be.
+    """
     expected = spec.shape[1:] if spec.window_s else spec.shape
     if spec.kind in ("image", "depth"):
         rows, cols = spec.shape[0], spec.shape[1]

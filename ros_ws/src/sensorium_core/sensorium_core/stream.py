@@ -24,12 +24,18 @@ class Push(Enum):
     CLOCK_RESET = "clock_reset"
 
 
+Part = tuple[int, NDArray[np.generic]]
+"""Stamp and value of one pushed message."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """A value as known at a time, and the capture stamp of its newest ingredient."""
 
     stamp_ns: int
     value: NDArray[np.generic]
+    parts: tuple[Part, ...]
+    """The messages that it was made of, oldest first; a stream of these alone gives it again."""
 
 
 class Stream:
@@ -87,7 +93,10 @@ class Stream:
     def sample(self, t_ns: int) -> Sample | None:
         """The latest message not later than `t_ns`."""
         i = bisect_right(self._stamps, t_ns) - 1
-        return Sample(self._stamps[i], self._values[i]) if i >= 0 else None
+        return self._newest(i) if i >= 0 else None
+
+    def _newest(self, i: int) -> Sample:
+        return Sample(self._stamps[i], self._values[i], ((self._stamps[i], self._values[i]),))
 
     def window(self, t_ns: int, length: int, period_s: float) -> Sample | None:
         """`length` values at a fixed rate, the last at `t_ns`: `(length, ...)`, oldest first.
@@ -100,7 +109,8 @@ class Stream:
         period_ns = round(period_s * _NS)
         times = range(t_ns - (length - 1) * period_ns, t_ns + 1, period_ns)
         rows = [max(bisect_right(self._stamps, t, hi=newest + 1) - 1, 0) for t in times]
-        return Sample(self._stamps[newest], np.stack([self._values[i] for i in rows]))
+        parts = tuple((self._stamps[i], self._values[i]) for i in dict.fromkeys(rows))
+        return Sample(self._stamps[newest], np.stack([self._values[i] for i in rows]), parts)
 
     def interpolate(self, t_ns: int) -> Sample | None:
         """Linear between the neighbours of `t_ns`; the newest value after the last message."""
@@ -109,10 +119,12 @@ class Stream:
             return None
         before = after - 1
         if after == len(self._stamps):
-            return Sample(self._stamps[before], self._values[before])
+            return self._newest(before)
         span = self._stamps[after] - self._stamps[before]
         u = (t_ns - self._stamps[before]) / span
         neighbours: list[NDArray[Any]] = self._values[before : after + 1]
         older, newer = neighbours
         value = (1.0 - u) * older + u * newer
-        return Sample(self._stamps[before], value.astype(older.dtype))
+        stamps = self._stamps[before : after + 1]
+        parts = tuple(zip(stamps, neighbours, strict=True))
+        return Sample(self._stamps[before], value.astype(older.dtype), parts)

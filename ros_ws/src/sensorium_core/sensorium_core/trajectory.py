@@ -4,6 +4,7 @@ The same interpolation serves the simulator's controller, the gate and the polic
 that "the commanded position at t" means one thing everywhere.
 """
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,15 @@ class Trajectory:
     def end_ns(self) -> int:
         """Time of the last waypoint."""
         return self.stamp_ns + round(float(self.times_s[-1]) * _NS)
+
+    def fingerprint(self) -> str:
+        """Eight hex digits over every bit that a message of it carries."""
+        times_ns = np.rint(self.times_s * _NS).astype("<i8")
+        crc = zlib.crc32(f"{self.stamp_ns} {' '.join(self.joint_names)}".encode())
+        for array in (times_ns, self.positions, self.velocities):
+            if array is not None:
+                crc = zlib.crc32(np.ascontiguousarray(array).tobytes(), crc)
+        return f"{crc:08x}"
 
     def sample(self, t_ns: int) -> Array:
         """Positions `(n_joints,)` at a time; clamped to the first and last waypoint outside."""

@@ -15,7 +15,7 @@ _MAX_STEP_GRIP = 0.25
 _MAX_CHANGE_M = 0.013
 _MAX_CHANGE_RAD = 0.05
 _STOP_S = 0.2
-_DIFFERENCE_NS = 10_000_000
+DIFFERENCE_NS = 10_000_000
 
 
 def tool_waypoints(
@@ -75,10 +75,10 @@ def joint_trajectory(
 
 def commanded_velocity(history: CommandHistory, t_ns: int) -> Array:
     """Velocity of the commanded setpoint `(7,)` at a time; zero before any command."""
-    now, soon = history.sample(t_ns), history.sample(t_ns + _DIFFERENCE_NS)
+    now, soon = history.sample(t_ns), history.sample(t_ns + DIFFERENCE_NS)
     if now is None or soon is None:
         return np.zeros(7)
-    return (soon - now) * (1e9 / _DIFFERENCE_NS)
+    return (soon - now) * (1e9 / DIFFERENCE_NS)
 
 
 def stop_trajectory(

@@ -5,8 +5,8 @@ what the arm is meant to be doing and says in words why it holds still. One thre
 """
 
 import time
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -18,45 +18,24 @@ from sensorium_core.kinematics import Kinematics
 from sensorium_core.language import Command
 from sensorium_core.observation import Aligner, Observation
 from sensorium_core.policy import Policy, PolicyOutput
-from sensorium_core.stream import Push
+from sensorium_core.stream import Part, Push
 from sensorium_core.trajectory import Trajectory
 
+from sensorium_fusion.carried import Carried
 from sensorium_fusion.plan import (
+    DIFFERENCE_NS,
     commanded_velocity,
     joint_trajectory,
     stop_trajectory,
     tool_waypoints,
 )
+from sensorium_fusion.step import State, Step
 
 _SURE_PRESENT = 0.8
 _SURE_ABSENT = 0.05
 _GROUNDING_STEPS = 5
 _DONE_STEPS = 2
 _NS = 1_000_000_000
-
-
-class State(Enum):
-    """What the loop is doing."""
-
-    IDLE = "idle"
-    GROUNDING = "looking for the object"
-    ACTING = "acting"
-    HOLDING = "holding"
-    DONE = "done"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One turn of the loop: what was seen, decided and proposed (None: nothing new)."""
-
-    t_ns: int
-    state: State
-    reason: str
-    observation: Observation
-    output: PolicyOutput | None = None
-    trajectory: Trajectory | None = None
-    stages_s: dict[str, float] = field(default_factory=dict)
 
 
 class Language(Protocol):
@@ -80,6 +59,7 @@ class Runner:
         self._policy, self._language, self._arm, self._drop = policy, language, arm, drop
         self._aligner = Aligner(policy.contract)
         self._history = CommandHistory(policy.contract.action.joints)
+        self._camera: Camera | None = None
         self._set_idle()
 
     def _set_idle(self, state: State = State.IDLE, reason: str = "no instruction") -> None:
@@ -103,8 +83,9 @@ class Runner:
         tokens = self._language.encode("stop").tokens
         self._policy.run(policy_inputs(self.contract, seen, np.zeros(5), Memory(), tokens))
 
-    def set_camera(self, camera: Camera) -> None:
+    def set_camera(self, camera: Camera | None) -> None:
         """Tell where the depth camera is; see `Aligner.set_camera`."""
+        self._camera = camera
         self._aligner.set_camera(camera)
 
     def push(self, modality: str, stamp_ns: int, value: NDArray[np.generic]) -> Push:
@@ -137,6 +118,43 @@ class Runner:
         self.command = command
         self._must_stop = False
 
+    def carried(self) -> Carried:
+        """What is remembered now; `take_again` takes a step with it."""
+        anchor, camera = self._memory.anchor_m, self._camera
+        return Carried(
+            self.state.value,
+            self.reason,
+            self.command.text if self.command is not None else "",
+            None if anchor is None else tuple(anchor.tolist()),
+            self._memory.peak_press_n,
+            tuple(self._presence),
+            self._done_count,
+            self._must_stop,
+            None if camera is None else (*camera.intrinsics, *camera.size),
+        )
+
+    def take_again(
+        self,
+        t_ns: int,
+        before: Carried,
+        parts: Mapping[str, Sequence[Part]],
+        commanded: Sequence[Trajectory],
+        command: Command | None,
+        camera: Camera | None,
+    ) -> Step:
+        """A step as it was taken before: from the messages it used and what it remembered."""
+        self.set_camera(camera)
+        self._aligner.recall(parts)
+        self._history.clear()
+        for trajectory in commanded:
+            self._history.push(trajectory)
+        self._set_idle(State(before.state), before.reason)
+        self.command, self._must_stop = command, before.must_stop
+        anchor = None if before.anchor_m is None else np.array(before.anchor_m)
+        self._memory = Memory(anchor, before.peak_press_n)
+        self._presence, self._done_count = list(before.presence), before.done_count
+        return self.step(t_ns)
+
     def due(self, t_ns: int) -> bool:
         """Whether a step at this time would plan anew (or has a stop to propose)."""
         if self.state in (State.GROUNDING, State.HOLDING) or self._must_stop:
@@ -147,6 +165,11 @@ class Runner:
 
     def step(self, t_ns: int) -> Step:
         """One turn at capture time `t_ns`."""
+        before, soon_ns = self.carried(), t_ns + DIFFERENCE_NS
+        commanded = self._history.consulted(t_ns, soon_ns)
+        return replace(self._step(t_ns), before=before, commanded=commanded)
+
+    def _step(self, t_ns: int) -> Step:
         started = time.perf_counter()
         seen = self._aligner.observe(t_ns, self._drop)
         self._memory.feel(seen)

@@ -13,7 +13,8 @@ from sensorium_core.language import Command
 from sensorium_core.policy import PolicyOutput
 from sensorium_description import load_constants, load_urdf
 from sensorium_fusion.plan import stop_trajectory, tool_waypoints
-from sensorium_fusion.runner import Runner, State
+from sensorium_fusion.runner import Runner
+from sensorium_fusion.step import State
 
 MS = 1_000_000
 GOAL = Goal("pick", "red", "cube")

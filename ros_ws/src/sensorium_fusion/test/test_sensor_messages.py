@@ -7,7 +7,7 @@ from sensorium_core.contract import tabletop
 from sensorium_core.errors import ContractError, MessageDecodeError, ShapeError
 from sensorium_core.image_cdr import encode_image
 from sensorium_core.kinematics import JOINTS
-from sensorium_fusion.nodes.sensor_messages import colour, decoder, depth_mm
+from sensorium_fusion.sensor_messages import colour, decoder, depth_mm
 
 RNG = np.random.default_rng(1)
 STAMP = 1_700_000_000_123_456_789

@@ -5,7 +5,7 @@ from sensorium_core.contract import tabletop
 from sensorium_core.observation import Aligner
 from sensorium_core.policy import PolicyOutput
 from sensorium_fusion.nodes.step_message import step_message
-from sensorium_fusion.runner import State, Step
+from sensorium_fusion.step import State, Step
 
 T_NS = 1_700_000_000_123_456_789
 
@@ -29,7 +29,8 @@ def test_a_step_says_what_it_saw_and_what_it_did_not():
     assert values["valid/joints"] == "true"
     assert values["valid/wrench"] == "false"
     assert values["age_s/wrench"] == "inf"
-    assert "digest" not in values
+    assert values["used/wrench"] == ""
+    assert values["used/joints"].startswith("-4000000:")
 
 
 def test_a_step_says_in_words_why_the_arm_rests():

@@ -15,7 +15,8 @@ from sensorium_core.geometry import Camera
 from sensorium_core.policy import Policy
 from sensorium_core.trajectory import Trajectory
 from sensorium_description import load_urdf
-from sensorium_fusion.runner import Language, Runner, State, Step
+from sensorium_fusion.runner import Language, Runner
+from sensorium_fusion.step import State, Step
 from sensorium_sim.cell import Cell
 from sensorium_sim.episode_log import EpisodeLog
 from sensorium_sim.scene import Scene, SceneState

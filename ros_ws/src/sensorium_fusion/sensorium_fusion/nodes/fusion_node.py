@@ -39,10 +39,12 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from sensorium_fusion.description import PolicyDescription, file_sha256, text_sha256
 from sensorium_fusion.frames import FramePair
-from sensorium_fusion.nodes.sensor_messages import Decoder, decoder
 from sensorium_fusion.nodes.step_message import step_message
-from sensorium_fusion.runner import Runner, State
+from sensorium_fusion.runner import Runner
+from sensorium_fusion.sensor_messages import Decoder, decoder
+from sensorium_fusion.step import State
 
 _IDLE_S = 0.2
 _FRAMES_GONE_S = 0.15
@@ -64,13 +66,22 @@ class FusionNode(Node):
         policy = self._load_policy()
         self.contract = policy.contract
         language = LanguageEncoder(Path(self._parameter("language", "")))
-        self._runner = Runner(policy, language, Kinematics(urdf_xml), self._dropped_senses())
+        self._drop = self._dropped_senses()
+        self._runner = Runner(policy, language, Kinematics(urdf_xml), self._drop)
         self._runner.warm_up()
         self._instruction = ""
         self._problems: dict[str, str] = {}
         self._last_step_s = self._last_frame_s = 0.0
         self._setup_senses(urdf_xml)
         self._setup_topics()
+        about = PolicyDescription(
+            policy.sha256,
+            file_sha256(language.path),
+            text_sha256(urdf_xml),
+            tuple(sorted(self._drop)),
+            tuple(self._T_base_optical.ravel().tolist()),
+        )
+        self._descriptions.publish(String(data=about.to_json()))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_IDLE_S, self._on_idle, clock=steady)
         self.get_logger().info(f"policy {policy.path}, sha256 {policy.sha256[:12]}")
@@ -132,6 +143,7 @@ class FusionNode(Node):
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._proposals = self.create_publisher(JointTrajectory, "command/joint_trajectory", 5)
         self._steps = self.create_publisher(DiagnosticArray, "policy/step", 10)
+        self._descriptions = self.create_publisher(String, "policy/description", latched)
         for topic in _COMMANDED:
             self.create_subscription(JointTrajectory, topic, self._on_commanded, 10)
         self.create_subscription(String, "instruction", self._on_instruction, latched)

@@ -6,7 +6,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensorium_core.contract import Contract
 from sensorium_core.nodes.messages import ns_to_stamp
 
-from sensorium_fusion.runner import State, Step
+from sensorium_fusion.carried import tell_commands, tell_parts
+from sensorium_fusion.step import State, Step
 
 _LEVELS = {
     State.HOLDING: DiagnosticStatus.WARN,
@@ -21,7 +22,8 @@ def step_message(
 
     Keys: state, reason, instruction, planned, digest; by modality `stamp_ns/`, `age_s/`,
     `valid/`, `problem/`; by sense `weight/`; by stage `latency_s/`; when the policy ran
-    target_m, present, done.
+    target_m, present, done. To take the step again from a bag: carried, commanded, action, and
+    by modality `used/` (see `carried`).
     """
     message = DiagnosticArray()
     message.header.stamp = ns_to_stamp(step.t_ns)
@@ -45,12 +47,17 @@ def _decision(step: Step, instruction: str) -> dict[str, str]:
         "reason": step.reason,
         "instruction": instruction,
         "planned": str(step.trajectory is not None).lower(),
+        "digest": step.observation.digest(),
+        "action": step.trajectory.fingerprint() if step.trajectory is not None else "",
+        "commanded": tell_commands(step.commanded),
     }
+    if step.before is not None:
+        values["carried"] = step.before.to_json()
+    values |= {f"used/{name}": text for name, text in tell_parts(step.observation).items()}
     if step.output is not None:
         values["target_m"] = " ".join(f"{v:.4f}" for v in step.output.target.tolist())
         values["present"] = f"{step.output.present:.3f}"
         values["done"] = f"{step.output.done:.3f}"
-        values["digest"] = step.observation.digest()
     return values
 
 

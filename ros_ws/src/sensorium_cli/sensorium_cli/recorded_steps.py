@@ -1,0 +1,198 @@
+"""Policy steps of a bag, each with the messages that it used. One pass, memory of a few seconds.
+
+A step is handed out a moment after it was recorded, since a message that it used may lie behind
+it in the file.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sensorium_core.contract import Contract
+from sensorium_core.errors import BagError, SensoriumError
+from sensorium_core.observation import encode_sample
+from sensorium_core.stream import Part
+from sensorium_core.trajectory import Trajectory
+from sensorium_fusion.carried import Carried, crc, find_commands, read_parts
+from sensorium_fusion.description import TOPIC as DESCRIPTION
+from sensorium_fusion.description import PolicyDescription
+from sensorium_fusion.sensor_messages import decoder
+from sensorium_recording.bag_reader import BagReader, RawMessage
+from sensorium_recording.messages import decode_diagnostics, decode_string, decode_trajectory
+
+STEP = "policy/step"
+_PROPOSED = "command/joint_trajectory"
+_COMMANDED = ("arm_controller/joint_trajectory", "gripper_controller/joint_trajectory")
+_WAIT_NS = 1_000_000_000
+_KEEP_NS = 5_000_000_000
+_KEEP_COMMANDS = 400
+
+
+@dataclass(frozen=True)
+class RecordedStep:
+    """One live step as the bag tells it."""
+
+    number: int
+    t_ns: int
+    values: dict[str, str]
+    """The step's own words; see `step_message`."""
+    before: Carried
+    parts: dict[str, list[Part]]
+    """By modality, the messages of the bag that it used."""
+    commanded: list[Trajectory]
+    problems: list[tuple[str, str]]
+    """Modality, and what is wrong with the first message that the bag does not give."""
+    early: bool
+    """Whether it used what was sent before the recording began."""
+    proposed: str | None
+    """Fingerprint of the proposal of this stamp in the bag."""
+    description: PolicyDescription
+
+
+@dataclass
+class _Track:
+    """Recent messages of one modality."""
+
+    values: dict[int, NDArray[np.generic]] = field(default_factory=dict)
+    first_ns: int | None = None
+    """Stamp of the first message in the bag."""
+
+    def trim(self, oldest_ns: int) -> None:
+        for stamp_ns in list(self.values):
+            if stamp_ns >= oldest_ns:
+                break
+            del self.values[stamp_ns]
+
+
+class StepReader:
+    """Reads the steps of one bag."""
+
+    def __init__(self, bag: Path, contract: Contract) -> None:
+        """Raises `BagError` when no policy step was recorded."""
+        self._reader, self._contract = BagReader(bag), contract
+        topics = self._reader.topics()
+        found = [t for t in topics if t == "/" + STEP or t.endswith("/" + STEP)]
+        if not found:
+            raise BagError(bag, f"holds no {STEP}", "record with the policy running")
+        if len(found) > 1:
+            raise BagError(bag, f"holds steps of several robots: {found}", "record one at a time")
+        self._prefix = found[0].removesuffix(STEP)
+        self._bag = bag
+        self._decoders = {m.topic: (m, decoder(m, contract)) for m in contract.modalities}
+        self._tracks = {m.name: _Track() for m in contract.modalities}
+        self._commands: dict[str, Trajectory] = {}
+        self._proposals: dict[int, str] = {}
+        self._description: PolicyDescription | None = None
+        self._waiting: deque[tuple[int, int, dict[str, str]]] = deque()
+        self._number = 0
+        self._begin_ns: int | None = None
+
+    def description(self) -> PolicyDescription:
+        """What the policy was made of. Raises `BagError` when the bag does not tell."""
+        for message in self._reader.messages({self._prefix + DESCRIPTION}):
+            return PolicyDescription.from_json(decode_string(message.payload))
+        raise BagError(self._bag, f"holds no {DESCRIPTION}", "record it with this version")
+
+    def steps(self) -> Iterator[RecordedStep]:
+        """Every step in the order of recording."""
+        names = [*self._decoders, *_COMMANDED, _PROPOSED, STEP, DESCRIPTION]
+        for message in self._reader.messages({self._prefix + name for name in names}):
+            self._take(message, message.topic.removeprefix(self._prefix))
+            while self._waiting and message.log_time_ns - self._waiting[0][0] > _WAIT_NS:
+                yield self._next()
+        while self._waiting:
+            yield self._next()
+
+    def _take(self, message: RawMessage, topic: str) -> None:
+        if self._begin_ns is None:
+            self._begin_ns = message.log_time_ns
+        if topic in self._decoders:
+            self._take_sense(message.payload, topic)
+        elif topic in _COMMANDED:
+            self._take_command(message.payload)
+        elif topic == _PROPOSED:
+            proposal = decode_trajectory(message.payload)
+            self._proposals[proposal.stamp_ns] = proposal.fingerprint()
+            _shorten(self._proposals)
+        elif topic == DESCRIPTION:
+            self._description = PolicyDescription.from_json(decode_string(message.payload))
+        else:
+            t_ns, statuses = decode_diagnostics(message.payload)
+            values = {k: v for status in statuses for k, v in status.values.items()}
+            self._waiting.append((message.log_time_ns, t_ns, values))
+
+    def _take_sense(self, payload: bytes, topic: str) -> None:
+        modality, decode = self._decoders[topic]
+        track = self._tracks[modality.name]
+        try:
+            stamp_ns, value = decode(payload)
+            track.values[stamp_ns] = encode_sample(modality, value)
+        except SensoriumError:
+            return
+        if track.first_ns is None:
+            track.first_ns = stamp_ns
+        oldest_ns = self._waiting[0][1] if self._waiting else stamp_ns
+        track.trim(min(stamp_ns, oldest_ns) - _KEEP_NS)
+
+    def _take_command(self, payload: bytes) -> None:
+        trajectory = decode_trajectory(payload)
+        self._commands[f"{trajectory.stamp_ns}:{trajectory.fingerprint()}"] = trajectory
+        _shorten(self._commands)
+
+    def _next(self) -> RecordedStep:
+        _, t_ns, values = self._waiting.popleft()
+        if "carried" not in values or self._description is None:
+            raise BagError(
+                self._bag, "was recorded before steps told what they used", "record it anew"
+            )
+        parts, problems = self._parts(t_ns, values)
+        commanded, absent = find_commands(values["commanded"], self._commands)
+        problems += [("commanded", f"trajectory {key} is not in the bag") for key in absent[:1]]
+        self._number += 1
+        early = self._is_early(t_ns, values, absent)
+        return RecordedStep(
+            self._number - 1, t_ns, values, Carried.from_json(values["carried"]), parts, commanded,
+            problems, early, self._proposals.get(t_ns), self._description,
+        )  # fmt: skip
+
+    def _is_early(self, t_ns: int, values: dict[str, str], absent: list[str]) -> bool:
+        """Whether it used a message older than the first that was recorded of its topic."""
+        for name, track in self._tracks.items():
+            told = read_parts(t_ns, values[f"used/{name}"])
+            if told and (track.first_ns is None or told[0][0] < track.first_ns):
+                return True
+        begin_ns = self._begin_ns or 0
+        return any(int(key.partition(":")[0]) < begin_ns for key in absent)
+
+    def _parts(
+        self, t_ns: int, values: dict[str, str]
+    ) -> tuple[dict[str, list[Part]], list[tuple[str, str]]]:
+        parts: dict[str, list[Part]] = {}
+        problems: list[tuple[str, str]] = []
+        for name, track in self._tracks.items():
+            told = read_parts(t_ns, values[f"used/{name}"])
+            parts[name] = [(s, track.values[s]) for s, _ in told if s in track.values]
+            wrong = (_problem(s, code, track) for s, code in told)
+            first = next((words for words in wrong if words), None)
+            if first is not None:
+                problems.append((name, first))
+        return parts, problems
+
+
+def _problem(stamp_ns: int, code: int, track: _Track) -> str:
+    """What is wrong with one message that a live step used, or nothing."""
+    if stamp_ns not in track.values:
+        return f"the sample stamped {stamp_ns} is not in the bag"
+    if crc(track.values[stamp_ns]) != code:
+        return f"the sample stamped {stamp_ns} has other bytes in the bag"
+    return ""
+
+
+def _shorten(recent: dict[str, Trajectory] | dict[int, str]) -> None:
+    while len(recent) > _KEEP_COMMANDS:
+        recent.pop(next(iter(recent)))  # type: ignore[arg-type]

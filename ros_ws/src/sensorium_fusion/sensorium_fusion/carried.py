@@ -1,0 +1,82 @@
+"""What the policy loop remembers from one step to the next, as text that loses no bit.
+
+Published with every step, so that each can be taken again by itself from a bag.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from sensorium_core.errors import MessageDecodeError
+from sensorium_core.observation import Observation
+from sensorium_core.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The loop's memory just before a step."""
+
+    state: str
+    reason: str
+    told: str
+    """The instruction that it acts on."""
+    anchor_m: tuple[float, ...] | None
+    """Where the target was when the instruction was given, base_link `(3,)`."""
+    peak_press_n: float
+    presence: tuple[float, ...]
+    """Probabilities so far that the target is there."""
+    done_count: int
+    must_stop: bool
+    camera: tuple[float, ...] | None
+    """fx, fy, cx, cy [px], rows, columns of the depth camera; None before they were known."""
+
+    def to_json(self) -> str:
+        """Text; floats come back bit for bit."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Carried":
+        """Read what `to_json` wrote. Raises `MessageDecodeError` on anything else."""
+        try:
+            data = json.loads(text)
+            for name in ("anchor_m", "presence", "camera"):
+                data[name] = None if data[name] is None else tuple(data[name])
+            return cls(**data)
+        except (ValueError, KeyError, TypeError) as error:
+            raise MessageDecodeError(
+                "policy/step", f"carries {text!r:.60} ({error})", "what this version writes"
+            ) from None
+
+
+def tell_parts(seen: Observation) -> dict[str, str]:
+    """By modality: `offset:crc` of each message used; offsets from the step's time [ns]."""
+    return {
+        name: " ".join(f"{stamp_ns - seen.t_ns}:{crc(value):08x}" for stamp_ns, value in parts)
+        for name, parts in seen.parts.items()
+    }
+
+
+def read_parts(t_ns: int, text: str) -> list[tuple[int, int]]:
+    """`(stamp_ns, crc)` of each message of `tell_parts`."""
+    pairs = (item.split(":") for item in text.split())
+    return [(t_ns + int(offset), int(digits, 16)) for offset, digits in pairs]
+
+
+def tell_commands(trajectories: Iterable[Trajectory]) -> str:
+    """`stamp:fingerprint` of each."""
+    return " ".join(f"{t.stamp_ns}:{t.fingerprint()}" for t in trajectories)
+
+
+def crc(value: "np.typing.NDArray[np.generic]") -> int:
+    """CRC-32 over an array's bytes."""
+    return zlib.crc32(np.ascontiguousarray(value).tobytes())
+
+
+def find_commands(
+    text: str, known: Mapping[str, Trajectory]
+) -> tuple[list[Trajectory], list[str]]:
+    """Trajectories of `tell_commands`, and those that are not among the known."""
+    keys = text.split()
+    return [known[k] for k in keys if k in known], [k for k in keys if k not in known]

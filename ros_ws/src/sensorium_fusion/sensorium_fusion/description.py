@@ -1,0 +1,58 @@
+"""What a running policy is made of, published once so that a recording explains itself."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sensorium_core.errors import MessageDecodeError
+
+TOPIC = "policy/description"
+
+
+@dataclass(frozen=True)
+class PolicyDescription:
+    """Files by hash, senses left out, and where the depth camera is."""
+
+    policy_sha256: str
+    language_sha256: str
+    urdf_sha256: str
+    drop: tuple[str, ...]
+    T_base_optical: tuple[float, ...]
+    """Row by row; optical frame of the depth camera in base_link."""
+
+    @property
+    def camera_pose(self) -> NDArray[np.float64]:
+        """`T_base_optical` `(4, 4)`, bit for bit as the policy used it."""
+        return np.array(self.T_base_optical).reshape(4, 4)
+
+    def to_json(self) -> str:
+        """Text; floats come back bit for bit."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "PolicyDescription":
+        """Read what `to_json` wrote. Raises `MessageDecodeError` on anything else."""
+        try:
+            data = json.loads(text)
+            data["drop"], pose = tuple(data["drop"]), tuple(map(float, data["T_base_optical"]))
+            if len(pose) != 16:
+                raise ValueError(f"{len(pose)} numbers of a pose")
+            return cls(**{**data, "T_base_optical": pose})
+        except (ValueError, KeyError, TypeError) as error:
+            raise MessageDecodeError(
+                TOPIC, f"is {text!r:.60} ({error})", "what this version's fusion node writes"
+            ) from None
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    return text_sha256(path.read_bytes())
+
+
+def text_sha256(text: str | bytes) -> str:
+    """Hash of a text's UTF-8, or of bytes."""
+    data = text.encode() if isinstance(text, str) else text
+    return hashlib.sha256(data).hexdigest()

@@ -18,7 +18,7 @@ from PIL import Image
 from sensorium_core import image_cdr
 from sensorium_core.cdr import NS, joint_state_layout, wrench_layout
 from sensorium_core.contract import tabletop
-from sensorium_core.errors import BagError, ExportError
+from sensorium_core.errors import BagError, ContractError, ExportError
 from sensorium_core.kinematics import JOINTS
 from sensorium_core.observation import sense_validity
 from sensorium_core.trajectory import Trajectory
@@ -396,3 +396,13 @@ def test_silence_between_two_instructions_parts_them(tmp_path):
     assert [(row["tasks"], row["length"]) for row in episodes] == [(["one"], 6), (["two"], 5)]
     starts = [(row["start_ns"] - NS) / NS for row in episodes]
     np.testing.assert_allclose(starts, [0.3, 1.5])
+
+
+def test_only_the_named_senses_go_out(tmp_path):
+    bag = record(tmp_path, "a")
+    made = exported(tmp_path, bag, only=("scene_rgb", "joints"))
+    names = [name for name in info(made)["features"] if name.startswith("observation.")]
+    assert names == ["observation.images.scene", "observation.state", "observation.validity",
+                     "observation.age"]  # fmt: skip
+    with pytest.raises(ContractError, match="no modality 'smell'"):
+        exported(tmp_path / "other", bag, only=("smell",))

@@ -24,6 +24,9 @@ from sensorium_recording.lerobot.sources import Choice, choose
 @click.option("--images", type=click.Choice(["video", "image"]), default="video",
               show_default=True, help="MP4, or PNG within Parquet.")  # fmt: skip
 @click.option("--cloud", is_flag=True, help="Export the coloured point cloud as well.")
+@click.option(
+    "--only", multiple=True, help="Export this modality; again for more.  [default: all]"
+)
 @click.option("--task", default="", help="Instruction for frames that have none.")
 @click.option("--namespace", default="", help="Of the robot in the bags.")
 @click.option("--all", "failed_too", is_flag=True, help="Export failed episodes as well.")
@@ -34,6 +37,7 @@ def export_lerobot(
     contract_file: Path | None,
     images: str,
     cloud: bool,
+    only: tuple[str, ...],
     task: str,
     namespace: str,
     failed_too: bool,
@@ -44,7 +48,7 @@ def export_lerobot(
     """
     contract = tabletop() if contract_file is None else Contract.load(contract_file)
     kind: Images = "image" if images == "image" else "video"
-    settings = Settings(contract, fps, kind, cloud, namespace)
+    settings = Settings(contract, fps, kind, cloud, namespace, only)
     with Console(stderr=True).status(f"looking into {directory}") as status:
         chosen = choose(directory, failed_too, task)
         made = export(chosen.sources, out, settings, lambda bag: status.update(f"exporting {bag}"))

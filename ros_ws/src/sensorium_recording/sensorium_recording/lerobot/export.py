@@ -25,6 +25,7 @@ from sensorium_recording.lerobot.features import (
     Images,
     Row,
     action_row,
+    exported,
     sensed_features,
     sensed_row,
 )
@@ -59,6 +60,8 @@ class Settings:
     """Whether the coloured cloud goes out as well."""
     namespace: str = ""
     """Of the robot in the bags."""
+    only: tuple[str, ...] = ()
+    """Modalities that go out; none named: all of them."""
 
 
 @dataclass
@@ -85,6 +88,7 @@ def export(
 
     Raises:
         ExportError: `out` exists, or nothing could be exported.
+        ContractError: `settings.only` names what is no modality.
         BagError: a bag is damaged or holds no topic of the contract.
     """
     sources = list(sources)
@@ -94,7 +98,9 @@ def export(
         fps, lag_ns = _rate(sources[0], settings)
         made = Exported(out, fps)
         contract = settings.contract
-        features = sensed_features(contract, settings.images, settings.cloud)
+        features = sensed_features(
+            contract, exported(contract, settings.only), settings.images, settings.cloud
+        )
         with closing(DatasetWriter(partial, features, fps, contract.robot)) as writer:
             for bag, parts in groupby(sources, lambda source: source.bag):
                 progress(bag)
@@ -162,6 +168,7 @@ def _write_episode(
 
 def rows(frames: Iterator[AlignedFrame], settings: Settings) -> Iterator[tuple[AlignedFrame, Row]]:
     """Frames with their values; the last of them is only where the one before leads."""
+    modalities = exported(settings.contract, settings.only)
     action: NDArray[np.float32] | None = None
     ready: tuple[AlignedFrame, Row] | None = None
     waiting: AlignedFrame | None = None
@@ -172,7 +179,7 @@ def rows(frames: Iterator[AlignedFrame], settings: Settings) -> Iterator[tuple[A
         if waiting is not None:
             if ready is not None:
                 yield ready
-            row = sensed_row(settings.contract, waiting.observation, settings.cloud)
+            row = sensed_row(settings.contract, modalities, waiting.observation, settings.cloud)
             ready = waiting, {**row, "action": action, "next.done": np.array([False])}
         waiting = frame
     if ready is not None:

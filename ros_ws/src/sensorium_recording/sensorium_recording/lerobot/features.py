@@ -4,6 +4,7 @@ Each sense keeps the contract's tensor, windows included, so that 500 Hz of forc
 dataset of 10 frames a second.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,26 +51,41 @@ COUNTERS = (
 """What every LeRobotDataset counts; the writer fills them in."""
 
 
-def sensed_features(contract: Contract, images: Images, cloud: bool) -> tuple[Feature, ...]:
+def exported(contract: Contract, only: Sequence[str] = ()) -> tuple[Modality, ...]:
+    """Modalities that go out: all, or those named. Raises `ContractError` for unknown names.
+
+    Depth has no place in the format; it goes out as a cloud, if wanted.
+    """
+    for name in only:
+        contract.modality(name)
+    wanted = [m for m in contract.modalities if m.kind != "depth"]
+    return tuple(m for m in wanted if not only or m.name in only)
+
+
+def sensed_features(
+    contract: Contract, modalities: Sequence[Modality], images: Images, cloud: bool
+) -> tuple[Feature, ...]:
     """Everything but the counters: senses, their validity and age, action, end of episode."""
-    features = [_sensed(m, contract, images) for m in _exported(contract)]
+    features = [_sensed(m, contract, images) for m in modalities]
     if cloud:
         shape = (contract.cloud.points, len(_CLOUD))
         features.append(Feature("observation.cloud", "float32", shape, ("point", "xyzrgb_filled")))
     joints = tuple(f"{joint}.pos" for joint in contract.action.joints)
-    modalities = tuple(m.name for m in contract.modalities)
+    names = tuple(m.name for m in contract.modalities)
     return (
         *features,
         Feature("observation.validity", "float32", (len(contract.senses),), contract.senses),
-        Feature("observation.age", "float32", (len(modalities),), modalities),
+        Feature("observation.age", "float32", (len(names),), names),
         Feature("action", "float32", (len(joints),), joints),
         Feature("next.done", "bool", (1,)),
     )
 
 
-def sensed_row(contract: Contract, seen: Observation, cloud: bool) -> Row:
+def sensed_row(
+    contract: Contract, modalities: Sequence[Modality], seen: Observation, cloud: bool
+) -> Row:
     """What was sensed, as the aligner gave it; zeros where a sense is not valid."""
-    row = {feature_name(m): seen.values[m.name] for m in _exported(contract)}
+    row = {feature_name(m): seen.values[m.name] for m in modalities}
     if cloud:
         row["observation.cloud"] = seen.values["cloud"].astype(np.float32)
     row["observation.validity"] = sense_validity(contract, seen)
@@ -90,11 +106,6 @@ def feature_name(modality: Modality) -> str:
     if modality.kind == "image":
         return f"observation.images.{modality.name.removesuffix('_rgb')}"
     return "observation.state" if modality.kind == "joints" else f"observation.{modality.name}"
-
-
-def _exported(contract: Contract) -> list[Modality]:
-    """Depth has no place in the format; it goes out as a cloud, if wanted."""
-    return [m for m in contract.modalities if m.kind != "depth"]
 
 
 def _joints(contract: Contract) -> Modality:

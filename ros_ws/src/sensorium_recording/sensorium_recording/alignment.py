@@ -181,6 +181,6 @@ class _Replay:
 
     def _listen(self, text: str) -> None:
         """What follows the first instruction is remembered afresh."""
-        if self._instruction and text != self._instruction:
+        if self._instruction:
             self._memory = Memory()
         self._instruction = text

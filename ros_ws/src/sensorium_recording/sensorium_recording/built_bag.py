@@ -1,0 +1,49 @@
+"""What became of a bag when rows were made of it. Plain data, with its JSON."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class BuiltEpisode:
+    """Rows of one episode."""
+
+    number: int
+    rows: int
+    instruction: str
+    outcome: str
+    family: str
+
+
+@dataclass(frozen=True)
+class BuiltBag:
+    """What became of one bag."""
+
+    sha256: str
+    episodes: tuple[BuiltEpisode, ...]
+    texts: tuple[str, ...]
+    """Instructions that rows refer to."""
+    problem: str = ""
+    """Why there are no rows, in words."""
+
+    @property
+    def rows(self) -> int:
+        """Of all episodes."""
+        return sum(episode.rows for episode in self.episodes)
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "BuiltBag":
+        """What `to_json` wrote. Raises `ValueError`, `TypeError` or `KeyError` on other text."""
+        data = json.loads(text)
+        episodes = tuple(BuiltEpisode(**episode) for episode in data.pop("episodes"))
+        return cls(episodes=episodes, texts=tuple(data.pop("texts")), **data)
+
+
+def part_file(folder: Path, sha256: str, kind: str) -> Path:
+    """A file of a part."""
+    return folder / f"{sha256}.{kind}"

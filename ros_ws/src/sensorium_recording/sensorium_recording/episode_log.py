@@ -14,6 +14,8 @@ from sensorium_recording.messages import decode_diagnostics, decode_string
 
 INSTRUCTION, OUTCOME = "instruction", "sim/outcome"
 _VERDICTS = ("success", "failure")
+_JUDGE_NS = 2_000_000_000
+"""A judge that reports all the time does so more often than this."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class EpisodeLog:
         self._marked: list[EpisodeFacts] = []
         self._said: list[EpisodeFacts] = []
         self.undecodable = 0
-        self._judged = self._outdated = False
+        self._judged_ns: int | None = None
+        self._outdated = False
 
     def take(self, topic: str, t_ns: int, payload: bytes) -> None:
         """Take in any message of a bag; only those of a few topics count."""
@@ -47,7 +50,7 @@ class EpisodeLog:
             elif is_topic(topic, MARKS):
                 self._mark(t_ns, _values(payload))
             elif is_topic(topic, OUTCOME):
-                self._judge(_values(payload))
+                self._judge(t_ns, _values(payload))
         except SensoriumError:
             self.undecodable += 1
 
@@ -61,7 +64,7 @@ class EpisodeLog:
             said[-1] = replace(said[-1], end_ns=t_ns)
         if text.strip():
             said.append(EpisodeFacts(len(said), text, t_ns))
-            self._outdated = self._judged
+            self._outdated = self._judged_ns is not None
 
     def _mark(self, t_ns: int, values: dict[str, str]) -> None:
         marked, outcome = self._marked, values.get("outcome", "")
@@ -71,12 +74,13 @@ class EpisodeLog:
             reason = values.get("reason", "")
             marked[-1] = replace(marked[-1], end_ns=t_ns, outcome=outcome, reason=reason)
 
-    def _judge(self, values: dict[str, str]) -> None:
+    def _judge(self, t_ns: int, values: dict[str, str]) -> None:
         # A judge that reports all the time goes on with its last verdict until it begins anew.
         verdict, reason = values.get("status", ""), values.get("reason", "")
-        self._judged = verdict in _VERDICTS
-        self._outdated = self._outdated and self._judged
-        if self._said and self._judged and not self._outdated:
+        before_ns, self._judged_ns = self._judged_ns, t_ns if verdict in _VERDICTS else None
+        goes_on = before_ns is not None and t_ns - before_ns < _JUDGE_NS
+        self._outdated = self._outdated and goes_on and self._judged_ns is not None
+        if self._said and self._judged_ns is not None and not self._outdated:
             self._said[-1] = replace(self._said[-1], outcome=verdict, reason=reason)
 
 

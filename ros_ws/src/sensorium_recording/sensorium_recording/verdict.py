@@ -49,13 +49,14 @@ def _faults(health: Health, start_ns: int) -> Iterator[str]:
 def _stamp_faults(health: Health) -> Iterator[str]:
     timing = health.timing
     if timing.bad_stamps:
-        yield f"{timing.bad_stamps} impossible stamps (nanosec >= 1e9, negative, or no CDR_LE)"
+        bad = _number(timing.bad_stamps, "impossible stamp")
+        yield f"{bad} (nanosec >= 1e9, negative, or no CDR_LE)"
     if timing.unstamped:
-        yield f"{timing.unstamped} stamps of zero: the driver sets none"
+        yield f"{_number(timing.unstamped, 'stamp')} of zero: the driver sets none"
     if timing.backwards:
-        yield f"{timing.backwards} stamps go backwards"
+        yield f"stamps go backwards {_number(timing.backwards, 'time')}"
     if timing.duplicates > _MISSING_SHARE * health.count:
-        yield f"{timing.duplicates} stamps are duplicates"
+        yield _number(timing.duplicates, "duplicate stamp")
     late_ms = timing.age_p99_ms
     if late_ms is not None and health.max_age_s and late_ms > health.max_age_s * 1e3:
         limit_ms = health.max_age_s * 1e3
@@ -70,12 +71,12 @@ def _gap_faults(health: Health, start_ns: int) -> Iterator[str]:
         where = _place(timing.longest_gap_at_ns or start_ns, start_ns)
         limit_ms = health.max_age_s * 1e3
         yield (
-            f"{timing.stale} gaps over the contract's {limit_ms:.0f} ms, "
+            f"{_number(timing.stale, 'gap')} over the contract's {limit_ms:.0f} ms, "
             f"the longest {timing.longest_gap_ms:.0f} ms {where}"
         )
     share = timing.missing / (health.count + timing.missing)
     if share > _MISSING_SHARE:
-        yield f"{share:.1%} of the messages missing in {timing.gaps} gaps"
+        yield f"{share:.1%} of the messages missing in {_number(timing.gaps, 'gap')}"
 
 
 def _content_faults(health: Health, content: ContentSummary) -> Iterator[str]:
@@ -104,7 +105,7 @@ def _notes(health: Health, start_ns: int) -> Iterator[str]:
     if rate and expected and abs(rate / expected - 1) > _RATE_TOLERANCE:
         yield f"{rate:.1f} Hz, the contract says {expected:.0f}"
     if 0 < health.timing.duplicates <= _MISSING_SHARE * health.count:
-        yield f"{health.timing.duplicates} duplicate stamps"
+        yield _number(health.timing.duplicates, "duplicate stamp")
     content = health.content
     if content is not None and 0 < content.constant_channels < content.channels:
         yield f"{content.constant_channels} of {content.channels} channels constant"
@@ -119,6 +120,10 @@ def _is_still(health: Health) -> bool:
 
 def _stretch(health: Health, start_ns: int) -> str:
     return f"{health.still_ms / 1e3:.2f} s {_place(health.still_at_ns, start_ns)}"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _place(at_ns: int, start_ns: int) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 from sensorium_recording.card import Card, make_card
 from sensorium_recording.health import Health
 
-_LEAST_WIDTH = 160
+_LEAST_WIDTH = 200
 """Rather long lines than numbers cut short."""
 _STYLES = {"ok": "green", "note": "yellow", "fault": "bold red"}
 _LOSSES = ("received", "written", "lost_transport", "lost_reader", "lost_queue", "lost_write")
@@ -38,13 +38,14 @@ def card(bag: Path, as_json: bool) -> None:
 
 def show(made: Card, console: Console) -> None:
     """Print a card."""
-    console.print(_facts(made))
+    console.print(_facts(made), soft_wrap=True, markup=False)
     console.print(_times(made))
     console.print(_contents(made))
     if made.loss:
         console.print(_losses(made))
     for name, verdict in made.verdicts.items():
-        console.print(Text.assemble((f"{name}: ", ""), (verdict.words, _STYLES[verdict.level])))
+        words = Text.assemble((f"{name}: ", ""), (verdict.words, _STYLES[verdict.level]))
+        console.print(words, soft_wrap=True)
 
 
 def _facts(made: Card) -> str:

@@ -35,6 +35,7 @@ setup(
             "card = sensorium_recording.commands.card:card",
             "export-lerobot = sensorium_recording.commands.export_lerobot:export_lerobot",
             "plot = sensorium_recording.commands.plot:plot",
+            "repair = sensorium_recording.commands.repair:repair",
             "video = sensorium_recording.commands.video:video",
         ],
     },

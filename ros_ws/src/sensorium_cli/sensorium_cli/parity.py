@@ -17,8 +17,8 @@ from sensorium_core.geometry import Camera
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.language import Command, LanguageEncoder
 from sensorium_core.policy import Policy
+from sensorium_core.policy_description import PolicyDescription, file_sha256, text_sha256
 from sensorium_description import load_urdf
-from sensorium_fusion.description import PolicyDescription, file_sha256, text_sha256
 from sensorium_fusion.runner import Runner
 from sensorium_fusion.step import Step
 from sensorium_recording.bag_facts import ROBOT

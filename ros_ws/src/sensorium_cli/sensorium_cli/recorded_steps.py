@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from sensorium_core.contract import Contract
 from sensorium_core.errors import BagError, SensoriumError
 from sensorium_core.observation import encode_sample
+from sensorium_core.policy_description import TOPIC as DESCRIPTION
+from sensorium_core.policy_description import PolicyDescription
 from sensorium_core.stream import Part
 from sensorium_core.trajectory import Trajectory
 from sensorium_fusion.carried import Carried, crc, find_commands, read_parts
-from sensorium_fusion.description import TOPIC as DESCRIPTION
-from sensorium_fusion.description import PolicyDescription
 from sensorium_fusion.sensor_messages import decoder
 from sensorium_recording.bag_reader import BagReader, RawMessage
 from sensorium_recording.messages import decode_diagnostics, decode_string, decode_trajectory

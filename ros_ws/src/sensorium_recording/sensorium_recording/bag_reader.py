@@ -94,7 +94,7 @@ def mcap_files(path: Path) -> list[Path]:
     """The files of a bag in their order. Raises `BagError` when there are none or one is empty."""
     if not path.exists():
         raise BagError(path, "does not exist", "check the path")
-    files = [path] if path.is_file() else sorted(path.glob("*.mcap"), key=_place)
+    files = [path] if path.is_file() else sorted(path.glob("*.mcap"), key=file_order)
     if not files:
         raise BagError(path, "holds no .mcap file", "name a rosbag2 directory or an MCAP file")
     if len({_NUMBER.sub("", file.stem) for file in files}) > 1:
@@ -105,7 +105,7 @@ def mcap_files(path: Path) -> list[Path]:
     return files
 
 
-def _place(file: Path) -> tuple[int, str]:
+def file_order(file: Path) -> tuple[int, str]:
     """`name_10.mcap` comes after `name_9.mcap`."""
     number = _NUMBER.search(file.stem)
     return (int(number[1]) if number else -1, file.name)
@@ -149,13 +149,9 @@ def inflate(file: Path, chunk: Chunk) -> bytes:
 
 def _declarations(file: Path) -> tuple[dict[int, Schema], list[Channel]]:
     """Schemas and channels, by the summary where there is one, else by reading everything."""
-    with file.open("rb") as stream:
-        try:
-            summary = SeekingReader(stream, record_size_limit=_RECORD_LIMIT).get_summary()
-        except _DAMAGE:
-            summary = None
-    if summary is not None and summary.channels:
-        return summary.schemas, list(summary.channels.values())
+    found = summary_declarations(file)
+    if found is not None:
+        return found
     schemas: dict[int, Schema] = {}
     channels: dict[int, Channel] = {}
     for record in read_records(file, inside_chunks=True):
@@ -164,6 +160,18 @@ def _declarations(file: Path) -> tuple[dict[int, Schema], list[Channel]]:
         elif isinstance(record, Channel):
             channels[record.id] = record
     return schemas, list(channels.values())
+
+
+def summary_declarations(file: Path) -> tuple[dict[int, Schema], list[Channel]] | None:
+    """Schemas by id, and channels, as the summary at a file's end tells; None without one."""
+    with file.open("rb") as stream:
+        try:
+            summary = SeekingReader(stream, record_size_limit=_RECORD_LIMIT).get_summary()
+        except _DAMAGE:
+            return None
+    if summary is None or not summary.channels:
+        return None
+    return summary.schemas, list(summary.channels.values())
 
 
 def _metadata(file: Path) -> list[Metadata]:

@@ -174,9 +174,14 @@ def depth_camera(info: list[RawMessage], static: list[RawMessage], frame: str) -
     poses = {c: p for r in static for c, p in decode_transforms(r.payload).items()}
     if not info or frame not in poses:
         return None
-    _, _, size, k = messages.decode_camera_info(info[0].payload)
+    return posed_camera(info[0], poses[frame][1])
+
+
+def posed_camera(info: RawMessage, T_base_optical: NDArray[np.float64]) -> Camera:
+    """The camera of a CameraInfo at a pose."""
+    _, _, size, k = messages.decode_camera_info(info.payload)
     intrinsics = (float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]))
-    return Camera(intrinsics, size, poses[frame][1])
+    return Camera(intrinsics, size, T_base_optical)
 
 
 def _outcome(raw: list[RawMessage]) -> dict[str, str]:

@@ -9,6 +9,8 @@ from typing import TypeVar
 from sensorium_core.cdr import NS
 from sensorium_core.contract import Contract
 from sensorium_core.geometry import Camera
+from sensorium_core.policy_description import TOPIC as POLICY_DESCRIPTION
+from sensorium_core.policy_description import PolicyDescription
 from sensorium_core.trajectory import Trajectory
 
 from sensorium_recording.bag_reader import RawMessage
@@ -20,6 +22,7 @@ from sensorium_recording.episodes import (
     STATIC_TRANSFORMS,
     depth_camera,
     joined_command,
+    posed_camera,
 )
 from sensorium_recording.messages import decode_string, decode_trajectory
 
@@ -43,12 +46,17 @@ class Surroundings:
         self._states: dict[int, str] = {}
         self._camera_messages: dict[str, RawMessage] = {}
         self.camera: Camera | None = None
-        """The depth camera, once its intrinsics and its pose have come."""
+        """The depth camera, once its intrinsics and its pose have come.
+
+        The pose that the policy used counts before that of the static transforms."""
 
     @property
     def topics(self) -> tuple[str, ...]:
         """What `take` understands."""
-        return INSTRUCTION, ARM_COMMAND, GRIPPER_COMMAND, STATE, STATIC_TRANSFORMS, self._info
+        return (
+            INSTRUCTION, ARM_COMMAND, GRIPPER_COMMAND, STATE, STATIC_TRANSFORMS,
+            POLICY_DESCRIPTION, self._info,
+        )  # fmt: skip
 
     def take(self, topic: str, message: RawMessage) -> None:
         """Take a message in."""
@@ -58,7 +66,7 @@ class Surroundings:
             _keep(self._states, message.log_time_ns, decode_string(message.payload))
         elif topic in self._halves:
             self._take_command(topic, message)
-        elif topic == STATIC_TRANSFORMS or topic not in self._camera_messages:
+        elif topic != self._info or topic not in self._camera_messages:
             self._take_camera(topic, message)
 
     def commands_before(self, t_ns: int) -> list[Trajectory]:
@@ -98,7 +106,11 @@ class Surroundings:
         self._camera_messages[topic] = message
         info = self._camera_messages.get(self._info)
         static = self._camera_messages.get(STATIC_TRANSFORMS)
-        if info is not None and static is not None:
+        told = self._camera_messages.get(POLICY_DESCRIPTION)
+        if info is not None and told is not None:
+            pose = PolicyDescription.from_json(decode_string(told.payload)).camera_pose
+            self.camera = posed_camera(info, pose)
+        elif info is not None and static is not None:
             camera = depth_camera([info], [static], self._depth.frame)
             self.camera = self.camera if camera is None else camera
 

@@ -18,6 +18,11 @@ def _store() -> Typestore:
     return get_typestore(Stores.ROS2_JAZZY)
 
 
+def is_known(type_name: str) -> bool:
+    """Whether a type is one of Jazzy's."""
+    return type_name in _store().types
+
+
 def message_class(type_name: str) -> Any:
     """Dataclass of a type such as `sensor_msgs/msg/CameraInfo`; constructed by keyword."""
     _require(type_name)

@@ -34,12 +34,12 @@ from sensorium_core.nodes.messages import (
 )
 from sensorium_core.nodes.process import run_node
 from sensorium_core.policy import Policy
+from sensorium_core.policy_description import PolicyDescription, file_sha256, text_sha256
 from sensorium_description import load_urdf
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from sensorium_fusion.description import PolicyDescription, file_sha256, text_sha256
 from sensorium_fusion.frames import FramePair
 from sensorium_fusion.nodes.step_message import step_message
 from sensorium_fusion.runner import Runner

@@ -1,0 +1,158 @@
+"""Makes a whole bag of what a crash, a power cut or a bad disk has left; the source stays.
+
+Every message in a whole chunk is kept. Our files number the messages of each topic, so that it can
+be told how many are missing, and of which topic.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
+from mcap.records import Channel, Header, Metadata, Schema
+from sensorium_core.errors import BagError
+
+from sensorium_recording.bag_reader import file_order, summary_declarations
+from sensorium_recording.bag_writer import LIBRARY, PARTIAL_SUFFIX, BagWriter
+from sensorium_recording.rosbag2_metadata import Offer, parse_offer
+from sensorium_recording.salvage import Damage, salvage
+from sensorium_recording.typestore import is_known
+
+_RECORD = struct.Struct("<BQ")
+_MESSAGE = struct.Struct("<HIQQ")
+_NAMELESS = "(declaration lost)"
+
+
+@dataclass
+class Repair:
+    """What was recovered."""
+
+    source: Path
+    bag: Path
+    messages: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    """Time of the newest recovered message; what was received later is lost."""
+    missing: dict[str, int] = field(default_factory=dict)
+    """By topic, messages that are gone from between recovered ones."""
+    damages: list[tuple[Path, Damage]] = field(default_factory=list)
+
+
+@dataclass
+class _Source:
+    """One file's declarations; each file numbers its channels for itself."""
+
+    schemas: dict[int, Schema] = field(default_factory=dict)
+    channels: dict[int, Channel] = field(default_factory=dict)
+    ours: bool = False
+    """Whether we wrote it, and numbered the messages of each topic."""
+
+
+def default_output(source: Path) -> Path:
+    """`NAME.partial` becomes `NAME`, anything else `NAME_repaired`."""
+    if source.name.endswith(PARTIAL_SUFFIX):
+        return source.with_name(source.name.removesuffix(PARTIAL_SUFFIX))
+    return source.with_name(source.stem + "_repaired")
+
+
+def repair(source: Path, output: Path | None = None) -> Repair:
+    """Write a new bag with all that is whole in `source`, a bag's folder or an MCAP file.
+
+    Raises:
+        BagError: nothing can be recovered, or the output exists.
+    """
+    files = sorted([source] if source.is_file() else source.glob("*.mcap"), key=file_order)
+    if not files:
+        raise BagError(source, "holds no .mcap file", "name a recording's folder or file")
+    result = Repair(source, output or default_output(source))
+    scratch = result.bag.with_name(result.bag.name + ".repairing")
+    newest: dict[str, int] = {}
+    with BagWriter(scratch) as bag:
+        for file in files:
+            _recover(file, bag, newest, result)
+        if not result.messages:
+            raise BagError(source, "holds no whole chunk", "nothing can be recovered")
+    if result.bag.exists():
+        raise BagError(result.bag, "exists already", "remove it or name another with --output")
+    scratch.rename(result.bag)
+    return result
+
+
+def _recover(file: Path, bag: BagWriter, newest: dict[str, int], result: Repair) -> None:
+    if file.stat().st_size == 0:
+        result.damages.append((file, Damage(0, 0, "the file is empty")))
+        return
+    schemas, channels = summary_declarations(file) or ({}, [])
+    known = _Source(dict(schemas), {channel.id: channel for channel in channels})
+    for found in salvage(file):
+        if isinstance(found, Damage):
+            result.damages.append((file, found))
+        elif isinstance(found, Header):
+            known.ours = found.library.startswith(LIBRARY)
+        elif isinstance(found, Metadata):
+            bag.write_metadata(found.name, dict(found.metadata))
+        else:
+            for channel, sequence, time_ns, payload in _messages(found, known):
+                _keep(bag, known, channel, (sequence, time_ns, payload), newest, result)
+
+
+def _keep(
+    bag: BagWriter,
+    known: _Source,
+    channel_id: int,
+    message: tuple[int, int, bytes],
+    newest: dict[str, int],
+    result: Repair,
+) -> None:
+    sequence, time_ns, payload = message
+    channel = known.channels.get(channel_id)
+    schema = known.schemas.get(channel.schema_id) if channel is not None else None
+    if channel is None or schema is None:
+        result.missing[_NAMELESS] = result.missing.get(_NAMELESS, 0) + 1
+        return
+    if known.ours:
+        gap = sequence - newest.get(channel.topic, -1) - 1
+        if gap < 0:  # A latched message that a later file repeats.
+            return
+        if gap:
+            result.missing[channel.topic] = result.missing.get(channel.topic, 0) + gap
+        newest[channel.topic] = sequence
+    if channel.topic not in bag.counts:
+        bag.add_topic(channel.topic, schema.name, offer=_offer(channel), schema=_text(schema))
+    bag.write(channel.topic, schema.name, time_ns, payload)
+    result.first_ns = time_ns if not result.messages else min(result.first_ns, time_ns)
+    result.last_ns = max(result.last_ns, time_ns)
+    result.messages += 1
+
+
+def _messages(data: bytes, known: _Source) -> Iterator[tuple[int, int, int, bytes]]:
+    """Channel, sequence, time and payload of a chunk's messages; declarations go to `known`."""
+    offset = 0
+    while offset < len(data):
+        opcode, length = _RECORD.unpack_from(data, offset)
+        offset += _RECORD.size
+        if opcode == Opcode.MESSAGE:
+            channel, sequence, time_ns, _ = _MESSAGE.unpack_from(data, offset)
+            yield channel, sequence, time_ns, data[offset + _MESSAGE.size : offset + length]
+        elif opcode == Opcode.SCHEMA:
+            schema = Schema.read(_stream(data, offset, length))
+            known.schemas[schema.id] = schema
+        elif opcode == Opcode.CHANNEL:
+            record = Channel.read(_stream(data, offset, length))
+            known.channels[record.id] = record
+        offset += length
+
+
+def _stream(data: bytes, offset: int, length: int) -> ReadDataStream:
+    return ReadDataStream(BytesIO(data[offset : offset + length]))
+
+
+def _offer(channel: Channel) -> Offer:
+    return parse_offer(channel.metadata.get("offered_qos_profiles", ""))
+
+
+def _text(schema: Schema) -> str | None:
+    return None if is_known(schema.name) else schema.data.decode("utf-8", "replace")

@@ -1,0 +1,131 @@
+"""What is whole in a damaged bag is recovered; what is not is told, topic by topic."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sensorium_core.errors import BagError
+from sensorium_recording.bag_reader import BagReader
+from sensorium_recording.bag_writer import BagWriter, Split
+from sensorium_recording.messages import encode_string
+from sensorium_recording.repair import repair
+
+STRING = "std_msgs/msg/String"
+NS = 10**9
+N = 2000
+
+
+def _fill(bag: BagWriter) -> None:
+    rng = np.random.default_rng(0)
+    bag.write_metadata("contract", {"json": "{}"})
+    for i in range(N):
+        noise = rng.integers(33, 120, 3000).astype(np.uint8).tobytes().decode("ascii")
+        bag.write("/a" if i % 2 else "/b", STRING, NS + i * 10_000_000, encode_string(noise))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bags") / "ep"
+    with BagWriter(path) as bag:
+        _fill(bag)
+    return path
+
+
+def _damaged(whole: Path, folder: Path, data: bytes) -> Path:
+    source = folder / "bad"
+    source.mkdir(parents=True)
+    (source / "ep_0.mcap").write_bytes(data)
+    return source
+
+
+def _payloads(bag: Path) -> list[bytes]:
+    return [m.payload for m in BagReader(bag).messages()]
+
+
+def test_a_killed_recording_keeps_every_whole_chunk(tmp_path: Path) -> None:
+    bag = BagWriter(tmp_path / "ep", background=True)
+    _fill(bag)
+    bag.flush()
+    bag.abandon()
+    expected = N
+    with (tmp_path / "ep.partial" / "ep_0.mcap").open("ab") as torn:
+        torn.write(b"\x06" + b"\xff\x00\x00\x00\x00\x00\x00\x00" + b"torn")
+    with pytest.raises(BagError, match="stop the recording"):
+        list(BagReader(tmp_path / "ep.partial").messages())
+    result = repair(tmp_path / "ep.partial")
+    assert (result.bag, result.messages) == (tmp_path / "ep", expected)
+    assert result.missing == {}
+    assert "cut short" in result.damages[0][1].problem
+    assert BagReader(result.bag).metadata() == {"contract": {"json": "{}"}}
+    assert (tmp_path / "ep.partial" / "ep_0.mcap").exists()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(share=st.floats(0.0, 1.0))
+def test_wherever_it_is_cut_what_is_before_is_kept(
+    whole: Path, tmp_path_factory: pytest.TempPathFactory, share: float
+) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    data = (whole / "ep_0.mcap").read_bytes()
+    source = _damaged(whole, folder, data[: round(share * len(data))])
+    original = _payloads(whole)
+    if share < 0.2:
+        with suppress(BagError):
+            repair(source, folder / "out")
+        return
+    result = repair(source, folder / "out")
+    kept = _payloads(result.bag)
+    assert kept == original[: len(kept)]
+    assert len(kept) >= min(share * N - 400, N)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(place=st.floats(0.0, 0.999), bit=st.integers(0, 7))
+def test_a_flipped_bit_costs_one_chunk_at_most_and_is_counted(
+    whole: Path, tmp_path_factory: pytest.TempPathFactory, place: float, bit: int
+) -> None:
+    folder = tmp_path_factory.mktemp("flip")
+    data = bytearray((whole / "ep_0.mcap").read_bytes())
+    data[round(place * (len(data) - 1))] ^= 1 << bit
+    result = repair(_damaged(whole, folder, bytes(data)), folder / "out")
+    original, kept = _payloads(whole), _payloads(result.bag)
+    assert set(kept) <= set(original)
+    lost = len(original) - len(kept)
+    assert lost <= 800
+    in_last_chunk = original[-1] not in kept
+    assert in_last_chunk or sum(result.missing.values()) == lost
+    assert not lost or result.damages
+
+
+def test_files_of_a_split_bag_are_repaired_together(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "ep", split=Split(max_s=5.0)) as bag:
+        _fill(bag)
+    files = BagReader(tmp_path / "ep").files
+    original = _payloads(tmp_path / "ep")
+    files[1].write_bytes(files[1].read_bytes()[:5000])
+    files[2].write_bytes(b"")
+    result = repair(tmp_path / "ep")
+    kept = _payloads(result.bag)
+    assert result.bag == tmp_path / "ep_repaired"
+    assert set(kept) <= set(original)
+    assert len(kept) + sum(result.missing.values()) == len(original)
+    assert {file.name for file, _ in result.damages} == {files[1].name, files[2].name}
+
+
+def test_what_is_no_recording_says_so(tmp_path: Path) -> None:
+    (tmp_path / "x.mcap").write_bytes(b"this is no recording at all" * 100)
+    with pytest.raises(BagError, match="nothing can be recovered"):
+        repair(tmp_path / "x.mcap")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BagError, match="name a recording"):
+        repair(tmp_path / "empty")
+    assert not list(tmp_path.glob("*repair*"))
+
+
+def test_an_existing_output_is_not_overwritten(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(BagError, match="exists already"):
+        repair(whole, tmp_path / "out")

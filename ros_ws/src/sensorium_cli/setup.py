@@ -33,6 +33,7 @@ setup(
             "doctor = sensorium_cli.commands.doctor:doctor",
             "evaluate = sensorium_cli.commands.evaluate:evaluate",
             "launch = sensorium_cli.commands.launch:launch",
+            "record = sensorium_cli.commands.record:record",
             "replay = sensorium_cli.commands.replay:replay",
             "say = sensorium_cli.commands.say:say",
         ],

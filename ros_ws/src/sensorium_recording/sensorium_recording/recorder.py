@@ -48,21 +48,20 @@ class Recorder:
         self._offers: dict[str, tuple[str, Offer]] = {}
         self._bag: BagWriter | None = None
         self._unwritable: dict[str, str] = {}
-        self._problem = ""
-        self._last: Path | None = None
+        self.problem = ""
+        """Why the last recording ended by itself; empty when it did not."""
+        self.last: Path | None = None
+        """The bag that was closed last."""
         self._episodes: list[dict[str, str | int]] = []
         self._flushed_ns = self._synced_ns = self._looked_ns = 0
         self._clock_jumps, self._newest_ns = 0, 0
+        self.waiting: list[str] = []
+        """Topics that are wanted and that nobody publishes yet."""
 
     @property
     def recording(self) -> bool:
         """Whether messages are being written now."""
         return self._bag is not None
-
-    @property
-    def problem(self) -> str:
-        """Why the last recording ended by itself; empty when it did not."""
-        return self._problem
 
     def declare(
         self, topic: str, type_name: str, offer: Offer, expected_rate_hz: float = 0.0
@@ -87,7 +86,7 @@ class Recorder:
             ) from None
         for name, values in self._metadata.items():
             bag.write_metadata(name, values)
-        self._bag, self._problem, self._episodes = bag, "", []
+        self._bag, self.problem, self._episodes = bag, "", []
         self._clock_jumps = self._newest_ns = 0
         self.marks.restart()
         for account in self.accounts.values():
@@ -156,7 +155,7 @@ class Recorder:
         """Finish the bag and return its path. Raises `BagError` when off or writing failed."""
         if self._bag is None:
             raise BagError(
-                self._directory, self._problem or "is not being recorded to", "start first"
+                self._directory, self.problem or "is not being recorded to", "start first"
             )
         self.marks.end(self._newest_ns, "", "the recording ended")
         bag, self._bag = self._bag, None
@@ -164,12 +163,12 @@ class Recorder:
             account.written = bag.counts.get(topic, 0)
         try:
             self._write_books(bag)
-            self._last = bag.close()
+            self.last = bag.close()
         except OSError as error:
             self._bag = bag
             self._fail(error)
-            raise BagError(bag.directory, self._problem, "make room") from None
-        return self._last
+            raise BagError(bag.directory, self.problem, "make room") from None
+        return self.last
 
     def start_episode(self, time_ns: int) -> int:
         """Mark that an episode begins, ending one that is open; returns its number."""
@@ -200,11 +199,11 @@ class Recorder:
             values[f"lost/{topic}"] = str(account.lost)
             lost += account.lost
         values |= {f"problem/{topic}": why for topic, why in sorted(self._unwritable.items())}
-        values["lost"] = str(lost)
-        if self._problem:
-            return Status("recorder", _ERROR, self._problem, values)
+        values |= {"lost": str(lost), "waiting": " ".join(self.waiting)}
+        if self.problem:
+            return Status("recorder", _ERROR, self.problem, values)
         if self._bag is None:
-            text = f"off; last: {self._last}" if self._last else "off"
+            text = f"off; last: {self.last}" if self.last else "off"
             return Status("recorder", _OK, text, values)
         if self._bag.backlog is not None:
             values["pending_bytes"] = str(self._bag.backlog.pending_bytes)
@@ -241,7 +240,7 @@ class Recorder:
 
     def _write_books(self, bag: BagWriter) -> None:
         books = {topic: json.dumps(a.summary()) for topic, a in sorted(self.accounts.items())}
-        facts = {"clock_jumps": str(self._clock_jumps), "reason": self._problem or "stopped"}
+        facts = {"clock_jumps": str(self._clock_jumps), "reason": self.problem or "stopped"}
         bag.write_metadata("recording", {**books, **facts})
         bag.write_metadata("episodes", {"json": json.dumps(self._episodes)})
 
@@ -262,7 +261,7 @@ class Recorder:
         try:
             self._require_room()
         except BagError as error:
-            self._problem = f"recording closed: {error}"
+            self.problem = f"recording closed: {error}"
             with suppress(SensoriumError):
                 self.stop()
 
@@ -275,7 +274,7 @@ class Recorder:
         for topic, account in self.accounts.items():
             account.written = on_disk.get(topic, 0)
             account.lost_write = max(account.received - account.lost_queue - account.written, 0)
-        self._problem = (
+        self.problem = (
             f"recording ended ({error}); what was written is in {rest}: "
             "`sensorium repair` makes a bag of it"
         )

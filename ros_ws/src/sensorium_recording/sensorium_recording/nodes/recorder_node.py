@@ -55,25 +55,33 @@ _QUEUE = (60, 1000)
 class RecorderNode(Node):
     """Subscribes, hands over, reports."""
 
-    def __init__(self) -> None:
-        super().__init__("recorder")
+    def __init__(
+        self,
+        config: RecorderConfig | None = None,
+        topics: tuple[str, ...] = (),
+        contract: str = "",
+        calibration: str = "",
+        namespace: str = "",
+    ) -> None:
+        """Arguments are the defaults of the parameters of the same names."""
+        super().__init__("recorder", namespace=namespace)
         self._tapped = rclpy.create_node("recorder_inputs", namespace=self.get_namespace())
-        topics = [t for t in self.declare_parameter("topics", [""]).value if t]
-        config = declare_config(self, RecorderConfig())
-        contract = _contract(self.declare_parameter("contract", "").value)
-        calibration = self.declare_parameter("calibration", "").value
+        named = [t for t in self.declare_parameter("topics", [*topics, ""]).value if t]
+        settings = declare_config(self, config or RecorderConfig())
+        senses = _contract(self.declare_parameter("contract", contract).value)
+        folder = self.declare_parameter("calibration", calibration).value
         urdf = self.declare_parameter("robot_description", "").value
-        wanted = topics or [*(m.topic for m in contract.modalities), *EXTRA_TOPICS]
+        wanted = named or [*(m.topic for m in senses.modalities), *EXTRA_TOPICS]
         self._pending = {self.resolve_topic_name(t) for t in wanted}
-        self._rates = {self.resolve_topic_name(m.topic): m.rate_hz for m in contract.modalities}
-        facts = bag_facts(contract, calibration, urdf)
-        self.recorder = Recorder(config, facts, self.get_namespace())
+        self._rates = {self.resolve_topic_name(m.topic): m.rate_hz for m in senses.modalities}
+        facts = bag_facts(senses, folder, urdf)
+        self.recorder = Recorder(settings, facts, self.get_namespace())
         self._taps: list[Tap] = []
         self._types: dict[str, str] = {}
         self._reported = ""
         self._setup_interface()
         if self.declare_parameter("autostart", True).value:
-            self.get_logger().info(f"recording to {self.recorder.start()}")
+            self._autostart()
 
     def _setup_interface(self) -> None:
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", 10)
@@ -89,6 +97,12 @@ class RecorderNode(Node):
         self.create_timer(_TICK_S, self._tick, clock=steady)
         self.create_timer(_DISCOVERY_S, self._discover, clock=steady)
         self.create_timer(_REPORT_S, self._report, clock=steady)
+
+    def _autostart(self) -> None:
+        try:
+            self.get_logger().info(f"recording to {self.recorder.start()}")
+        except SensoriumError as error:
+            self.recorder.problem = str(error)
 
     def _take(self) -> None:
         """Empty every queue into the bag."""
@@ -117,6 +131,7 @@ class RecorderNode(Node):
                 self._pending.discard(topic)
                 self._types[topic] = types[topic][0]
                 self._subscribe(topic, types[topic][0], [o.qos_profile for o in offers])
+        self.recorder.waiting = sorted(self._pending)
         for topic, type_name in self._types.items():
             others = [t for t in types.get(topic, []) if t != type_name]
             if others:

@@ -7,15 +7,15 @@ from sensorium_core.codebook import goal_tokens
 from sensorium_core.contract import tabletop
 from sensorium_core.language import Command
 from sensorium_core.policy import PolicyOutput
+from sensorium_recording.alignment import aligned_frames
 from sensorium_recording.bag_writer import BagWriter
-from sensorium_recording.episodes import read_episode
 from sensorium_sim.cell import Cell
 from sensorium_sim.episode_log import EPOCH_NS, EpisodeLog
 from sensorium_sim.layout import heldout_seed
 from sensorium_sim.scene_json import goal_to_json, scene_to_json
 from sensorium_sim.tasks import TASKS
 from sensorium_training.closed_loop import ClosedLoop
-from sensorium_training.dataset import EpisodeReader, replay
+from sensorium_training.dataset import load
 
 
 class WanderingPolicy:
@@ -64,8 +64,7 @@ def test_what_the_policy_was_fed_is_what_the_bag_holds_bit_for_bit(tmp_path: Pat
     policy = WanderingPolicy()
     bag = record(tmp_path, policy)
     replayed = {
-        seen.t_ns - EPOCH_NS: seen
-        for seen, _, _ in replay(read_episode(bag, tabletop()), tabletop())
+        frame.t_ns - EPOCH_NS: frame.observation for frame in aligned_frames(bag, tabletop())
     }
     fed_clouds = {tensors["cloud"].tobytes() for tensors in policy.fed}
     matched = [
@@ -81,11 +80,12 @@ def test_what_the_policy_was_fed_is_what_the_bag_holds_bit_for_bit(tmp_path: Pat
 
 def test_training_rows_hold_the_bytes_that_the_policy_was_fed(tmp_path: Path) -> None:
     policy = WanderingPolicy()
-    rows = EpisodeReader(tabletop()).rows(record(tmp_path, policy), 0)
-    assert rows is not None
+    record(tmp_path, policy)
+    data = load(tmp_path, "all", 0.0)
+    rows = data.batch(np.arange(len(data)))
     index = {cloud.tobytes(): i for i, cloud in enumerate(rows["cloud"])}
     for tensors in policy.fed:
         i = index[tensors["cloud"][0].tobytes()]
         for name in ("scene_rgb", "wrist_rgb", "wrench", "touch_left", "joints", "valid"):
             np.testing.assert_array_equal(tensors[name][0], rows[name][i], err_msg=name)
-        np.testing.assert_allclose(tensors["reference"][0], rows["reference"][i], atol=1e-6)
+        np.testing.assert_allclose(tensors["reference"][0], rows["tool"][i], atol=1e-6)

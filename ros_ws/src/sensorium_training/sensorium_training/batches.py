@@ -1,22 +1,19 @@
-"""From the memory-mapped cache to augmented training batches."""
+"""From the loader's rows to augmented training batches."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sensorium_core.codebook import CLASSES, SLOTS, slot_codes
+from sensorium_recording.loader import Items
 from torch import Tensor
 
-from sensorium_training.cache import GOALS, Cache
+from sensorium_training.dataset import TENSORS, RowSource
+from sensorium_training.labels import GOALS
 from sensorium_training.losses import Labels
 
 SENSES = ("scene_rgb", "cloud", "wrist_rgb", "wrench", "pads", "joints")
-_TENSORS = (
-    "scene_rgb", "wrist_rgb", "cloud", "wrench", "touch_left", "touch_right",
-    "joints", "reference",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,13 +33,9 @@ class Augmentation:
 
 
 class Batches:
-    """Random rows of a cache as `(inputs, labels)`; every row draws one of its goals."""
+    """Random rows as `(inputs, labels)`; every row draws one of its goals."""
 
-    def __init__(self, path: Path, episodes: NDArray[np.bool_] | None, seed: int) -> None:
-        self._cache = Cache(path)
-        rows = np.arange(len(self._cache))
-        if episodes is not None:
-            rows = rows[episodes[self._cache["episode"][:]]]
+    def __init__(self, rows: RowSource, seed: int) -> None:
         self._rows = rows
         self._rng = np.random.default_rng(seed)
 
@@ -51,35 +44,18 @@ class Batches:
 
     def draw(self, size: int, augment: Augmentation | None) -> tuple[dict[str, Tensor], Labels]:
         """`size` random rows."""
-        rows = np.sort(self._rng.choice(self._rows, size))
+        rows = self._rows.batch(np.sort(self._rng.integers(len(self._rows), size=size)))
         goal = self._rng.choice(GOALS, size, p=_GOAL_ODDS)
-        inputs = {name: torch.from_numpy(self._cache[name][rows]) for name in _TENSORS}
-        labels = self._labels(rows, goal)
-        inputs["memory"] = self._pick("memory", rows, goal)
-        inputs["text"] = self._tokens(self._cache["goal"][rows, goal], augment)
-        inputs["valid"] = torch.from_numpy(self._cache["valid"][rows])
+        each = np.arange(size)
+        inputs = {name: torch.from_numpy(rows[name]) for name in (*TENSORS, "valid")}
+        inputs["reference"] = torch.from_numpy(rows["tool"])
+        inputs["memory"] = torch.from_numpy(rows["memory"][each, goal])
+        inputs["text"] = self._tokens(rows["goal"][each, goal].astype(np.int64), augment)
         if augment is not None:
             self._augment(inputs, augment)
-        return inputs, labels
+        return inputs, _labels(rows, goal)
 
-    def _pick(self, name: str, rows: NDArray[np.int64], goal: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(self._cache[name][rows, goal])
-
-    def _labels(self, rows: NDArray[np.int64], goal: NDArray[np.int64]) -> Labels:
-        target = self._pick("target", rows, goal)
-        flags = self._pick("flags", rows, goal)
-        return Labels(
-            chunk=self._pick("chunk", rows, goal),
-            target=target[:, :3],
-            extent=target[:, 3],
-            present=flags[:, 0],
-            done=flags[:, 1],
-            heading=self._pick("heading", rows, goal),
-            things=torch.from_numpy(self._cache["things"][rows]),
-            classes=torch.from_numpy(self._cache["classes"][rows].astype(np.int64)),
-        )
-
-    def _tokens(self, classes: NDArray[np.int8], augment: Augmentation | None) -> Tensor:
+    def _tokens(self, classes: NDArray[np.int64], augment: Augmentation | None) -> Tensor:
         """Command tokens `(b, 4, 32)`, a little uncertain as a real encoder's are."""
         tokens = np.empty((len(classes), 4, 32), dtype=np.float32)
         for i, slot in enumerate(SLOTS):
@@ -111,3 +87,22 @@ class Batches:
 
 _GOAL_ODDS = np.array([0.3, 0.16, 0.16, 0.16, 0.11, 0.11])
 """The episode's own goal, three others in the scene, two absent ones."""
+
+
+def _labels(rows: Items, goal: NDArray[np.int64]) -> Labels:
+    """What is right for the goal that each row drew."""
+    each = np.arange(len(goal))
+    target, flags, chunk, heading = (
+        torch.from_numpy(rows[name][each, goal])
+        for name in ("target", "flags", "chunk", "heading")
+    )
+    return Labels(
+        chunk=chunk,
+        target=target[:, :3],
+        extent=target[:, 3],
+        present=flags[:, 0],
+        done=flags[:, 1],
+        heading=heading,
+        things=torch.from_numpy(rows["things"]),
+        classes=torch.from_numpy(rows["classes"].astype(np.int64)),
+    )

@@ -44,11 +44,16 @@ class _Told:
 
 def rollouts(
     policy: Path, directory: Path, seeds: range, workers: int, progress: Callable[[int], None]
-) -> None:
-    """Let a policy file act in the scenes of `seeds`; bags that exist are kept."""
+) -> int:
+    """Let a policy file act in the scenes of `seeds`; bags that exist are kept.
+
+    Returns how many were made.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     todo = [s for s in seeds if not (episode_path(directory, s) / "metadata.yaml").is_file()]
     progress(len(seeds) - len(todo))
+    if not todo:
+        return 0
     jobs = [(policy, directory, todo[i::workers]) for i in range(workers)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
@@ -61,6 +66,7 @@ def rollouts(
             progress(done)
             result.wait(1.0)
         result.get()
+    return len(todo)
 
 
 def _drain(queue: Queue[int]) -> int:

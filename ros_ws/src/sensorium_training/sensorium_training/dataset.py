@@ -1,152 +1,130 @@
-"""From bags of generated episodes to a training cache, through the same aligner as live.
+"""Bags as training data: the loader's rows, and beside them what the expert would have done.
 
-Each frame of the scene's depth camera becomes one row: what was known then, and labels from the
-recorded ground truth. Worker processes each build a shard; shards are joined in order.
+Each image of the scene's depth camera is one row. Labels come from the ground truth in the bag,
+so bags without one (of real robots, say) give rows that are not usable here.
 """
 
-import hashlib
-import json
-import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.contract import Contract, tabletop
-from sensorium_core.inputs import CommandHistory, Memory, reference_pose
-from sensorium_core.kinematics import Kinematics
-from sensorium_core.observation import Aligner, Observation, sense_validity
-from sensorium_description import load_urdf
+from sensorium_core.contract import tabletop
+from sensorium_core.inputs import Memory
+from sensorium_recording.alignment import AlignedFrame
 from sensorium_recording.bag_reader import BagReader
-from sensorium_recording.episodes import Episode, read_episode
+from sensorium_recording.cache_build import Progress
+from sensorium_recording.loader import EpisodeDataset, Items
+from sensorium_recording.row_layout import Fields, Source
+from sensorium_recording.splits import Shares, Split
 from sensorium_sim.scene_json import goal_from_json, scene_from_json, state_from_json
 
-from sensorium_training.cache import FIELDS, CacheWriter, Rows
-from sensorium_training.labels import Frame, label_frames
+from sensorium_training.labels import LABELS, Frame, Rows, label_frames
 
-_OBSERVED = (
+TENSORS = (
     "scene_rgb", "wrist_rgb", "cloud", "wrench", "touch_left", "touch_right", "joints",
 )  # fmt: skip
+_STREAM = 7
 
 
-class EpisodeReader:
-    """Turns one bag into rows; keeps the kinematics between bags."""
+class RowSource(Protocol):
+    """What training draws from: an `EpisodeDataset`, or arrays in a test."""
 
-    def __init__(self, contract: Contract) -> None:
-        self._contract = contract
-        self._arm = Kinematics(load_urdf())
+    def __len__(self) -> int:
+        """Number of rows."""
 
-    def rows(self, path: Path, number: int) -> Rows | None:
-        """Rows of one episode, or None when it holds no usable frame."""
-        episode = read_episode(path, self._contract)
-        states = {stamp: text for stamp, text in episode.states}
-        observed: list[Observation] = []
-        frames: list[Frame] = []
-        flags: list[NDArray[np.float32]] = []
-        for seen, setpoint, memory in replay(episode, self._contract):
-            if seen.t_ns not in states or not seen.valid["joints"]:
-                continue
-            state = state_from_json(states[seen.t_ns])
-            _, reference = reference_pose(setpoint, seen, self._arm)
-            fresh = Memory()
-            fresh.feel(seen)
-            press_now, peak = float(fresh.vector()[4]), float(memory.vector()[4])
-            frames.append(Frame(state, reference, seen.values["cloud"], peak, press_now))
-            observed.append(seen)
-            flags.append(sense_validity(self._contract, seen))
-        if not frames:
-            return None
-        return {
-            **{name: np.stack([o.values[name] for o in observed]) for name in _OBSERVED},
-            "reference": np.stack([f.reference for f in frames]),
-            "valid": np.stack(flags),
-            "episode": np.full(len(frames), number),
-            **_labels(path, frames, number),
-        }
+    def batch(self, indices: NDArray[np.int64]) -> Items:
+        """Rows by name of array: the senses, `valid`, `tool` and the labels."""
 
 
-def replay(
-    episode: Episode, contract: Contract
-) -> Iterator[tuple[Observation, NDArray[np.float64] | None, Memory]]:
-    """Push every message in time order; yield what was known at each depth frame.
+@dataclass(frozen=True)
+class ExpertLabels:
+    """Labels of `sensorium_training.labels` as columns of the loader."""
 
-    With the observation come the commanded setpoint (None before any) and the memory by then.
+    name: str = "expert labels"
+    version: int = 1
+
+    @property
+    def fields(self) -> Fields:
+        """The labels, and whether a row has any."""
+        return {**LABELS, "usable": ((), "bool")}
+
+    def compute(
+        self, source: Source, frames: Iterator[tuple[AlignedFrame, NDArray[np.float64]]]
+    ) -> Rows:
+        """Labels of one episode; rows without ground truth or joints are not usable."""
+        told = BagReader(source.bag).metadata().get("episode", {})
+        labelled: list[Frame] = []
+        usable: list[bool] = []
+        for frame, tool in frames:
+            one = _labelled(frame, tool) if told.keys() >= {"scene", "goal"} else None
+            usable.append(one is not None)
+            labelled += [] if one is None else [one]
+        labels = _labels(source, told, labelled) if labelled else {}
+        return {**_spread(labels, np.array(usable, dtype=bool)), "usable": np.array(usable)}
+
+
+def load(
+    directory: Path,
+    split: Split,
+    validation_share: float,
+    *,
+    cache: Path | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> EpisodeDataset:
+    """The labelled rows of the bags below a directory; new bags are taken in first.
+
+    Args:
+        directory: of bags, at any depth.
+        split: `train`, `validation` or `all`.
+        validation_share: of episodes, kept aside by a hash of each, the same in every run.
+        cache: where rows are kept; in the directory by default.
+        workers: processes that make rows.
+        progress: called with how many new bags are done, of how many.
     """
-    aligner, history, memory = Aligner(contract), CommandHistory(), Memory()
-    if episode.camera is not None:
-        aligner.set_camera(episode.camera)
-    cursors = dict.fromkeys(episode.tracks, 0)
-    commands = list(episode.commands)
-    depth = next(m.name for m in contract.modalities if m.kind == "depth")
-    for stamp in episode.tracks[depth].stamps_ns.tolist():
-        for name, track in episode.tracks.items():
-            end = int(np.searchsorted(track.stamps_ns, stamp, side="right"))
-            for i in range(cursors[name], end):
-                aligner.push(name, int(track.stamps_ns[i]), track.values[i])
-            cursors[name] = end
-        while commands and commands[0].stamp_ns < stamp:
-            history.push(commands.pop(0))
-        seen = aligner.observe(stamp)
-        memory.feel(seen)
-        yield seen, history.sample(stamp), memory
+    return EpisodeDataset(
+        directory,
+        tabletop(),
+        split,
+        horizon=1,
+        shares=Shares(1.0 - validation_share, validation_share, 0.0),
+        tensors=TENSORS,
+        columns=ExpertLabels(),
+        cache=cache,
+        workers=workers,
+        progress=progress,
+    )
 
 
-def _labels(path: Path, frames: list[Frame], number: int) -> Rows:
-    facts = BagReader(path).metadata()["episode"]
-    scene, goal = scene_from_json(facts["scene"]), goal_from_json(facts["goal"])
-    rng = np.random.default_rng((7, number))
+def _labelled(frame: AlignedFrame, tool: NDArray[np.float64]) -> Frame | None:
+    seen = frame.observation
+    if frame.state is None or not seen.valid["joints"]:
+        return None
+    now = Memory()
+    now.feel(seen)
+    return Frame(
+        state_from_json(frame.state),
+        tool,
+        seen.values["cloud"],
+        peak_press=float(frame.memory.vector()[4]),
+        press_now=float(now.vector()[4]),
+    )
+
+
+def _labels(source: Source, told: Mapping[str, str], frames: list[Frame]) -> Rows:
+    scene, goal = scene_from_json(told["scene"]), goal_from_json(told["goal"])
+    rng = np.random.default_rng((_STREAM, int(source.sha256[:16], 16), source.episode.number))
     return label_frames(scene, goal, frames[0].state, frames, rng)
 
 
-def build_cache(
-    bags: list[Path], path: Path, workers: int, progress: Callable[[int, int], None]
-) -> None:
-    """Build (or complete) a cache of these bags; shards already done are kept."""
-    shards = [(i, bags[i : i + _SHARD], path / "shards" / f"{i:06d}") for i in _starts(bags)]
-    todo = [s for s in shards if not (s[2] / "index.json").is_file()]
-    done = len(shards) - len(todo)
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers) as pool:
-        for _ in pool.imap_unordered(_build_shard, todo):
-            done += 1
-            progress(done, len(shards))
-    _join([s[2] for s in shards], path, data_hash(bags))
-
-
-_SHARD = 50
-
-
-def _starts(bags: list[Path]) -> range:
-    return range(0, len(bags), _SHARD)
-
-
-def data_hash(bags: list[Path]) -> str:
-    """SHA-256 over names and sizes of the bags, for provenance."""
-    sha = hashlib.sha256()
-    for bag in bags:
-        size = sum(f.stat().st_size for f in bag.iterdir())
-        sha.update(f"{bag.name}:{size};".encode())
-    return sha.hexdigest()
-
-
-def _build_shard(job: tuple[int, list[Path], Path]) -> int:
-    first, bags, path = job
-    reader = EpisodeReader(tabletop())
-    writer = CacheWriter(path)
-    for offset, bag in enumerate(bags):
-        rows = reader.rows(bag, first + offset)
-        if rows is not None:
-            writer.append(rows)
-    writer.close(episodes=len(bags))
-    return first
-
-
-def _join(shards: list[Path], path: Path, digest: str) -> None:
-    """Concatenate shards field by field; they are removed as they are taken in."""
-    rows = [json.loads((s / "index.json").read_text())["rows"] for s in shards]
-    for name in FIELDS:
-        with (path / f"{name}.bin").open("wb") as out:
-            for shard in shards:
-                out.write((shard / f"{name}.bin").read_bytes())
-    index = {"rows": sum(rows), "data_hash": digest, "shards": len(shards)}
-    (path / "index.json").write_text(json.dumps(index, indent=1))
+def _spread(labels: Rows, usable: NDArray[np.bool_]) -> Rows:
+    """Labels of the usable rows, and zeros in the others."""
+    rows: Rows = {}
+    for name, (shape, dtype) in LABELS.items():
+        rows[name] = np.zeros((len(usable), *shape), dtype)
+        if labels:
+            rows[name][usable] = labels[name]
+    return rows

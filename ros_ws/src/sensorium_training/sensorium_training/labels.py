@@ -18,9 +18,25 @@ from sensorium_sim.model import PRESSED_N
 from sensorium_sim.rollout import rollout_batch
 from sensorium_sim.scene import Scene, SceneState
 
-from sensorium_training.cache import GOALS, PRESENT_GOALS, THINGS, Rows
-
 Array = NDArray[np.float64]
+Rows = dict[str, NDArray[np.generic]]
+
+GOALS = 6
+"""Goals labelled per row: the episode's own, three others that are there, two that are not."""
+PRESENT_GOALS = 4
+THINGS = 7
+
+LABELS: dict[str, tuple[tuple[int, ...], str]] = {
+    "things": ((THINGS, 4), "float32"),
+    "classes": ((THINGS, 2), "int8"),
+    "goal": ((GOALS, 4), "int8"),
+    "memory": ((GOALS, 5), "float32"),
+    "chunk": ((GOALS, 8, 5), "float32"),
+    "target": ((GOALS, 4), "float32"),
+    "heading": ((GOALS, 3), "float32"),
+    "flags": ((GOALS, 2), "float32"),
+}
+"""Shape of a row and type of each array; `flags` are present and done."""
 
 _BUTTON_SIZE_M = 0.05
 _VISIBLE_POINTS = 6
@@ -61,7 +77,7 @@ class _Asked:
 def label_frames(
     scene: Scene, goal: Goal, start: SceneState, frames: list[Frame], rng: np.random.Generator
 ) -> Rows:
-    """Label arrays of `sensorium_training.cache.FIELDS` for the frames of one episode."""
+    """Arrays of `LABELS` for the frames of one episode."""
     feasible, odds = _askable(scene)
     absent = absent_goals(scene)
     columns: dict[str, list[Array]] = {name: [] for name in _BY_GOAL}

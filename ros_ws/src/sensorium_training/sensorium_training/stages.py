@@ -1,6 +1,6 @@
-"""The stages of a training run, each resumable: cache, train, roll out, train again.
+"""The stages of a training run, each resumable: make rows, train, roll out, train again.
 
-A stage leaves a file behind when it is complete; what it cost is added up in `facts.json`.
+Rows, checkpoints and rollouts that are there are kept; what a stage cost stands in `facts.json`.
 """
 
 import json
@@ -11,10 +11,11 @@ from typing import Any
 
 from rich.progress import Progress
 from sensorium_core.contract import Contract
-from sensorium_recording.episodes import episodes
+from sensorium_core.errors import BagError
+from sensorium_recording.splits import Split
 
 from sensorium_training.dagger import rollouts, successes
-from sensorium_training.dataset import build_cache
+from sensorium_training.dataset import EpisodeDataset, load
 from sensorium_training.export import export
 from sensorium_training.train import TrainConfig, Trainer, load_network
 
@@ -24,6 +25,7 @@ class Stages:
 
     def __init__(
         self,
+        demos: Path,
         run_dir: Path,
         cache: Path,
         workers: int,
@@ -34,7 +36,9 @@ class Stages:
         bar: Progress,
     ) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
-        self._run, self._cache, self._workers, self._seed = run_dir, cache, workers, seed
+        self._bags = {"demos": (demos, cache), "dagger": (run_dir / "rollouts", run_dir / "cache")}
+        """Bags and cache of each set. Demonstrations serve every run; rollouts only their own."""
+        self._run, self._workers, self._seed = run_dir, workers, seed
         self._batch, self._rate, self._device, self._bar = batch, learning_rate, device, bar
 
     def facts(self) -> dict[str, Any]:
@@ -46,34 +50,44 @@ class Stages:
     def _note(self, key: str, value: object) -> None:
         (self._run / "facts.json").write_text(json.dumps({**self.facts(), key: value}, indent=1))
 
-    def cache(self, name: str, bags: list[Path]) -> None:
-        """Build the cache `name` of these bags, unless it is there."""
-        path = self._place(name)
-        if (path / "index.json").is_file():
-            return
-        task = self._bar.add_task(f"cache {name}", total=None, note="")
-        began = time.monotonic()
-        build_cache(
-            bags, path, self._workers,
-            lambda done, total: self._bar.update(task, completed=done, total=total),
+    def rows(self, name: str) -> None:
+        """Make rows of the bags of a set; those that are there are kept.
+
+        Raises `BagError` when there are none to train on.
+        """
+        began, before = time.monotonic(), self.facts()
+        data = self._load(name, "all")
+        if not len(data):
+            raise BagError(
+                self._bags[name][0], "holds no episode with ground truth", "`sensorium generate`"
+            )
+        if before.get(f"data_hash_{name}") != data.data_hash:
+            spent = round(before.get(f"cache_{name}_s", 0) + time.monotonic() - began)
+            self._note(f"cache_{name}_s", spent)
+            self._note(f"episodes_{name}", len(data.episodes))
+            self._note(f"data_hash_{name}", data.data_hash)
+
+    def _load(self, name: str, split: Split) -> EpisodeDataset:
+        directory, cache = self._bags[name]
+        task = self._bar.add_task(f"rows of {name}", total=None, note="", visible=False)
+
+        def show(done: int, total: int) -> None:
+            self._bar.update(task, completed=done, total=total, visible=True)
+
+        return load(
+            directory, split, TrainConfig.validation_share, cache=cache, workers=self._workers,
+            progress=show,
         )  # fmt: skip
-        shutil.rmtree(path / "shards")
-        self._note(f"cache_{name}_s", round(time.monotonic() - began))
-        self._note(f"episodes_{name}", len(bags))
-        self._note(f"data_hash_{name}", json.loads((path / "index.json").read_text())["data_hash"])
 
-    def _place(self, name: str) -> Path:
-        """Demonstrations serve every run; rollouts belong to the run that made them."""
-        return self._cache if name == "demos" else self._run / "cache" / name
-
-    def train(self, name: str, caches: list[str], minutes: float, weights: Path | None) -> Path:
-        """Train for `minutes` on these caches; returns the averaged weights."""
+    def train(self, name: str, sets: list[str], minutes: float, weights: Path | None) -> Path:
+        """Train for `minutes` on these sets; returns the averaged weights."""
         directory = self._run / name
         config = TrainConfig(
             minutes=minutes, batch=self._batch, seed=self._seed, threads=self._workers,
             device=self._device, learning_rate=self._rate if weights is None else self._rate / 2,
         )  # fmt: skip
-        trainer = Trainer([self._place(c) for c in caches], directory, config, weights)
+        train, watch = ([self._load(one, of) for one in sets] for of in ("train", "validation"))
+        trainer = Trainer(train, watch, directory, config, weights)
         task = self._bar.add_task(f"train {name}", total=minutes * 60, note="")
 
         def show(done: int, _total: int, terms: dict[str, float]) -> None:
@@ -93,18 +107,17 @@ class Stages:
         return path
 
     def rollouts(self, policy: Path, seeds: range) -> None:
-        """Let the policy drive, and cache what came of it."""
+        """Let the policy drive, and make rows of what came of it."""
         directory, began = self._run / "rollouts", time.monotonic()
         task = self._bar.add_task("roll out the policy", total=len(seeds), note="")
-        if not (self._place("dagger") / "index.json").is_file():
-            rollouts(
-                policy, directory, seeds, self._workers,
-                lambda done: self._bar.update(task, completed=done),
-            )  # fmt: skip
+        made = rollouts(
+            policy, directory, seeds, self._workers,
+            lambda done: self._bar.update(task, completed=done),
+        )  # fmt: skip
+        if made:
             self._note("rollouts_s", round(time.monotonic() - began))
             self._note("rollout_success", successes(directory))
-            self.cache("dagger", episodes(directory))
-        self._bar.update(task, completed=len(seeds))
+        self.rows("dagger")
 
     def finish(self, weights: Path, seconds: float) -> None:
         """Put the final weights where `sensorium export` looks."""

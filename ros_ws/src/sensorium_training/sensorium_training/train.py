@@ -6,18 +6,16 @@ State is a directory: `last.pt` (weights only, no pickle of code), `ema.safetens
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sensorium_training.batches import Augmentation, Batches
-from sensorium_training.cache import Cache
+from sensorium_training.dataset import RowSource
 from sensorium_training.encoders import NetConfig
 from sensorium_training.losses import Labels, policy_losses, total
 from sensorium_training.network import PolicyNet
@@ -49,7 +47,12 @@ class Trainer:
     """One training run in a directory; `run` continues where a checkpoint left off."""
 
     def __init__(
-        self, caches: list[Path], directory: Path, config: TrainConfig, weights: Path | None = None
+        self,
+        train: Sequence[RowSource],
+        validation: Sequence[RowSource],
+        directory: Path,
+        config: TrainConfig,
+        weights: Path | None = None,
     ) -> None:
         """Begin, or go on; `weights` are where a new run starts from."""
         torch.set_num_threads(config.threads)
@@ -66,13 +69,9 @@ class Trainer:
         )
         self.step, self.spent_s = 0, 0.0
         self._resume()
-        self._train: list[Batches] = []
-        self._watch: list[Batches] = []
-        for number, cache in enumerate(caches):
-            held = split_episodes(Cache(cache), config.validation_share)
-            self._train.append(Batches(cache, ~held, config.seed + 10 * self.step + number))
-            if held.any():
-                self._watch.append(Batches(cache, held, 1))
+        begun = config.seed + 10 * self.step
+        self._train = [Batches(rows, begun + i) for i, rows in enumerate(train)]
+        self._watch = [Batches(rows, 1) for rows in validation if len(rows)]
 
     def _resume(self) -> None:
         path = self.directory / "last.pt"
@@ -172,13 +171,6 @@ def load_network(weights: Path) -> PolicyNet:
     net = PolicyNet(NetConfig())
     net.load_state_dict(load_file(weights))
     return net.eval()
-
-
-def split_episodes(cache: Cache, share: float) -> NDArray[np.bool_]:
-    """Which episodes are kept aside, by a hash of their number, the same in every run."""
-    count = int(cache["episode"].max()) + 1
-    hashed = (np.arange(count, dtype=np.uint64) * np.uint64(2654435761)) % np.uint64(1000)
-    return hashed < round(share * 1000)
 
 
 def _device(name: str) -> str:

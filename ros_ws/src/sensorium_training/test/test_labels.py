@@ -10,9 +10,7 @@ from sensorium_sim.expert_view import view_of
 from sensorium_sim.layout import feasible_goals, heldout_seed, sample_scene
 from sensorium_sim.rollout import rollout
 from sensorium_sim.scene import ButtonState, ObjectState, Scene, SceneState
-from sensorium_training.cache import FIELDS, GOALS, PRESENT_GOALS
-from sensorium_training.labels import Frame, label_frames
-from sensorium_training.train import split_episodes
+from sensorium_training.labels import GOALS, LABELS, PRESENT_GOALS, Frame, label_frames
 
 SCENES = [heldout_seed(i) for i in range(6)]
 
@@ -67,12 +65,12 @@ def test_the_chunk_of_the_own_goal_is_the_experts_rollout(seed, family):
 
 
 @pytest.mark.parametrize("seed", SCENES)
-def test_rows_have_the_shapes_of_the_cache_and_depend_on_the_seed_alone(seed):
+def test_rows_have_the_promised_shapes_and_depend_on_the_seed_alone(seed):
     scene = sample_scene(seed)
     goal = feasible_goals(scene, "pick")[0]
     rows, again = (labels_of(scene, goal, frames_of(scene)) for _ in range(2))
     for name, array in rows.items():
-        assert array.shape == (3, *FIELDS[name][0]), name
+        assert array.shape == (3, *LABELS[name][0]), name
         np.testing.assert_array_equal(array, again[name])
 
 
@@ -104,22 +102,3 @@ def test_a_press_is_done_once_it_was_felt():
     felt = [replace(f, peak_press=1.0) for f in frames]
     assert not labels_of(scene, goal, frames)["flags"][:, 0, 1].any()
     assert labels_of(scene, goal, felt)["flags"][:, 0, 1].all()
-
-
-def test_episodes_are_kept_aside_the_same_way_in_every_run():
-    cache = {"episode": np.repeat(np.arange(2000), 3)}
-    held = split_episodes(cache, 0.05)
-    np.testing.assert_array_equal(held, split_episodes(cache, 0.05))
-    longer = split_episodes({"episode": np.arange(4000)}, 0.05)
-    np.testing.assert_array_equal(held, longer[:2000])
-    assert 0.03 < held.mean() < 0.07
-
-
-def test_rows_kept_aside_and_rows_trained_on_share_no_episode():
-    episode = np.repeat(np.arange(500), 4)
-    held = split_episodes({"episode": episode}, 0.05)
-    aside, trained = set(episode[held[episode]]), set(episode[~held[episode]])
-    assert aside
-    assert not aside & trained
-    assert aside | trained == set(range(500))
-    assert not split_episodes({"episode": episode}, 0.0).any()

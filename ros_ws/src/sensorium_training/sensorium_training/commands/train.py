@@ -8,7 +8,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sensorium_core.contract import tabletop
-from sensorium_recording.episodes import episodes
 from sensorium_sim.layout import TRAIN_SEEDS
 
 DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
@@ -25,7 +24,7 @@ DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
 )  # fmt: skip
 @click.option(
     "--cache", default="data/cache", show_default=True,
-    type=click.Path(path_type=Path, file_okay=False), help="Memory-mapped training arrays.",
+    type=click.Path(path_type=Path, file_okay=False), help="Rows of the demonstrations.",
 )  # fmt: skip
 @click.option(
     "--minutes", default=25.0, show_default=True, type=click.FloatRange(0.01),
@@ -68,9 +67,9 @@ def train(
     from sensorium_training.stages import Stages
 
     with _progress() as bar:
-        stages = Stages(run_dir, cache, workers, seed, batch, learning_rate, device, bar)
+        stages = Stages(demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar)
         started = time.monotonic()
-        stages.cache("demos", episodes(demos))
+        stages.rows("demos")
         weights = stages.train("first", ["demos"], minutes, None)
         if dagger:
             policy = stages.export(weights, tabletop())

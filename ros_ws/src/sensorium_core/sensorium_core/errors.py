@@ -298,3 +298,10 @@ class GenerateError(SensoriumError):
 
     def __init__(self, directory: object, problem: str, remedy: str) -> None:
         super().__init__(f"{directory}: {problem}; {remedy}")
+
+
+class TopicMapError(SensoriumError):
+    """A topic map that cannot be used."""
+
+    def __init__(self, got: str, problem: str, allowed: str) -> None:
+        super().__init__(f"topic map: {got!r} {problem}; expected {allowed}")

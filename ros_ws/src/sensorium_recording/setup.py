@@ -34,6 +34,7 @@ setup(
             "bags = sensorium_recording.commands.bags:bags",
             "card = sensorium_recording.commands.card:card",
             "export-lerobot = sensorium_recording.commands.export_lerobot:export_lerobot",
+            "import = sensorium_recording.commands.import_bag:import_command",
             "plot = sensorium_recording.commands.plot:plot",
             "repair = sensorium_recording.commands.repair:repair",
             "video = sensorium_recording.commands.video:video",

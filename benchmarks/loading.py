@@ -28,8 +28,8 @@ PARTS = ("sizes", "access", "export")
 @click.option("--items", default=1000, show_default=True, type=click.IntRange(1),
               help="Items a repetition.")  # fmt: skip
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(1))
-@click.option("--native", default="60,240", show_default=True,
-              help="Seconds of the bags at native load that are exported.")  # fmt: skip
+@click.option("--native", default="20,120", show_default=True,
+              help="Seconds of the bags with 640x480 images that are exported.")  # fmt: skip
 @click.option("--steps", default=20, show_default=True, type=click.IntRange(1),
               help="Steps of ACT.")  # fmt: skip
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), default=PARTS)
@@ -77,8 +77,8 @@ def main(
 
 
 def native_folder(cache: Path, seconds: int) -> Path:
-    """A folder with one bag of so many seconds at the full native load."""
-    folder = cache / f"native {seconds} s"
+    """A folder with one bag of so many seconds."""
+    folder = cache / f"640x480 {seconds} s"
     loading_export.native_bag(folder / "bag", seconds)
     return folder
 

@@ -124,8 +124,9 @@ def page(rows: list[dict[str, float]]) -> str:
     lines = [_line(r) for r in rows]
     return "\n\n".join([
         f"Generated bags, a new process for each column; {_CORES} worker processes where bags are "
-        f"read, files in the kernel's cache. An item is `dataset[i]` with every sense and 16 actions, at random, the median of "
-        f"{_PASSES} passes over {_ITEMS:,} items after one that warms the cache.",
+        f"read, files in the kernel's cache. An item is `dataset[i]` with every sense and 16 "
+        f"actions, at random: the median of {_PASSES} passes over {_ITEMS:,} items after one that "
+        "warms the cache.",
         table(header, lines),
         "Own memory is what the process cannot give back; the map is the kernel's file cache and "
         "counts towards RSS as far as it was touched.",

@@ -10,6 +10,7 @@ from sensorium_core.contract import Contract, tabletop
 from sensorium_recording.lerobot.export import Exported, Settings, export
 from sensorium_recording.lerobot.features import Images
 from sensorium_recording.lerobot.sources import Choice, choose
+from sensorium_recording.splits import SPLITS, Split
 
 
 @click.command("export-lerobot")
@@ -29,6 +30,8 @@ from sensorium_recording.lerobot.sources import Choice, choose
 )
 @click.option("--task", default="", help="Instruction for frames that have none.")
 @click.option("--namespace", default="", help="Of the robot in the bags.")
+@click.option("--split", type=click.Choice(SPLITS), default="all", show_default=True,
+              help="Whose episodes.")  # fmt: skip
 @click.option("--all", "failed_too", is_flag=True, help="Export failed episodes as well.")
 def export_lerobot(
     directory: Path,
@@ -40,6 +43,7 @@ def export_lerobot(
     only: tuple[str, ...],
     task: str,
     namespace: str,
+    split: Split,
     failed_too: bool,
 ) -> None:
     """Write the episodes of a directory of bags as a LeRobotDataset v3.0.
@@ -50,7 +54,7 @@ def export_lerobot(
     kind: Images = "image" if images == "image" else "video"
     settings = Settings(contract, fps, kind, cloud, namespace, only)
     with Console(stderr=True).status(f"looking into {directory}") as status:
-        chosen = choose(directory, failed_too, task)
+        chosen = choose(directory, failed_too, task, split)
         made = export(chosen.sources, out, settings, lambda bag: status.update(f"exporting {bag}"))
     click.echo(summary(made, chosen))
 

@@ -10,6 +10,7 @@ from sensorium_recording.bag_entry import BagEntry, EpisodeEntry
 from sensorium_recording.episodes import INSTRUCTION
 from sensorium_recording.index import EpisodeIndex
 from sensorium_recording.lerobot.export import Source
+from sensorium_recording.splits import Shares, Split
 
 FAILED = "failure"
 
@@ -26,12 +27,14 @@ def choose(
     directory: Path,
     failed_too: bool,
     task: str = "",
+    split: Split = "all",
     progress: Callable[[int, int], None] | None = None,
 ) -> Choice:
     """Episodes of all whole bags below a directory; failed ones only on request.
 
     Args:
         task: the instruction of episodes without one.
+        split: whose episodes; the loader divides them in the same way.
 
     Raises:
         BagError: no directory.
@@ -43,7 +46,9 @@ def choose(
             left_out[f"bag {entry.state}"] += 1
             continue
         for episode in sorted(entry.episodes, key=lambda e: e.start_ns):
-            if episode.outcome == FAILED and not failed_too:
+            if split not in ("all", Shares().split_of(entry.sha256, episode.number)):
+                left_out["of other splits"] += 1
+            elif episode.outcome == FAILED and not failed_too:
                 left_out["failed"] += 1
             else:
                 sources.append(_source(directory, entry, episode, task))

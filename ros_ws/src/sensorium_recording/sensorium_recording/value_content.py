@@ -106,24 +106,24 @@ class ValueContent:
 
 
 class _Plateau:
-    """How often each channel is exactly at its highest value."""
+    """How often each channel stays at its highest value for more than one sample."""
 
     def __init__(self) -> None:
         self.level: Array = np.empty(0)
         self._hits: Integers = np.empty(0, np.int64)
+        self._last: Array = np.empty((0, 0))
 
     def add(self, rows: Array) -> None:
-        """Rows `(n, channels)`; NaN where there is no value."""
-        level = np.fmax.reduce(rows, axis=0)
-        hits = (rows == level).sum(axis=0)
+        """Rows `(n, channels)` in order; NaN where there is no value."""
         if not self.level.size:
-            self.level, self._hits = level, hits
-            return
-        # A NaN, which stands for "no value yet", makes every comparison false.
-        higher = (level > self.level) | np.isnan(self.level)
-        kept = np.where(higher, 0, self._hits)
-        self._hits = kept + np.where(level < self.level, 0, hits)
-        self.level = np.fmax(self.level, level)
+            channels = rows.shape[1]
+            self.level, self._hits = np.full(channels, np.nan), np.zeros(channels, np.int64)
+            self._last = np.full((1, channels), np.nan)
+        level = np.fmax(self.level, np.fmax.reduce(rows, axis=0))
+        at_level = np.concatenate([self._last, rows]) == level
+        kept = np.where(level == self.level, self._hits, 0)
+        self._hits = kept + (at_level[1:] & at_level[:-1]).sum(axis=0)
+        self.level, self._last = level, rows[-1:].copy()
 
     def share(self, scale: Array, samples: int) -> float:
         """Largest share of one channel's samples that lie on its plateau.

@@ -197,6 +197,14 @@ def test_a_wrench_on_its_plateau_is_saturated_and_one_at_rest_is_not():
     assert "saturated" not in words(health_of(wrenches(stamps, values), stamps))
 
 
+@pytest.mark.parametrize("quantum", [0.01, 1 / 64, 0.1, 0.5])
+@pytest.mark.parametrize("seed", range(5))
+def test_coarse_noise_is_no_saturation(quantum, seed):
+    noise = np.random.default_rng(seed).normal(size=(1000, 6)) * 2 * quantum
+    values = np.round(noise / quantum) * quantum
+    assert "saturated" not in words(health_of(wrenches(every(2, 1000), values), every(2, 1000)))
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 599), st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_values_that_are_no_numbers_are_counted_wherever_they_are(at, value):

@@ -21,10 +21,11 @@ setup(
         "numpy>=1.26",
         "pillow>=10.1",
         "pyyaml>=6",
+        "rich>=13",
         "rosbags>=0.11",
         "zstandard>=0.22",
     ],
-    extras_require={"test": ["pytest"]},
+    extras_require={"lerobot": ["pyarrow"], "test": ["pytest"]},
     entry_points={
         "console_scripts": [
             "player_node = sensorium_recording.nodes.player_node:main",

@@ -78,10 +78,9 @@ def aligned_frames(
     """
     replay = _Replay(contract, namespace, span, round(slack_s * NS), grid)
     for message in BagReader(bag).messages(replay.topics):
-        until = replay.notice(message)
-        if until:
-            yield from replay.frames(until)
-        replay.take(message)
+        due = replay.take(message)
+        if due:
+            yield from due
         if replay.over:
             return
     yield from replay.frames(_EVER)
@@ -116,9 +115,16 @@ class _Replay:
         self._aligner, self._history, self._memory = Aligner(contract), CommandHistory(), Memory()
         self._waiting: deque[tuple[int, int]] = deque()
         """Time of each frame to come, and when its depth image was recorded."""
+        self._deadline_ns = _EVER
+        """Time of recording at which the next of them need not wait any longer."""
         self._camera: Camera | None = None
         self._instruction = ""
-        self.sensed = self.over = False
+        self.over = False
+
+    @property
+    def sensed(self) -> bool:
+        """Whether any modality had a message."""
+        return any(queue.newest_ns >= 0 for queue in self._queues.values())
 
     @property
     def topics(self) -> set[str]:
@@ -126,41 +132,38 @@ class _Replay:
         slow = {self._prefix + topic for topic in self._around.topics}
         return {*self._queues, *slow, "/" + STATIC_TRANSFORMS}
 
-    def notice(self, message: RawMessage) -> int:
-        """The time of recording whose frames are due before this message is taken in; 0: none."""
+    def take(self, message: RawMessage) -> list[AlignedFrame]:
+        """Take a message in; returns the frames that were due before it."""
         queue = self._queues.get(message.topic)
         jumped = queue is not None and queue.notice(message)
-        if not self._waiting:
-            return 0
-        if jumped:
-            return _EVER
-        return message.log_time_ns if message.log_time_ns >= self._deadline_ns else 0
+        due: list[AlignedFrame] = []
+        if message.log_time_ns >= self._deadline_ns or (jumped and self._waiting):
+            due = list(self.frames(_EVER if jumped else message.log_time_ns))
+        if queue is None:
+            self._around.take(message.topic.removeprefix(self._prefix).lstrip("/"), message)
+        elif self._windows_ns <= queue.newest_ns <= self._end_ns:
+            queue.add(message)
+        if message.topic == self._depth:
+            self._expect(self._queues[self._depth].newest_ns, message.log_time_ns)
+        return due
 
-    @property
-    def _deadline_ns(self) -> int:
-        return self._waiting[0][1] + self._slack_ns
+    def _expect(self, stamp: int, log_time_ns: int) -> None:
+        """Note the coming of a depth image."""
+        if self._first_ns <= stamp <= self._end_ns:
+            times = [stamp] if self._grid is None else self._grid.due(stamp)
+            self._waiting.extend((t_ns, log_time_ns) for t_ns in times)
+            self._deadline_ns = self._next_deadline()
+        ended = self._grid is not None and self._grid.ended
+        self.over = (stamp > self._end_ns or ended) and not self._waiting
 
     def frames(self, until_ns: int) -> Iterator[AlignedFrame]:
         """Frames that need not wait beyond this time of recording."""
-        while self._waiting and self._deadline_ns <= until_ns:
+        while self._next_deadline() <= until_ns and self._waiting:
             yield self._frame(*self._waiting.popleft())
+        self._deadline_ns = self._next_deadline()
 
-    def take(self, message: RawMessage) -> None:
-        """Take a message in."""
-        queue = self._queues.get(message.topic)
-        if queue is None:
-            self._around.take(message.topic.removeprefix(self._prefix).lstrip("/"), message)
-            return
-        self.sensed = True
-        stamp = queue.newest_ns
-        if self._windows_ns <= stamp <= self._end_ns:
-            queue.add(message)
-        if message.topic == self._depth:
-            if self._first_ns <= stamp <= self._end_ns:
-                due = [stamp] if self._grid is None else self._grid.due(stamp)
-                self._waiting.extend((t_ns, message.log_time_ns) for t_ns in due)
-            ended = self._grid is not None and self._grid.ended
-            self.over = (stamp > self._end_ns or ended) and not self._waiting
+    def _next_deadline(self) -> int:
+        return self._waiting[0][1] + self._slack_ns if self._waiting else _EVER
 
     def _frame(self, t_ns: int, log_time_ns: int) -> AlignedFrame:
         camera = self._around.camera
@@ -168,7 +171,7 @@ class _Replay:
             self._aligner.set_camera(camera)
             self._camera = camera
         for queue in self._queues.values():
-            for stamp, value in queue.take(t_ns, log_time_ns):
+            for stamp, _, value in queue.take(t_ns):
                 self._aligner.push(queue.name, stamp, value)
         for command in self._around.commands_before(t_ns):
             self._history.push(command)

@@ -1,6 +1,8 @@
 """Messages that wait for the frame that they belong to, one queue a modality. ROS-free."""
 
 import struct
+from bisect import bisect_right
+from itertools import pairwise
 
 from sensorium_core.cdr import NS
 from sensorium_core.contract import Modality
@@ -13,8 +15,10 @@ from sensorium_recording.episodes import Values, decode_track
 _RESET_NS = NS
 """A stamp this far behind the newest means that the clock jumped back, as in `Stream`."""
 _FORGET_NS = 10 * NS
-"""A message this long in the bag before a frame that it is later than belongs to no frame."""
+"""What was recorded this long ago and no frame has taken belongs to none."""
 _STAMP = struct.Struct("<II")
+_Entry = tuple[int, int, Values]
+"""Stamp, log time, value."""
 
 
 class Pending:
@@ -23,10 +27,12 @@ class Pending:
     def __init__(self, modality: Modality, joints: tuple[str, ...]) -> None:
         self._modality, self._joints, self.name = modality, joints, modality.name
         self._raw: list[RawMessage] = []
-        self._ready: list[tuple[int, int, Values]] = []
+        self._ready: list[_Entry] = []
         self._is_image = modality.kind in ("image", "depth")
-        self.newest_ns = 0
-        """Stamp of the last message that was noticed."""
+        self._ordered = True
+        self._least_raw_ns = self._oldest_log_ns = 0
+        self.newest_ns = -1
+        """Stamp of the last message that was noticed; -1 before any."""
 
     def notice(self, message: RawMessage) -> bool:
         """Look at the stamp of the next message; true when its clock was set back."""
@@ -34,32 +40,45 @@ class Pending:
         return self.newest_ns < before - _RESET_NS
 
     def add(self, message: RawMessage) -> None:
-        """Take a message in. Images shrink at once; the others are decoded many at a time."""
+        """Take the noticed message in. Images shrink at once, the others are decoded together."""
+        if message.log_time_ns > self._oldest_log_ns + 2 * _FORGET_NS:
+            self._forget(message.log_time_ns - _FORGET_NS)
         if self._is_image:
             stamp, _, image = decode_image(message.payload)
-            self._ready.append((stamp, message.log_time_ns, _shrunk(image, self._modality)))
-        else:
-            self._raw.append(message)
+            self._make_ready([(stamp, message.log_time_ns, _shrunk(image, self._modality))])
+            return
+        if not self._raw or self.newest_ns < self._least_raw_ns:
+            self._least_raw_ns = self.newest_ns
+        self._raw.append(message)
 
-    def take(self, t_ns: int, log_time_ns: int) -> list[tuple[int, Values]]:
-        """Stamps and values not later than `t_ns`, in the order of stamps.
-
-        `log_time_ns` is when the frame of `t_ns` came; what is much older than that is dropped.
-        """
-        self._decode()
-        forget = log_time_ns - _FORGET_NS
-        due = [(stamp, value) for stamp, _, value in self._ready if stamp <= t_ns]
-        self._ready = [m for m in self._ready if m[0] > t_ns and m[1] > forget]
-        due.sort(key=_first)
+    def take(self, t_ns: int) -> list[_Entry]:
+        """Stamp, log time and value of what is not later than `t_ns`, in the order of stamps."""
+        if self._raw and self._least_raw_ns <= t_ns:
+            self._decode()
+        if not self._ordered:
+            self._ready.sort(key=_stamp)
+            self._ordered = True
+        end = bisect_right(self._ready, t_ns, key=_stamp)
+        due = self._ready[:end]
+        del self._ready[:end]
         return due
 
     def _decode(self) -> None:
-        if not self._raw:
-            return
         track = decode_track(self._modality, [m.payload for m in self._raw], self._joints)
         logs = [m.log_time_ns for m in self._raw]
-        self._ready += zip(track.stamps_ns.tolist(), logs, track.values, strict=True)
+        self._make_ready(list(zip(track.stamps_ns.tolist(), logs, track.values, strict=True)))
         self._raw = []
+
+    def _make_ready(self, entries: list[_Entry]) -> None:
+        self._ready += entries
+        stamps = [entry[0] for entry in self._ready[-len(entries) - 1 :]]
+        self._ordered &= all(a <= b for a, b in pairwise(stamps))
+
+    def _forget(self, log_time_ns: int) -> None:
+        """Drop what was recorded before this time and no frame has taken."""
+        self._ready = [entry for entry in self._ready if entry[1] >= log_time_ns]
+        self._raw = [message for message in self._raw if message.log_time_ns >= log_time_ns]
+        self._oldest_log_ns = log_time_ns
 
 
 def stamp_of(payload: bytes) -> int:
@@ -77,5 +96,5 @@ def _shrunk(image: Values, modality: Modality) -> Values:
     return subsample(image, (rows, cols)) if fits else image
 
 
-def _first(entry: tuple[int, Values]) -> int:
+def _stamp(entry: _Entry) -> int:
     return entry[0]

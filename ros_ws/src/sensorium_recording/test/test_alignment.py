@@ -1,5 +1,6 @@
 """Aligned frames: what was known at each depth image, whatever the order in the bag."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +128,29 @@ def test_larger_images_are_brought_to_the_contracts_size(tmp_path):
 def test_a_bag_without_any_sense_is_refused_with_what_is_sensed(tmp_path):
     with pytest.raises(BagError, match=r"no topic of the contract; it senses: camera/scene"):
         frames(tmp_path, [said("go", second(10))])
+
+
+def peak_bytes(bag: Path) -> int:
+    tracemalloc.start()
+    for _ in aligned_frames(bag, CONTRACT):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize(("topics", "lengths_s"), [((DEPTH, "/wrench"), (30, 120)),
+                                                   (("/wrench",), (120, 480))])  # fmt: skip
+def test_memory_does_not_grow_with_the_bag(tmp_path, topics, lengths_s):
+    peaks = []
+    for seconds in lengths_s:
+        kept = [row for row in steady(10, 10 + seconds) if row[0] in topics]
+        with BagWriter(tmp_path / f"bag_{seconds}") as bag:
+            for row in kept:
+                bag.write(*row)
+        peaks.append(peak_bytes(bag.directory))
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_senses_without_frames_give_none_and_no_error(tmp_path):
+    assert frames(tmp_path, [wrench(second(10), 1.0)]) == []

@@ -4,15 +4,18 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sensorium_core import policy_description
 from sensorium_core.contract import Contract, Modality
-from sensorium_core.errors import ContractError
+from sensorium_core.errors import ContractError, MessageDecodeError
+from sensorium_core.policy_description import PolicyDescription
 
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.episode_log import EpisodeFacts, EpisodeLog, is_topic
 from sensorium_recording.health import Health, TopicHealth
+from sensorium_recording.messages import decode_string
 from sensorium_recording.verdict import Verdict, judge
 
-_SHA_KEYS = ("policy_sha256", "sha256")
+_RECORDING = "recording"
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Card:
     contract: str
     """Name of the contract inside, why it cannot be read, or empty."""
     policy_sha256: str
-    """Empty where no record tells."""
+    """Empty where no policy described itself."""
     episodes: tuple[EpisodeFacts, ...]
     streams: tuple[Health, ...]
     """By topic."""
@@ -38,6 +41,8 @@ class Card:
     """By topic, and by modality name for those of the contract that are missing."""
     loss: dict[str, dict[str, object]]
     """What the recorder counted, by topic; empty where it left no record."""
+    recorder: dict[str, str]
+    """What else the recorder noted, such as why it ended."""
 
     @property
     def compression_ratio(self) -> float:
@@ -59,13 +64,16 @@ def make_card(path: Path) -> Card:
     contract, name = _contract(metadata)
     sensed = sensed_topics(contract, topics)
     streams = {topic: _collector(topic, topics[topic], sensed.get(topic)) for topic in topics}
-    log = EpisodeLog()
+    log, policy = EpisodeLog(), ""
     for message in reader.messages():
         streams[message.topic].add(message.log_time_ns, message.payload)
         log.take(message.topic, message.log_time_ns, message.payload)
+        if is_topic(message.topic, policy_description.TOPIC):
+            policy = _policy_sha(message.payload) or policy
     healths = tuple(streams[topic].summary() for topic in sorted(streams))
     start_ns = min((h.first_ns for h in healths if h.first_ns is not None), default=0)
     end_ns = max((h.last_ns for h in healths if h.last_ns is not None), default=0)
+    noted = sorted(metadata.get(_RECORDING, {}).items())
     return Card(
         path=path,
         files=len(reader.files),
@@ -75,11 +83,12 @@ def make_card(path: Path) -> Card:
         start_ns=start_ns,
         duration_s=(end_ns - start_ns) / 1e9,
         contract=name,
-        policy_sha256=_policy_sha(metadata),
+        policy_sha256=policy,
         episodes=log.episodes(),
         streams=healths,
         verdicts=_verdicts(healths, start_ns, contract, sensed),
-        loss={t: _parsed(text) for t, text in sorted(metadata.get("recording", {}).items())},
+        loss={name: json.loads(text) for name, text in noted if text.startswith("{")},
+        recorder={name: text for name, text in noted if not text.startswith("{")},
     )
 
 
@@ -134,18 +143,8 @@ def _verdicts(
     return verdicts
 
 
-def _policy_sha(metadata: dict[str, dict[str, str]]) -> str:
-    for name in ("policy", "recording", "run", "episode"):
-        values = metadata.get(name, {})
-        found = [values[key] for key in _SHA_KEYS if key in values]
-        if found:
-            return found[0]
-    return ""
-
-
-def _parsed(text: str) -> dict[str, object]:
+def _policy_sha(payload: bytes) -> str:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        return {"text": text}
-    return value if isinstance(value, dict) else {"value": value}
+        return PolicyDescription.from_json(decode_string(payload)).policy_sha256
+    except MessageDecodeError:
+        return ""

@@ -27,6 +27,8 @@ class Account:
     """Received, but the disk was too slow for too long."""
     lost_write: int = 0
     """Received, but not on disk when writing failed."""
+    publishers: int = 1
+    """How many there are; each numbers its own messages, and none is named."""
     counted_by: str = "nothing"
     """What tells of losses: `sequence`, `stamps` or nothing."""
     restarts: int = 0
@@ -55,10 +57,14 @@ class Account:
             self.lost_transport += missed
 
     def _missed_numbers(self, sequence: int) -> int:
-        """Each publisher counts for itself and is not named: a number belongs to the nearest."""
+        """A number follows the nearest below; one that follows none is a publisher's first.
+
+        Exact for one publisher. Of several, a loss before each was heard once is not seen.
+        """
         below = [n for n in self._newest if n < sequence]
-        if not below:
-            self.restarts += bool(self._newest)
+        follows = sequence - 1 in below
+        if not below or (not follows and len(self._newest) < self.publishers):
+            self.restarts += len(self._newest) >= self.publishers
             self._newest = [*self._newest, sequence][-_STREAMS:]
             return 0
         nearest = max(below)

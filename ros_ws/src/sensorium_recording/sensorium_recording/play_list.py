@@ -43,6 +43,8 @@ class PlayerConfig:
     """Time before the first message, for subscribers to find the publishers [s]."""
     clock_hz: float = 200.0
     """How often /clock is published."""
+    realtime: bool = False
+    """Real-time priority for the pace, for a busy machine; the system must permit it."""
     force: bool = False
     """Play topics that another node publishes too."""
 

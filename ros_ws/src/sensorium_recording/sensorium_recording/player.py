@@ -15,6 +15,7 @@ from typing import Protocol
 from sensorium_core.cdr import NS
 
 from sensorium_recording.messages import Status
+from sensorium_recording.pace import Pace
 from sensorium_recording.timeline import Item
 from sensorium_recording.timing_errors import TimingErrors
 
@@ -63,8 +64,6 @@ class Moment:
     rate: float
     paused: bool
     messages: int
-    late_ns: int
-    """By how much the last message was late."""
 
 
 class Player:
@@ -91,14 +90,14 @@ class Player:
         self._frame_topic, self._tick_ns = frame_topic, tick_ns
         self._now, self._sleep = now, sleep
         self._commands: deque[Callable[[int], None]] = deque()
-        self._rate, self._paused, self._steps = rate, paused, 0
+        self._pace = Pace(rate, paused)
+        self._steps = 0
         self._stopped = self._late = False
-        self._anchor_ns = self._anchor_play_ns = self._shown_ns = 0
-        self._next_tick_ns = 0
+        self._next_tick_ns = self._shown_ns = 0
         self._start_s = start_s
         self._shift_ns: int | None = None
         self._first_clock_ns = 0
-        self._late_ns = self._messages = 0
+        self._messages = 0
         self.paused = paused
         """Whether it is paused, or about to be."""
         self.errors = TimingErrors()
@@ -130,10 +129,9 @@ class Player:
             clock_ns=max(clock_ns, 0),
             position_s=self._start_s + (clock_ns - self._first_clock_ns) / NS,
             played_s=self._shown_ns / NS,
-            rate=self._rate,
-            paused=self._paused,
+            rate=self._pace.rate,
+            paused=self._pace.paused,
             messages=self._messages,
-            late_ns=self._late_ns,
         )
 
     def status(self) -> Status:
@@ -154,7 +152,8 @@ class Player:
 
     def run(self) -> None:
         """Play until everything is played or `stop` is called. Raises what ended the source."""
-        self._anchor_ns = self._next_tick_ns = self._now()
+        self._next_tick_ns = self._now()
+        self._pace.begin(self._next_tick_ns)
         while not self._stopped and not self._source.ended:
             now_ns = self._now()
             while self._commands:
@@ -170,41 +169,29 @@ class Player:
             else:
                 self._rest(item, now_ns)
 
-    def _position_ns(self, now_ns: int) -> int:
-        """Play time that the pace asks for."""
-        if self._paused:
-            return self._anchor_play_ns
-        return self._anchor_play_ns + int((now_ns - self._anchor_ns) * self._rate)
-
-    def _due_ns(self, item: Item) -> int:
-        return self._anchor_ns + int((item.play_ns - self._anchor_play_ns) / self._rate)
-
     def _due(self, item: Item, now_ns: int) -> bool:
-        return self._steps > 0 if self._paused else self._due_ns(item) <= now_ns
+        if self._pace.paused:
+            return self._steps > 0
+        return self._pace.due_ns(item.play_ns) <= now_ns
 
-    def _anchor(self, now_ns: int) -> None:
-        """Let the pace count from here; lateness is forgiven."""
-        item = self._source.peek()
-        limit_ns = self._shown_ns if item is None else max(item.play_ns, self._shown_ns)
-        self._anchor_play_ns = min(self._position_ns(now_ns), limit_ns)
-        self._anchor_ns = now_ns
+    def _limit_ns(self, item: Item | None) -> int:
+        """Play time goes no further than to what is played next."""
+        return self._shown_ns if item is None else max(item.play_ns, self._shown_ns)
 
     def _do_pause(self, on: bool, now_ns: int) -> None:
-        self._anchor(now_ns)
-        self._paused, self._steps = on, 0
+        self._pace.change(now_ns, self._limit_ns(self._source.peek()), paused=on)
+        self._steps = 0
 
     def _do_step(self, _now_ns: int) -> None:
         self._steps += 1
 
     def _do_rate(self, rate: float, now_ns: int) -> None:
-        self._anchor(now_ns)
-        self._rate = rate
+        self._pace.change(now_ns, self._limit_ns(self._source.peek()), rate=rate)
 
     def _tick(self, now_ns: int, item: Item | None) -> None:
         """Tell the time: never beyond a message that is still to come, never back."""
         if self._shift_ns is not None:
-            limit_ns = self._shown_ns if item is None else item.play_ns
-            self._show(min(self._position_ns(now_ns), limit_ns))
+            self._show(min(self._pace.play_ns(now_ns), self._limit_ns(item)))
         self._next_tick_ns = max(self._next_tick_ns, now_ns - self._tick_ns) + self._tick_ns
 
     def _show(self, play_ns: int) -> None:
@@ -215,21 +202,19 @@ class Player:
         if item.shift_ns != self._shift_ns:
             self._shift_ns = item.shift_ns
             self._show(item.play_ns)
-        if self._paused:
-            self._anchor_play_ns = item.play_ns
-            self._late_ns = 0
+        if self._pace.paused:
+            self._pace.skip_to(item.play_ns)
         else:
-            self._note(now_ns - self._due_ns(item), item.play_ns)
+            self._note(now_ns - self._pace.due_ns(item.play_ns), item.play_ns)
         self._source.take()
         self._outlets.publish(item.topic, item.payload)
         self._messages += 1
         self._shown_ns = max(self._shown_ns, item.play_ns)
-        if self._paused and self._frame_topic in (None, item.topic):
+        if self._pace.paused and self._frame_topic in (None, item.topic):
             self._steps -= 1
             self._show(item.play_ns)
 
     def _note(self, error_ns: int, play_ns: int) -> None:
-        self._late_ns = error_ns
         self.errors.add(error_ns)
         if error_ns > _LATE_NS and not self._late:
             self._late = True
@@ -242,7 +227,7 @@ class Player:
 
     def _rest(self, item: Item | None, now_ns: int) -> None:
         wake_ns = self._next_tick_ns
-        if not self._paused:
-            due_ns = now_ns + _STARVED_NS if item is None else self._due_ns(item)
+        if not self._pace.paused:
+            due_ns = now_ns + _STARVED_NS if item is None else self._pace.due_ns(item.play_ns)
             wake_ns = min(wake_ns, due_ns)
         self._sleep(max(wake_ns - now_ns, 0) / NS)

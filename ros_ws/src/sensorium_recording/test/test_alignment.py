@@ -149,7 +149,7 @@ def test_memory_does_not_grow_with_the_bag(tmp_path, topics, lengths_s):
             for row in kept:
                 bag.write(*row)
         peaks.append(peak_bytes(bag.directory))
-    assert peaks[1] < 1.2 * peaks[0]
+    assert peaks[1] < 1.5 * peaks[0]
 
 
 def test_senses_without_frames_give_none_and_no_error(tmp_path):

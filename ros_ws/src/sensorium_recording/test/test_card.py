@@ -10,6 +10,7 @@ from sensorium_core.cdr import wrench_layout
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import BagError
 from sensorium_core.image_cdr import encode_image
+from sensorium_core.policy_description import TOPIC, PolicyDescription
 from sensorium_recording.bag_writer import BagWriter
 from sensorium_recording.card import make_card
 from sensorium_recording.commands.card import card
@@ -40,7 +41,7 @@ def write(path: Path, namespace: str = "", with_contract: bool = True) -> Path:
         if with_contract:
             bag.write_metadata("contract", {"json": tabletop().to_json()})
         counts = {"received": 1000, "written": 990, "lost_transport": 0, "lost_queue": 10}
-        bag.write_metadata("recording", {"/wrench": json.dumps(counts)})
+        bag.write_metadata("recording", {"/wrench": json.dumps(counts), "reason": "disk full"})
         bag.write("/instruction", STRING, S, encode_string("push the red cube"))
         for i, payload in enumerate(payloads):
             bag.write(f"{namespace}/wrench", WRENCH, int(stamps[i]), payload)
@@ -64,7 +65,7 @@ def test_a_card_tells_the_facts_of_a_bag(tmp_path, namespace):
         "push the red cube", "success", "it moved",
     )  # fmt: skip
     assert made.verdicts[f"{namespace}/wrench"].words == "ok"
-    assert made.loss["/wrench"]["lost_queue"] == 10
+    assert (made.loss["/wrench"]["lost_queue"], made.recorder) == (10, {"reason": "disk full"})
 
 
 def test_rates_are_held_against_the_contract_and_missing_senses_are_named(tmp_path):
@@ -112,7 +113,16 @@ def test_the_printed_card_has_each_stream_and_verdict_in_full(tmp_path):
     for text in ("'push the red cube': success (it moved)", "500.0 of 500", "/wrench: ok"):
         assert text in done.stdout
     assert "lost queue" in done.stdout
+    assert "recorder: reason disk full" in done.stdout
     assert "…" not in done.stdout
+
+
+def test_the_policy_that_ran_is_told(tmp_path):
+    about = PolicyDescription("abc123", "", "", (), tuple(np.eye(4).reshape(-1).tolist()))
+    with BagWriter(tmp_path / "ep") as bag:
+        for text in (about.to_json(), "not JSON"):
+            bag.write(f"/{TOPIC}", STRING, S, encode_string(text))
+    assert make_card(tmp_path / "ep").policy_sha256 == "abc123"
 
 
 def test_a_damaged_bag_is_a_named_error(tmp_path):

@@ -56,6 +56,9 @@ def _facts(made: Card) -> str:
         f"contract {made.contract or 'none'}"
         + (f", policy {made.policy_sha256[:12]}" if made.policy_sha256 else ""),
     ]
+    if made.recorder:
+        noted = (f"{name.replace('_', ' ')} {text}" for name, text in made.recorder.items())
+        lines.append("recorder: " + ", ".join(noted))
     for episode in made.episodes:
         end = "" if episode.end_ns is None else f" to +{_since(made, episode.end_ns)}"
         verdict = f"{episode.outcome} ({episode.reason})" if episode.reason else episode.outcome

@@ -4,12 +4,10 @@ The pace is kept by a thread of its own (`Player.run`), reading is another's (`R
 services, parameters and diagnostics are the events executor's.
 """
 
-import importlib
-import struct
+import os
 import sys
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,21 +15,17 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock as RclClock
 from rclpy.clock import ClockType
-from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rosgraph_msgs.msg import Clock
-from sensorium_core.cdr import ENCAPSULATION, NS
+from sensorium_core.cdr import NS
 from sensorium_core.errors import BagError, PlayerConfigError, SensoriumError, TopicTakenError
 from sensorium_core.nodes.parameters import declare_config
 from sensorium_core.nodes.process import run_node
 from std_srvs.srv import SetBool, Trigger
 
-from sensorium_recording.bag_reader import BagReader, Topic
+from sensorium_recording.bag_reader import BagReader
+from sensorium_recording.nodes.bag_publishers import BagPublishers
 from sensorium_recording.play_list import (
-    CLOCK,
     PlayerConfig,
     PlayList,
     check_rate,
@@ -40,16 +34,12 @@ from sensorium_recording.play_list import (
 )
 from sensorium_recording.player import Outlets, Player
 from sensorium_recording.read_ahead import ReadAhead
-from sensorium_recording.rosbag2_metadata import Offer
 
 _SWITCH_S = 0.0005
 """A thread that computes hands the interpreter over to the pace within this time."""
 _FILL_S = 2.0
 _REPORT_S = 1.0
 _ARRIVAL_S = 2.0
-_SHARED = ("/diagnostics", "/parameter_events", "/rosout", "/tf", "/tf_static")
-"""Topics that many nodes publish at once by their nature."""
-_STAMP = struct.Struct("<iI")
 
 
 class PlayerNode(Node):
@@ -60,16 +50,19 @@ class PlayerNode(Node):
         self.config = declare_config(self, config or PlayerConfig(), live=("rate",))
         bag = _bag(self.config.bag)
         chosen = choose_topics(bag.channels(), self.config.topics, self.config.exclude)
-        self._outlets = self._offer(bag.path, chosen)
-        topics = {name: topic for name, topic in chosen.items() if name in self._outlets}
-        self._ticks = self.create_publisher(Clock, CLOCK, 10)
         say = self.get_logger().warning
+        self._outlets = BagPublishers(self, chosen)
+        topics, missing = self._outlets.topics, ", ".join(self._outlets.missing)
+        if missing:
+            say(f"not played, since their message packages are not installed: {missing}")
+        if not topics:
+            raise BagError(bag.path, "holds nothing that can be played", "choose other topics")
         self._ahead = ReadAhead(
             iter(PlayList(bag, topics, self.config.start_s, self.config.loop, say))
         )
         self.player = Player(
             self._ahead,
-            Outlets(self._publish_raw(), self._tick, say),
+            Outlets(self._outlets.publish, self._outlets.tick, say),
             rate=self.config.rate,
             start_s=self.config.start_s,
             paused=self.config.paused,
@@ -79,6 +72,8 @@ class PlayerNode(Node):
         self._setup_control()
         self._error: Exception | None = None
         self._leaving = threading.Event()
+        if self.config.realtime:
+            self._hurry()
         self._thread = threading.Thread(target=self._play, name="pace")
         self._thread.start()
 
@@ -99,34 +94,6 @@ class PlayerNode(Node):
         steady = RclClock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_REPORT_S, self._report, clock=steady)
 
-    def _offer(self, bag: Path, topics: Mapping[str, Topic]) -> dict[str, Publisher]:
-        """A publisher for every topic whose message type is installed."""
-        made, missing = {}, []
-        for name, topic in topics.items():
-            message = _message_class(topic.type_name)
-            if message is None:
-                missing.append(f"{name} ({topic.type_name})")
-            else:
-                made[name] = self.create_publisher(message, name, _profile(topic.offer))
-        if missing:
-            self.get_logger().warning(
-                f"not played, since their message packages are not installed: {', '.join(missing)}"
-            )
-        if not made:
-            raise BagError(bag, "holds nothing that can be played", "choose other topics")
-        return made
-
-    def _publish_raw(self) -> Callable[[str, bytes], None]:
-        send = {name: publisher.publish for name, publisher in self._outlets.items()}
-
-        def publish(topic: str, payload: bytes) -> None:
-            send[topic](payload)
-
-        return publish
-
-    def _tick(self, time_ns: int) -> None:
-        self._ticks.publish(ENCAPSULATION + _STAMP.pack(*divmod(time_ns, NS)))
-
     def _play(self) -> None:
         """The pace's thread."""
         try:
@@ -135,26 +102,28 @@ class PlayerNode(Node):
                 self._require_alone()
                 self._ahead.wait_filled(_FILL_S)
                 self.player.run()
-                self._flush()
+                if not self._leaving.is_set():
+                    self._outlets.flush(_ARRIVAL_S)
         except Exception as error:  # noqa: BLE001 - the thread's boundary: `over` raises it again
             self._error = error
         self._conclude()
 
     def _require_alone(self) -> None:
-        taken = [
-            name
-            for name, publisher in self._outlets.items()
-            if name not in _SHARED and self.count_publishers(publisher.topic_name) > 1
-        ]
-        if taken and not self.config.force:
+        taken = [] if self.config.force else self._outlets.taken()
+        if taken:
             raise TopicTakenError(taken)
 
-    def _flush(self) -> None:
-        """Let the last messages arrive."""
-        end_s = time.monotonic() + _ARRIVAL_S
-        for publisher in self._outlets.values():
-            left_s = max(end_s - time.monotonic(), 0.0)
-            publisher.wait_for_all_acked(Duration(seconds=left_s))
+    def _hurry(self) -> None:
+        """Take the lowest real-time priority, which threads started from now on inherit.
+
+        All of them need it: one that is kept waiting may hold the interpreter.
+        """
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        except PermissionError:
+            self.get_logger().warning(
+                "the system does not permit real-time priority; see `ulimit -r`, or run as root"
+            )
 
     def _conclude(self) -> None:
         moment, values = self.player.moment(), self.player.status().values
@@ -210,27 +179,6 @@ def _bag(path: str) -> BagReader:
     if not path:
         raise PlayerConfigError("bag", path, "a rosbag2 directory or an MCAP file")
     return BagReader(Path(path))
-
-
-def _message_class(type_name: str) -> type | None:
-    try:
-        package, _, name = type_name.split("/")
-        return getattr(importlib.import_module(f"{package}.msg"), name)
-    except (ImportError, AttributeError, ValueError):
-        return None
-
-
-def _profile(offer: Offer) -> QoSProfile:
-    """What the topic's publishers offered."""
-    return QoSProfile(
-        depth=offer.depth,
-        reliability=ReliabilityPolicy.RELIABLE
-        if offer.reliable
-        else ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL
-        if offer.latched
-        else DurabilityPolicy.VOLATILE,
-    )
 
 
 def play(

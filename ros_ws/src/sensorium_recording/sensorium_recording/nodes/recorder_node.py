@@ -132,6 +132,8 @@ class RecorderNode(Node):
                 self._types[topic] = types[topic][0]
                 self._subscribe(topic, types[topic][0], [o.qos_profile for o in offers])
         self.recorder.waiting = sorted(self._pending)
+        for topic, account in self.recorder.accounts.items():
+            account.publishers = max(account.publishers, self.count_publishers(topic))
         for topic, type_name in self._types.items():
             others = [t for t in types.get(topic, []) if t != type_name]
             if others:

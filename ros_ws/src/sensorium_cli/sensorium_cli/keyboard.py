@@ -21,7 +21,7 @@ class Keyboard:
         """The keys pressed since the last call."""
         if self._file < 0 or not select.select([self._file], [], [], 0)[0]:
             return ""
-        return os.read(self._file, 64).decode(errors="ignore")
+        return os.read(self._file, 1024).decode(errors="ignore")
 
     def __enter__(self) -> Keyboard:
         if self._file >= 0:
@@ -29,7 +29,7 @@ class Keyboard:
             import tty
 
             self._before = termios.tcgetattr(self._file)
-            tty.setcbreak(self._file)
+            tty.setcbreak(self._file, termios.TCSADRAIN)
         return self
 
     def __exit__(

@@ -29,6 +29,7 @@ from sensorium_cli.middleware import middleware_environment
 @click.option("--topics", default="", help="Play these only: a,b,...; `*` stands for any text.")
 @click.option("--exclude", default="", help="Leave these out: a,b,...")
 @click.option("--paused", is_flag=True, help="Begin paused.")
+@click.option("--realtime", is_flag=True, help="Real-time priority, for a busy machine.")
 @click.option("--force", is_flag=True, help="Play topics that another node publishes too.")
 @click.option("--verify", is_flag=True, help="Play nothing: compare the policy with the bag.")
 @click.option(
@@ -47,6 +48,7 @@ def replay(
     topics: str,
     exclude: str,
     paused: bool,
+    realtime: bool,
     force: bool,
     verify: bool,
     policy: Path | None,
@@ -68,7 +70,7 @@ def replay(
         ctx.exit(verify_command(bag, policy, language))
     config = PlayerConfig(
         bag=str(bag), rate=rate, start_s=start_s, loop=loop, topics=topics, exclude=exclude,
-        paused=paused, force=force,
+        paused=paused, realtime=realtime, force=force,
     )  # fmt: skip
     choose_topics(BagReader(bag).channels(), topics, exclude)  # Fail before ROS starts.
     os.environ.update(middleware_environment(os.environ))

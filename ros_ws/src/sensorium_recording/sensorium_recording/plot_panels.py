@@ -58,14 +58,14 @@ def draw_film(axes: Axes, film: Thumbnails, clock: Clock, slots: int) -> None:
     for slot in range(slots):
         left = slot * width
         thumbnail = film.nearest(clock.start_ns + round((left + width / 2) * 1e9))
-        if thumbnail is None:
+        seen = float("inf") if thumbnail is None else float(clock.seconds(thumbnail.t_ns))
+        if thumbnail is None or abs(seen - left - width / 2) > width:
             continue
         extent = (left + 0.01 * width, left + 0.99 * width, 0.0, 1.0)
         axes.imshow(thumbnail.picture, extent=extent, aspect="auto", interpolation="lanczos")
         box = {"facecolor": "black", "alpha": 0.55, "pad": 1.5, "linewidth": 0}
-        text = f"{float(clock.seconds(thumbnail.t_ns)):.2f} s"
         place = (left + 0.04 * width, 0.06)
-        axes.text(*place, text, color="white", fontsize=7, va="bottom", bbox=box)
+        axes.text(*place, f"{seen:.2f} s", color="white", fontsize=7, va="bottom", bbox=box)
 
 
 def draw_series(

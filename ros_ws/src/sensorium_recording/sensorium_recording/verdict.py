@@ -60,7 +60,7 @@ def _stamp_faults(health: Health) -> Iterator[str]:
     late_ms = timing.age_p99_ms
     if late_ms is not None and health.max_age_s and late_ms > health.max_age_s * 1e3:
         limit_ms = health.max_age_s * 1e3
-        yield f"arrives {late_ms:.0f} ms after its stamp (p99); the contract allows {limit_ms:.0f}"
+        yield f"arrives {late_ms:.1f} ms after its stamp (p99); the contract allows {limit_ms:.0f}"
     if timing.age_p50_ms is not None and timing.age_p50_ms < _FUTURE_MS:
         yield f"stamped {-timing.age_p50_ms:.0f} ms ahead of the recorder's clock"
 

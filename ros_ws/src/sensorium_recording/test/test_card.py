@@ -112,6 +112,7 @@ def test_the_printed_card_has_each_stream_and_verdict_in_full(tmp_path):
     assert done.exit_code == 0
     for text in ("'push the red cube': success (it moved)", "500.0 of 500", "/wrench: ok"):
         assert text in done.stdout
+    assert "the recorder counted 1,000 received, 990 written, 10 lost" in done.stdout
     assert "lost queue" in done.stdout
     assert "recorder: reason disk full" in done.stdout
     assert "…" not in done.stdout

@@ -155,7 +155,7 @@ def test_stamps_of_zero_are_told_from_impossible_ones():
 
 
 @pytest.mark.parametrize(
-    ("age_ms", "expected"), [(300, "arrives 300 ms after"), (-50, "50 ms ahead")]
+    ("age_ms", "expected"), [(300, "arrives 300.0 ms after"), (-50, "50 ms ahead")]
 )
 def test_late_messages_and_stamps_of_the_future_have_their_words(age_ms, expected):
     stamps = every(2, 500)

@@ -42,7 +42,7 @@ def show(made: Card, console: Console) -> None:
     console.print(_times(made))
     console.print(_contents(made))
     if made.loss:
-        console.print(_losses(made))
+        _show_losses(made, console)
     for name, verdict in made.verdicts.items():
         words = Text.assemble((f"{name}: ", ""), (verdict.words, _STYLES[verdict.level]))
         console.print(words, soft_wrap=True)
@@ -109,14 +109,22 @@ def _contents(made: Card) -> Table:
     return table
 
 
-def _losses(made: Card) -> Table:
-    table = _table(
-        "counted by the recorder", ("stream", *(name.replace("_", " ") for name in _LOSSES))
+def _show_losses(made: Card, console: Console) -> None:
+    """The sums, and a table of the topics that lost something."""
+    sums = {name: sum(int(str(v.get(name, 0))) for v in made.loss.values()) for name in _LOSSES}
+    lost = sum(sums[name] for name in _LOSSES[2:])
+    console.print(
+        f"the recorder counted {sums['received']:,} received, {sums['written']:,} written, "
+        f"{lost:,} lost"
     )
+    if not lost:
+        return
+    names = (name.replace("_", " ") for name in _LOSSES)
+    table = _table("lost messages", ("stream", *names))
     for topic, values in made.loss.items():
-        if any(name in values for name in _LOSSES):
+        if any(values.get(name) for name in _LOSSES[2:]):
             table.add_row(topic, *(str(values.get(name, "")) for name in _LOSSES))
-    return table
+    console.print(table)
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:

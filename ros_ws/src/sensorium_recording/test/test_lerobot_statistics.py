@@ -2,7 +2,7 @@
 
 import numpy as np
 from sensorium_recording.lerobot.statistics import (
-    KEPT_ROWS,
+    KEPT_NUMBERS,
     QUANTILES,
     ImageStatistics,
     VectorStatistics,
@@ -10,10 +10,10 @@ from sensorium_recording.lerobot.statistics import (
 
 
 def test_quantiles_of_a_long_series_stay_close_in_bounded_memory():
-    values = np.random.default_rng(0).normal(size=(100_000, 2))
-    statistics = VectorStatistics()
-    for start in range(0, len(values), 777):
-        statistics.update(values[start : start + 777])
+    values = np.random.default_rng(0).normal(size=(300_000, 2))
+    statistics = VectorStatistics(2)
+    for start in range(0, len(values), 7777):
+        statistics.update(values[start : start + 7777])
     found = statistics.result()
     np.testing.assert_allclose(found["std"], values.std(0), rtol=1e-12)
     for name, share in QUANTILES.items():
@@ -23,14 +23,14 @@ def test_quantiles_of_a_long_series_stay_close_in_bounded_memory():
 
 def test_a_mean_far_from_zero_does_not_spoil_the_deviation():
     values = 1e9 + np.random.default_rng(1).normal(size=(1000, 1))
-    statistics = VectorStatistics()
+    statistics = VectorStatistics(1)
     for part in np.array_split(values, 7):
         statistics.update(part)
     np.testing.assert_allclose(statistics.result()["std"], values.std(0), rtol=1e-6)
 
 
 def test_one_frame_is_enough():
-    vector, image = VectorStatistics(), ImageStatistics()
+    vector, image = VectorStatistics(2), ImageStatistics()
     vector.update(np.array([[1.0, -2.0]]))
     image.update(np.full((1, 4, 4, 3), 51, np.uint8))
     assert vector.result()["q50"].tolist() == [1.0, -2.0]
@@ -40,7 +40,7 @@ def test_one_frame_is_enough():
 
 
 def test_memory_does_not_grow_with_the_series():
-    statistics = VectorStatistics()
-    for _ in range(100):
+    statistics = VectorStatistics(3)
+    for _ in range(300):
         statistics.update(np.zeros((1000, 3)))
-    assert len(statistics._thinned.rows()) <= KEPT_ROWS
+    assert statistics._thinned.rows().size <= KEPT_NUMBERS

@@ -161,7 +161,9 @@ class _Episode:
 
 
 def _statistics(features: tuple[Feature, ...]) -> dict[str, Statistics]:
-    return {f.name: ImageStatistics() if f.visual else VectorStatistics() for f in features}
+    return {
+        f.name: ImageStatistics() if f.visual else VectorStatistics(f.shape[0]) for f in features
+    }
 
 
 def _plain(result: Result) -> dict[str, object]:

@@ -1,9 +1,11 @@
 """What a frame of the dataset holds, derived from the contract: nothing is named twice.
 
 Each sense keeps the contract's tensor, windows included, so that 500 Hz of force survive in a
-dataset of 10 frames a second.
+dataset of 10 frames a second. Windows lie flat, oldest sample first, since lerobot's own tools
+(merging, deleting episodes) fail on columns of more than one axis.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -69,7 +71,7 @@ def sensed_features(
     features = [_sensed(m, contract, images) for m in modalities]
     if cloud:
         shape = (contract.cloud.points, len(_CLOUD))
-        features.append(Feature("observation.cloud", "float32", shape, ("point", "xyzrgb_filled")))
+        features.append(_flat("observation.cloud", shape, _CLOUD))
     joints = tuple(f"{joint}.pos" for joint in contract.action.joints)
     names = tuple(m.name for m in contract.modalities)
     return (
@@ -85,9 +87,14 @@ def sensed_row(
     contract: Contract, modalities: Sequence[Modality], seen: Observation, cloud: bool
 ) -> Row:
     """What was sensed, as the aligner gave it; zeros where a sense is not valid."""
-    row = {feature_name(m): seen.values[m.name] for m in modalities}
+    row = {
+        feature_name(m): seen.values[m.name]
+        if m.kind == "image"
+        else seen.values[m.name].reshape(-1)
+        for m in modalities
+    }
     if cloud:
-        row["observation.cloud"] = seen.values["cloud"].astype(np.float32)
+        row["observation.cloud"] = seen.values["cloud"].astype(np.float32).reshape(-1)
     row["observation.validity"] = sense_validity(contract, seen)
     row["observation.age"] = _ages(contract, seen)
     return row
@@ -121,12 +128,20 @@ def _sensed(modality: Modality, contract: Contract, images: Images) -> Feature:
         labels = (*(f"{j}.pos" for j in joints), *(f"{j}.vel" for j in joints))
         return Feature(name, modality.dtype, shape, labels)
     if len(shape) > 1:
-        return Feature(name, modality.dtype, shape, ("time", "axis"))
-    return Feature(name, modality.dtype, shape, _axes(shape[0]))
+        return _flat(name, shape, _FORCES)
+    return Feature(name, modality.dtype, shape, _labels(shape[0], _FORCES))
 
 
-def _axes(size: int) -> tuple[str, ...] | None:
-    return _FORCES[:size] if size in (3, 6) else None
+def _flat(name: str, shape: tuple[int, ...], labels: tuple[str, ...]) -> Feature:
+    """A window or a cloud `(n, width)` as one vector; labels tell the place of each entry."""
+    width = math.prod(shape[1:])
+    each = _labels(width, labels)
+    flat = tuple(f"{label}.{i}" for i in range(shape[0]) for label in each)
+    return Feature(name, "float32", (len(flat),), flat)
+
+
+def _labels(width: int, labels: tuple[str, ...]) -> tuple[str, ...]:
+    return labels[:width] if width <= len(labels) else tuple(map(str, range(width)))
 
 
 def _ages(contract: Contract, seen: Observation) -> NDArray[np.float32]:

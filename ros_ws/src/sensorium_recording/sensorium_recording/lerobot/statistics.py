@@ -1,8 +1,8 @@
 """Statistics of a feature over any number of frames, in bounded memory.
 
 Minimum, maximum, mean and standard deviation are exact. So are quantiles of images, which come
-from histograms of their 256 levels, and of vectors up to `KEPT_ROWS` rows; beyond, quantiles are
-those of every second, fourth, ... row.
+from histograms of their 256 levels, and those of vectors up to `KEPT_NUMBERS`; beyond, quantiles
+are those of every second, fourth, ... frame.
 """
 
 from typing import Protocol
@@ -14,7 +14,10 @@ Array = NDArray[np.float64]
 Result = dict[str, NDArray[np.generic]]
 
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
-KEPT_ROWS = 4096
+KEPT_NUMBERS = 1 << 18
+"""Entries of all frames that are kept of a vector for its quantiles."""
+_FEWEST = 256
+"""Frames that are kept at least, however wide."""
 
 
 class Statistics(Protocol):
@@ -28,16 +31,16 @@ class Statistics(Protocol):
 
 
 class VectorStatistics:
-    """By the last axis of a feature: `(n,)` for a vector and for a window `(steps, n)` alike."""
+    """Of vectors `(n,)`, entry by entry."""
 
-    def __init__(self) -> None:
-        self._frames = self._rows = 0
+    def __init__(self, width: int) -> None:
+        self._rows = 0
         self._mean = self._squares = self._low = self._high = np.zeros(0)
-        self._thinned = _Thinned(KEPT_ROWS)
+        self._thinned = _Thinned(max(KEPT_NUMBERS // width, _FEWEST))
 
     def update(self, frames: NDArray[np.generic]) -> None:
-        """Take in frames `(n_frames, ..., n)`."""
-        rows = frames.reshape(-1, frames.shape[-1]).astype(np.float64)
+        """Take in frames `(n_frames, n)`."""
+        rows = frames.astype(np.float64)
         mean, low, high = rows.mean(0), rows.min(0), rows.max(0)
         squares = ((rows - mean) ** 2).sum(0)
         if self._rows:
@@ -47,7 +50,6 @@ class VectorStatistics:
             mean = self._mean + shift * (len(rows) / total)
             low, high = np.minimum(self._low, low), np.maximum(self._high, high)
         self._mean, self._squares, self._low, self._high = mean, squares, low, high
-        self._frames += len(frames)
         self._rows += len(rows)
         self._thinned.push(rows)
 
@@ -59,7 +61,7 @@ class VectorStatistics:
             "max": self._high,
             "mean": self._mean,
             "std": np.sqrt(self._squares / self._rows),
-            "count": np.array([self._frames]),
+            "count": np.array([self._rows]),
             **dict(zip(QUANTILES, quantiles, strict=True)),
         }
 

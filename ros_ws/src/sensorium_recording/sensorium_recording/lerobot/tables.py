@@ -63,20 +63,10 @@ def _column(feature: Feature, values: Sequence[NDArray[np.generic]]) -> pa.Array
     flat = pa.array(np.concatenate([v.reshape(-1) for v in values]))
     if feature.shape == (1,):
         return flat
-    if len(feature.shape) == 1:
-        return pa.FixedSizeListArray.from_arrays(flat, feature.shape[0])
-    return _nested(flat, feature.shape)
+    return pa.FixedSizeListArray.from_arrays(flat, feature.shape[0])
 
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-
-
-def _nested(flat: pa.Array, shape: tuple[int, ...]) -> pa.Array:
-    """Lists of lists, innermost axis first: how `datasets` stores arrays of two axes and more."""
-    for size in reversed(shape):
-        offsets = np.arange(0, len(flat) + 1, size, dtype=np.int32)
-        flat = pa.ListArray.from_arrays(offsets, flat)
-    return flat
 
 
 def _png(image: NDArray[np.generic]) -> bytes:

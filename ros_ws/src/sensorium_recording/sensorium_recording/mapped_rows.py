@@ -9,7 +9,7 @@ from sensorium_core.errors import CacheError
 
 from sensorium_recording.row_layout import RowLayout
 
-_RESIDENT = 64 << 20
+_RESIDENT = 8 << 20
 """Bytes read after which mapped pages are handed back; they stay in the system's cache."""
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong with disks, clocks and files: is it said, is the rest kept, does the arm go on?"""
+"""What goes wrong with disks, clocks and files: is it said, what is kept, does the arm go on?"""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _during(
     said: str,
     **parameters: object,
 ) -> tuple[str, float, str]:
-    """Record, break something, wait for the recorder's words; returns words, delay, control."""  # fmt: skip
+    """Record, break something, wait for the recorder's words; returns words, delay, control."""
     acting.forget_health()
     with Recording(folder, name, **parameters) as recording:
         acting.await_recording()
@@ -99,7 +99,8 @@ def _during(
     return (words if seen else f"NOT SAID: {words}"), after_s, control
 
 
-def _short(words: str) -> str:
+def _short(words: str, folder: Path) -> str:
+    words = words.replace(str(folder), "…")
     return words if len(words) < 150 else words[:147] + "..."
 
 
@@ -123,17 +124,17 @@ def _disk_full(acting: Acting, folder: Path) -> Fault:
         result = repair(disk / "full.partial", folder / "full_repaired")
     shutil.rmtree(result.bag)
     kept = f"{result.messages} messages repaired, {sum(result.missing.values())} missing between"
-    return Fault("disk full", _short(words), after_s, kept, control)
+    return Fault("disk full", _short(words, folder), after_s, kept, control)
 
 
 def _room_runs_out(acting: Acting, folder: Path) -> Fault:
     with _small_disk(folder / "small", 1500) as disk:
-        words, after_s, control = _during(
+        words, _, control = _during(
             acting, disk, "guard", lambda: None, "are kept free", min_free_gb=1.0
         )
         count = sum(1 for _ in BagReader(disk / "guard").messages())
     kept = f"closed whole: {count} messages"
-    return Fault("room runs out (guard)", _short(words), None, kept, control)
+    return Fault("room runs out (guard)", _short(words, folder), None, kept, control)
 
 
 def _read_only(acting: Acting, folder: Path) -> Fault:
@@ -143,47 +144,44 @@ def _read_only(acting: Acting, folder: Path) -> Fault:
         with Recording(disk, "ro", min_free_gb=0.0) as recording:
             begun_s = time.monotonic()
             acting.act(_WAIT_S, lambda: "cannot be written" in acting.health()[0])
-            words, after_s = acting.health()[0], time.monotonic() - begun_s
+            words = acting.health()[0]
             control = f"{acting.rate_hz(begun_s, time.monotonic()):.1f} trajectories/s"
             recording.end()
-    return Fault("read-only directory", _short(words), after_s, "nothing begun", control)
+    return Fault("read-only directory", _short(words, folder), None, "nothing begun", control)
 
 
 def _deleted(acting: Acting, folder: Path) -> Fault:
     words, after_s, control = _during(
         acting, folder, "gone", lambda: shutil.rmtree(folder / "gone.partial"), "No such file"
     )
-    return Fault("directory deleted", _short(words), after_s, "nothing is left to keep", control)
+    return Fault(
+        "directory deleted", _short(words, folder), after_s, "nothing is left to keep", control
+    )
 
 
 def _stamps(acting: Acting, folder: Path) -> Fault:
     """Header stamps that are no time, and a clock that jumps back, on a topic of their own."""
-    import rclpy
     from geometry_msgs.msg import WrenchStamped
 
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node("bad_stamps", context=context)
-    publisher = node.create_publisher(WrenchStamped, "bad_wrench", 100)
     seconds = [100, 101, 5, -7, 2_000_000_000, 6]
     acting.forget_health()
-    with Recording(folder, "stamps", topics='["bad_wrench", "wrench"]') as recording:
-        end_s = time.monotonic() + _WAIT_S
-        while publisher.get_subscription_count() == 0 and time.monotonic() < end_s:
-            acting.cell.client.spin(0.05)
-        begun_s = time.monotonic()
-        for second in seconds:
-            message = WrenchStamped()
-            message.header.stamp.sec = second
-            message.header.stamp.nanosec = 4_000_000_000
-            message.wrench.force.x = float("nan")
-            publisher.publish(message)
-        acting.act(3.0)
-        control = f"{acting.rate_hz(begun_s, time.monotonic()):.1f} trajectories/s"
-        recording.end()
-    node.destroy_node()
-    rclpy.shutdown(context=context)
-    found = [m for m in BagReader(recording.bag).messages({"/bad_wrench"})]
+    with _other_node("bad_stamps") as node:
+        publisher = node.create_publisher(WrenchStamped, "bad_wrench", 100)
+        with Recording(folder, "stamps", topics='["bad_wrench", "wrench"]') as recording:
+            end_s = time.monotonic() + _WAIT_S
+            while publisher.get_subscription_count() == 0 and time.monotonic() < end_s:
+                acting.cell.client.spin(0.05)
+            begun_s = time.monotonic()
+            for second in seconds:
+                message = WrenchStamped()
+                message.header.stamp.sec = second
+                message.header.stamp.nanosec = 4_000_000_000
+                message.wrench.force.x = float("nan")
+                publisher.publish(message)
+            acting.act(3.0)
+            control = f"{acting.rate_hz(begun_s, time.monotonic()):.1f} trajectories/s"
+            recording.end()
+    found = list(BagReader(recording.bag).messages({"/bad_wrench"}))
     got = [int.from_bytes(m.payload[4:8], "little", signed=True) for m in found]
     shutil.rmtree(recording.bag)
     kept = f"{len(got)} of {len(seconds)} as sent" if got == seconds else f"CHANGED: {got}"
@@ -192,36 +190,46 @@ def _stamps(acting: Acting, folder: Path) -> Fault:
 
 
 def _type_changes(acting: Acting, folder: Path) -> Fault:
-    import rclpy
+    """Another process publishes another type on the same topic."""
     from std_msgs.msg import Float64, String
 
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node("two_types", context=context)
-    first = node.create_publisher(String, "changing", 10)
     acting.forget_health()
     key = "problem//changing"
-    with Recording(folder, "types", topics='["changing"]') as recording:
-        end_s = time.monotonic() + _WAIT_S
-        while first.get_subscription_count() == 0 and time.monotonic() < end_s:
-            acting.cell.client.spin(0.05)
-        first.publish(String(data="before"))
-        begun_s = time.monotonic()
-        second = node.create_publisher(Float64, "changing", 10)
-        second.publish(Float64(data=1.0))
-        seen = acting.act(_WAIT_S, lambda: key in acting.health()[1])
-        after_s = time.monotonic() - begun_s
-        words = acting.health()[1].get(key, "NOT SAID")
-        first.publish(String(data="after"))
-        acting.act(1.0)
-        control = f"{acting.rate_hz(begun_s, time.monotonic()):.1f} trajectories/s"
-        recording.end()
-    node.destroy_node()
-    rclpy.shutdown(context=context)
+    with _other_node("one") as one, _other_node("two") as two:
+        first = one.create_publisher(String, "changing", 10)
+        with Recording(folder, "types", topics='["changing"]') as recording:
+            end_s = time.monotonic() + _WAIT_S
+            while first.get_subscription_count() == 0 and time.monotonic() < end_s:
+                acting.cell.client.spin(0.05)
+            first.publish(String(data="before"))
+            begun_s = time.monotonic()
+            two.create_publisher(Float64, "changing", 10).publish(Float64(data=1.0))
+            seen = acting.act(_WAIT_S, lambda: key in acting.health()[1])
+            after_s = time.monotonic() - begun_s
+            words = acting.health()[1].get(key, "")
+            first.publish(String(data="after"))
+            acting.act(1.0)
+            control = f"{acting.rate_hz(begun_s, time.monotonic()):.1f} trajectories/s"
+            recording.end()
     kept = sum(1 for _ in BagReader(recording.bag).messages({"/changing"}))
     shutil.rmtree(recording.bag)
     said = words if seen else "NOT SAID"
     return Fault("topic type changes", said, after_s, f"{kept} of 2 of the first type", control)
+
+
+@contextmanager
+def _other_node(name: str) -> Iterator[object]:
+    """A node of another participant."""
+    import rclpy
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node(name, context=context)
+    try:
+        yield node
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
 
 
 def _files(folder: Path) -> list[Fault]:
@@ -250,7 +258,7 @@ def _file(folder: Path, name: str, broken: bytes) -> Fault:
         sum(1 for _ in BagReader(file).messages())
         words = "NOT SAID"
     except BagError as error:
-        words = str(error).replace(str(folder), "…")
+        words = str(error)
     try:
         result = repair(file)
         kept = f"{result.messages} of 20000 repaired"
@@ -258,4 +266,4 @@ def _file(folder: Path, name: str, broken: bytes) -> Fault:
     except SensoriumError as error:
         kept = str(error).replace(str(folder), "…")
     file.unlink()
-    return Fault(name, _short(words), None, kept, "-")
+    return Fault(name, _short(words, folder), None, kept, "-")

@@ -4,10 +4,12 @@ One pass over the bag and memory that does not grow with it; two passes for one 
 Draws with matplotlib's Agg, without a display.
 """
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -57,8 +59,7 @@ def plot_bag(bag: Path, output: Path, episode: int | None = None) -> PlotInfo:
     urdf = reader.metadata().get("robot_description", {}).get("urdf", "")
     rows = panels_of(data, clock, urdf)
     figure = _figure(rows, data, clock, _title(bag, data, clock, episode))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, format="png", dpi=100)
+    _save(figure, output)
     return PlotInfo(output, clock.span_s, tuple(row.title for row in rows), data.undecodable)
 
 
@@ -91,9 +92,21 @@ def _figure(rows: list[Panel], data: PlotData, clock: Clock, title: tuple[str, s
         row.draw(axes)
         _dress(axes, row, clock, last=row is rows[-1])
         panels.draw_episodes(axes, data, clock, lines=row.kind != "film")
-    figure.text(0.02, 1 - 0.3 / height, title[0], fontsize=14, weight="bold", va="center")
-    figure.text(0.02, 1 - 0.55 / height, title[1], fontsize=9, va="center", color=panels.GREY)
+    plain: dict[str, Any] = {"va": "center", "parse_math": False}
+    figure.text(0.02, 1 - 0.3 / height, title[0], fontsize=14, weight="bold", **plain)
+    figure.text(0.02, 1 - 0.55 / height, title[1], fontsize=9, color=panels.GREY, **plain)
     return figure
+
+
+def _save(figure: Figure, output: Path) -> None:
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            # Instructions come in any script; a box stands for a letter that the font lacks.
+            warnings.filterwarnings("ignore", message="Glyph .* missing")
+            figure.savefig(output, format="png", dpi=100)
+    except OSError as error:
+        raise BagError(output, f"cannot be written ({error})", "choose another output") from None
 
 
 def _dress(axes: Axes, row: Panel, clock: Clock, last: bool) -> None:

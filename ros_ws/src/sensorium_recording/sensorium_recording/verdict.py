@@ -12,6 +12,7 @@ _STILL_COUNT = 5
 _MISSING_SHARE = 0.01
 _RATE_TOLERANCE = 0.1
 _FUTURE_MS = -1.0
+_OTHER_CLOCK_MS = 3.6e6
 _DARK, _BRIGHT, _NO_RETURN, _PLATEAU = 0.9, 0.25, 0.5, 0.01
 _JOINTS = "sensor_msgs/msg/JointState"
 
@@ -58,6 +59,9 @@ def _stamp_faults(health: Health) -> Iterator[str]:
     if timing.duplicates > _MISSING_SHARE * health.count:
         yield _number(timing.duplicates, "duplicate stamp")
     late_ms = timing.age_p99_ms
+    if timing.age_p50_ms is not None and abs(timing.age_p50_ms) > _OTHER_CLOCK_MS:
+        yield "stamped by another clock than the recorder's: simulation time, or none that is set"
+        return
     if late_ms is not None and health.max_age_s and late_ms > health.max_age_s * 1e3:
         limit_ms = health.max_age_s * 1e3
         yield f"arrives {late_ms:.1f} ms after its stamp (p99); the contract allows {limit_ms:.0f}"

@@ -163,6 +163,12 @@ def test_late_messages_and_stamps_of_the_future_have_their_words(age_ms, expecte
     assert expected in words(health)
 
 
+def test_stamps_of_another_clock_are_told_from_late_ones():
+    stamps = every(2, 500)
+    health = health_of(wrenches(stamps - START + MS), stamps, max_age_s=0.1)
+    assert words(health).startswith("stamped by another clock than the recorder's")
+
+
 def test_a_frozen_camera_is_called_out_with_place_and_length():
     stamps, frames = every(100, 60), noise(60)
     frames[20:40] = [frames[20]] * 20

@@ -124,6 +124,20 @@ def test_a_lone_file_and_a_directory_without_metadata_are_read(tmp_path, plugin,
     assert content(tmp_path / "a") == content(tmp_path / "b") == set(rows(10))
 
 
+@pytest.mark.parametrize(("plugin", "suffix"), [(SQLITE, ".db3"), (MCAP, ".mcap")])
+def test_a_recording_of_several_files_is_read_whole(tmp_path, plugin, suffix):
+    everything = rows(40)
+    source = record(tmp_path / "src", everything[:60], plugin)
+    rest = record(tmp_path / "rest", everything[60:], plugin)
+    (rest / f"rest{suffix}").rename(source / f"src_1{suffix}")
+    text = (source / "metadata.yaml").read_text()
+    both = text.replace(f"  - src{suffix}\n", f"  - src{suffix}\n  - src_1{suffix}\n", 1)
+    assert both != text
+    (source / "metadata.yaml").write_text(both)
+    bring(source, tmp_path / "out")
+    assert content(tmp_path / "out") == set(everything)
+
+
 def test_our_own_bags_come_through_as_they_are(tmp_path):
     first = bring(record(tmp_path / "src", rows(50)), tmp_path / "a").path
     bring(first, tmp_path / "b")

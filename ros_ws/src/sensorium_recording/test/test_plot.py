@@ -143,6 +143,18 @@ def test_a_bag_with_text_alone_can_be_drawn(tmp_path):
     assert plot_bag(tmp_path / "ep", tmp_path / "ep.png").path.is_file()
 
 
+def test_an_instruction_in_any_script_is_a_title(tmp_path):
+    with BagWriter(tmp_path / "ep") as bag:
+        bag.write("/instruction", STRING, S, encode_string("抓住 $x_{ \n\t cube\x07"))
+    assert plot_bag(tmp_path / "ep", tmp_path / "ep.png").path.is_file()
+
+
+def test_an_output_that_cannot_be_written_is_a_named_error(tmp_path):
+    bag = write(tmp_path / "ep", ("/camera/scene/image_raw",))
+    with pytest.raises(BagError, match="cannot be written"):
+        plot_bag(bag, bag / "metadata.yaml" / "ep.png")
+
+
 def test_one_episode_is_drawn_by_its_number(tmp_path):
     bag = write(tmp_path / "ep")
     assert plot_bag(bag, tmp_path / "a.png", 0).duration_s == pytest.approx(1.7, abs=0.02)

@@ -4,6 +4,8 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sensorium_core.errors import CacheError
+
 from sensorium_recording.bag_entry import BagEntry
 from sensorium_recording.built_bag import BuiltBag
 from sensorium_recording.row_builder import PartJob, build_part
@@ -18,24 +20,39 @@ _COMMIT = 16
 def build(
     store: RowStore, directory: Path, entries: list[BagEntry], workers: int, progress: Progress
 ) -> None:
-    """Make rows of the bags that the store lacks, in the order given; what is done is kept."""
+    """Make rows of the bags that the store lacks, in the order given; what is done is kept.
+
+    A bag that changes meanwhile is left for the next time. Raises `CacheError` where the store
+    cannot be written, or is being written.
+    """
     live = {entry.sha256 for entry in entries}
     if live <= store.bags.keys() and not store.is_mostly_dead(live):
         return
-    with store.writing():
-        todo = [e for e in entries if e.sha256 not in store.bags]
-        jobs = [PartJob(directory, entry, store.layout, store.parts) for entry in todo]
-        waiting: list[BuiltBag] = []
-        for done, built in enumerate(_built(jobs, workers), 1):
-            waiting.append(built)
-            if len(waiting) == _COMMIT or done == len(jobs):
-                store.take_in(waiting)
-                waiting = []
-            progress(done, len(jobs))
-        store.compact(live)
+    try:
+        with store.writing():
+            _fill(store, directory, entries, workers, progress)
+            store.compact(live)
+    except OSError as error:
+        raise CacheError(
+            store.folder, f"cannot be written ({error})", "free some space, or name another place"
+        ) from None
 
 
-def _built(jobs: list[PartJob], workers: int) -> Iterator[BuiltBag]:
+def _fill(
+    store: RowStore, directory: Path, entries: list[BagEntry], workers: int, progress: Progress
+) -> None:
+    todo = [e for e in entries if e.sha256 not in store.bags]
+    jobs = [PartJob(directory, entry, store.layout, store.parts) for entry in todo]
+    waiting: list[BuiltBag] = []
+    for done, built in enumerate(_built(jobs, workers), 1):
+        waiting += [] if built is None else [built]
+        if len(waiting) == _COMMIT or done == len(jobs):
+            store.take_in(waiting)
+            waiting = []
+        progress(done, len(jobs))
+
+
+def _built(jobs: list[PartJob], workers: int) -> Iterator[BuiltBag | None]:
     if workers < 2 or len(jobs) < 2 * workers:
         yield from map(build_part, jobs)
         return

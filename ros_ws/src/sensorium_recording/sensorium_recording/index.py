@@ -6,28 +6,19 @@ appended as they are made, so that a cut-off pass goes on where it was. One proc
 
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from sensorium_core.errors import BagError
 
 from sensorium_recording.bag_entry import BagEntry
-from sensorium_recording.bag_writer import PARTIAL_SUFFIX
+from sensorium_recording.bag_search import FoundBag, find_bags
 from sensorium_recording.survey import survey
 
 FOLDER = ".sensorium"
 """Where an indexed directory keeps what is derived from its bags."""
 FORMAT = 1
 _IN_PROGRESS = "is being recorded, or was cut off: `sensorium repair` recovers what is whole"
-
-
-class _Found(NamedTuple):
-    path: str
-    size: int
-    mtime_ns: int
-    recording: bool
 
 
 class EpisodeIndex:
@@ -72,7 +63,7 @@ class EpisodeIndex:
 
     def refresh(self) -> list[BagEntry]:
         """Look for new, changed and vanished bags; returns the entries."""
-        found = sorted(_find(self.directory))
+        found = sorted(find_bags(self.directory))
         known = {f.path: self._known(f) for f in found}
         todo = [f for f in found if known[f.path] is None]
         self.read = len(todo)
@@ -85,14 +76,14 @@ class EpisodeIndex:
         self._entries = {f.path: known[f.path] or fresh[f.path] for f in found}
         return self.entries
 
-    def _known(self, found: _Found) -> BagEntry | None:
+    def _known(self, found: FoundBag) -> BagEntry | None:
         if found.recording:
             return BagEntry(found.path, "recording", found.size, 0, problem=_IN_PROGRESS)
         entry = self._entries.get(found.path)
         same = entry and (entry.size, entry.mtime_ns) == (found.size, found.mtime_ns)
         return entry if same else None
 
-    def _survey(self, todo: list[_Found]) -> Iterator[BagEntry]:
+    def _survey(self, todo: list[FoundBag]) -> Iterator[BagEntry]:
         jobs = [(self.directory, f.path, f.size, f.mtime_ns) for f in todo]
         if self._workers < 2 or len(jobs) < 2 * self._workers:
             yield from map(_job, jobs)
@@ -142,33 +133,3 @@ def _line(entry: BagEntry) -> bytes:
 
 def _job(job: tuple[Path, str, int, int]) -> BagEntry:
     return survey(*job)
-
-
-def _find(directory: Path) -> Iterator[_Found]:
-    """Bags below a directory; hidden folders and what lies within a bag are left out."""
-    for folder, below, files in os.walk(directory):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        here = Path(folder)
-        path = here.relative_to(directory).as_posix()
-        if here.name.endswith(PARTIAL_SUFFIX) and here != directory:
-            below.clear()
-            yield _Found(path, _weigh(here, files)[0], 0, True)
-        elif "metadata.yaml" in files:
-            below.clear()
-            yield _Found(path, *_weigh(here, files), False)
-        else:
-            for name in files:
-                if name.endswith(".mcap"):
-                    place = (here / name).relative_to(directory).as_posix()
-                    yield _Found(place, *_weigh(here, [name]), False)
-
-
-def _weigh(folder: Path, names: list[str]) -> tuple[int, int]:
-    """Bytes of files, and when the last of them changed; files that vanish count nothing."""
-    stats = []
-    for name in names:
-        try:
-            stats.append((folder / name).stat())
-        except FileNotFoundError:
-            continue
-    return sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)

@@ -59,11 +59,12 @@ class EpisodeDataset:
             namespace: of the robot in the bags, without slashes at the ends.
             columns: more arrays to compute for each row.
             cache: where rows are kept; in the directory by default.
-            progress: called with how many new bags are done, of how many.
+            progress: called with how many new bags are done, of how many; for the index, then for
+                the rows.
 
         Raises:
             BagError: no directory.
-            CacheError: another process is building the same cache.
+            CacheError: the cache cannot be written, or another process is building it.
         """
         require_split(split)
         if horizon < 1:
@@ -71,7 +72,7 @@ class EpisodeDataset:
         self.contract, self.split, self.horizon = contract, split, horizon
         self._shares, self._workers = shares or Shares(), workers
         self._progress = progress or (lambda done, total: None)
-        self.index = EpisodeIndex(directory, workers)
+        self.index = EpisodeIndex(directory, workers, progress)
         layout = RowLayout.of(contract, tensors, namespace, columns)
         key = layout.key if cache is None else f"{directory.resolve().name}-{layout.key}"
         self._store = RowStore((cache or directory / FOLDER / "cache") / key, layout)
@@ -93,6 +94,9 @@ class EpisodeDataset:
         """Bags that gave no rows, and why."""
         self._table = EpisodeTable(self.split, self._shares)
         for sha256, entry in live.items():
+            if sha256 not in self._store.bags:
+                self.problems[entry.path] = "changed while it was read; refresh"
+                continue
             first, built = self._store.bags[sha256]
             if built.problem:
                 self.problems[entry.path] = built.problem

@@ -18,6 +18,7 @@ from sensorium_description import load_urdf
 
 from sensorium_recording.alignment import AlignedFrame, Span, aligned_frames
 from sensorium_recording.bag_entry import BagEntry, EpisodeEntry
+from sensorium_recording.bag_search import weigh
 from sensorium_recording.built_bag import BuiltBag, BuiltEpisode, part_file
 from sensorium_recording.row_layout import TOOL, Columns, RowLayout, Source
 
@@ -36,10 +37,11 @@ class PartJob:
     """Where the part is written."""
 
 
-def build_part(job: PartJob) -> BuiltBag:
+def build_part(job: PartJob) -> BuiltBag | None:
     """Rows, actions and columns of one bag as files in `job.folder`; the facts come last.
 
-    A bag from which no rows can be made leaves its problem in words.
+    A bag from which no rows can be made leaves its problem in words; one that is no longer what
+    the index saw gives None.
     """
     facts = part_file(job.folder, job.entry.sha256, "json")
     if facts.is_file():
@@ -50,6 +52,8 @@ def build_part(job: PartJob) -> BuiltBag:
         for kind in ("rows", "actions", "columns"):
             part_file(job.folder, job.entry.sha256, kind).write_bytes(b"")
         built = BuiltBag(job.entry.sha256, (), (), str(error))
+    if weigh(job.directory / job.entry.path) != (job.entry.size, job.entry.mtime_ns):
+        return None
     partial = facts.with_suffix(".part")
     partial.write_text(built.to_json())
     partial.replace(facts)

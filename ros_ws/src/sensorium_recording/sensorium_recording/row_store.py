@@ -71,6 +71,7 @@ class RowStore:
             self.reload()
             self._tidy()
             yield
+            shutil.rmtree(self.parts)
 
     def take_in(self, bags: list[BuiltBag]) -> None:
         """Append the parts of these bags and commit them together; the parts are removed."""

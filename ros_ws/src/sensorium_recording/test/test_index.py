@@ -150,6 +150,13 @@ def test_a_bare_file_is_a_bag_too_and_hidden_folders_are_not_searched(data: Path
     assert entries["bare.mcap"] == entries["a"]
 
 
+def test_links_are_followed_and_a_loop_of_them_ends(data: Path, tmp_path: Path, record: Record):
+    record(tmp_path / "elsewhere" / "linked", seed=8)
+    (data / "x").symlink_to(tmp_path / "elsewhere")
+    (data / "deep" / "loop").symlink_to(data)
+    assert [e.path for e in EpisodeIndex(data).entries] == ["a", "b", "deep/er/c", "x/linked"]
+
+
 def test_several_processes_make_the_same_index(data: Path, record: Record):
     for i in range(3):
         record(data / f"more_{i}", seed=i)

@@ -191,6 +191,37 @@ def test_a_damaged_bag_is_left_out_and_named(data: Path):
     assert {e.bag for e in loaded.episodes} == {"bag_0", "bag_2"}
 
 
+def test_a_bag_that_changes_while_it_is_read_is_left_for_the_next_time(
+    data: Path, record: Record, monkeypatch: pytest.MonkeyPatch
+):
+    def replaced(self: EpisodeIndex) -> list:
+        shutil.rmtree(data / "bag_1")
+        record(data / "bag_1", seed=60)
+        return list(self._entries.values())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EpisodeIndex, "entries", property(replaced))
+        loaded = dataset(data)
+    assert [e.bag for e in loaded.episodes] == ["bag_0", "bag_2"]
+    assert "changed while it was read" in loaded.problems["bag_1"]
+    loaded.refresh()
+    assert [e.bag for e in loaded.episodes] == ["bag_0", "bag_1", "bag_2"]
+
+
+def test_a_cache_that_cannot_be_written_says_so(data: Path):
+    (data / "place").write_text("a file")
+    with pytest.raises(CacheError, match="cannot be written"):
+        dataset(data, cache=data / "place")
+
+
+def test_two_processes_do_not_build_one_cache(data: Path):
+    loaded = dataset(data)
+    shutil.rmtree(data / "bag_0")
+    shutil.rmtree(data / "bag_1")
+    with loaded._store.writing(), pytest.raises(CacheError, match="built by another process"):
+        dataset(data)
+
+
 def test_episodes_of_one_bag_have_their_own_frames(tmp_path: Path, record: Record):
     marks = [
         (0.2, Mark("start", 0, "one")), (0.4, Mark("end", 0, "one")),

@@ -61,6 +61,8 @@ class Stages:
             raise BagError(
                 self._bags[name][0], "holds no episode with ground truth", "`sensorium generate`"
             )
+        for path, problem in data.problems.items():
+            self._bar.console.print(f"left out: {path}: {problem}", markup=False)
         if before.get(f"data_hash_{name}") != data.data_hash:
             spent = round(before.get(f"cache_{name}_s", 0) + time.monotonic() - began)
             self._note(f"cache_{name}_s", spent)

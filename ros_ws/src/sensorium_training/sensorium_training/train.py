@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from sensorium_core.errors import LoaderError
 from torch import Tensor
 
 from sensorium_training.batches import Augmentation, Batches
@@ -70,7 +71,11 @@ class Trainer:
         self.step, self.spent_s = 0, 0.0
         self._resume()
         begun = config.seed + 10 * self.step
-        self._train = [Batches(rows, begun + i) for i, rows in enumerate(train)]
+        self._train = [Batches(rows, begun + i) for i, rows in enumerate(train) if len(rows)]
+        if not self._train:
+            raise LoaderError(
+                "no rows to train on", "more episodes, so that one is not kept aside"
+            )
         self._watch = [Batches(rows, 1) for rows in validation if len(rows)]
 
     def _resume(self) -> None:

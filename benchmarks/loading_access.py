@@ -25,6 +25,8 @@ _BATCH = 64
 _ROUNDS = 5
 """Our loader goes over the items this often in a repetition, since once takes no time."""
 _SHOWN = 32
+_PERIOD_NS = 100_000_000
+"""Of the cameras of generated bags."""
 _FEW = ("scene_rgb", "wrist_rgb", "joints")
 _ALL: tuple[str, ...] = ()
 BAR_ITEMS_S, BAR_RATIO = 10_000, 10
@@ -56,20 +58,20 @@ def cases(backend: str) -> list[Case]:
         Case(f"video ({backend})", _ALL, "video", CHUNK, backend),
         Case("images in Parquet, images, joints and action only", _FEW, "image", CHUNK),
         Case(f"video ({backend}), images, joints and action only", _FEW, "video", CHUNK, backend),
-        Case("the same as images in Parquet, one action and no chunk", _FEW, "image", 0),
+        Case("images in Parquet, images and joints, one action and no chunk", _FEW, "image", 0),
     ]
 
 
 def export_all(bags: Path, out: Path, wanted: list[Case]) -> dict[str, Path]:
-    """Every dataset that the cases need, by the name of its folder; those there are kept."""
-    found = {}
+    """Every dataset that the cases need, by the name of its folder, written anew."""
+    found: dict[str, Path] = {}
     for case in wanted:
-        path = out / f"{bags.name}_{case.folder}"
-        if not path.exists():
-            shutil.rmtree(path.with_name(path.name + ".partial"), ignore_errors=True)
+        if case.folder not in found:
+            path = out / f"{bags.name}_{case.folder}"
+            shutil.rmtree(path, ignore_errors=True)
             settings = Settings(tabletop(), images=case.images, only=case.only)
             export(choose(bags, failed_too=True).sources, path, settings)
-        found[case.folder] = path
+            found[case.folder] = path
     return found
 
 
@@ -88,7 +90,7 @@ def matching(root: Path, ours: EpisodeDataset) -> tuple[np.ndarray, np.ndarray]:
     pairs = []
     for row in episodes:
         for k in range(row["length"]):
-            i = place.get((row["bag"], row["start_ns"] + k * 100_000_000))
+            i = place.get((row["bag"], row["start_ns"] + k * _PERIOD_NS))
             if i is not None:
                 pairs.append((row["dataset_from_index"] + k, i))
     theirs, mine = np.array(pairs).T

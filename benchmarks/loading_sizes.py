@@ -128,9 +128,17 @@ def page(rows: list[dict[str, float]]) -> str:
         f"actions, at random: the median of {_PASSES} passes over {_ITEMS:,} items after one that "
         "warms the cache.",
         table(header, lines),
-        "Own memory is what the process cannot give back; the map is the kernel's file cache and "
-        "counts towards RSS as far as it was touched.",
+        _growth(rows[0], rows[-1]),
+        "Own memory is private to the process; RSS has the kernel's pages of the map as well.",
     ])  # fmt: skip
+
+
+def _growth(small: dict[str, float], large: dict[str, float]) -> str:
+    """How each cost grew from the smallest directory to the largest."""
+    costs = {"index, cold": "index_cold_s", "index, warm": "index_warm_s", "rows": "build_s",
+             "start-up": "start_s", "one item": "item_us", "own memory": "own_mb"}  # fmt: skip
+    grown = ", ".join(f"{name} x{large[key] / small[key]:.2g}" for name, key in costs.items())
+    return f"From the smallest to the largest (bags x{large['bags'] / small['bags']:g}): {grown}."
 
 
 def _line(r: dict[str, float]) -> list[str]:

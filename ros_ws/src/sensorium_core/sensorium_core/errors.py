@@ -241,15 +241,8 @@ class CacheError(SensoriumError):
         super().__init__(f"cache {path}: {problem}; {remedy}")
 
 
-class SplitError(SensoriumError):
-    """A division of episodes that makes no sense."""
-
-    def __init__(self, got: str, allowed: str) -> None:
-        super().__init__(f"{got}; expected {allowed}")
-
-
 class LoaderError(SensoriumError):
-    """A setting of the loader outside its legal range."""
+    """A setting of the loader, or a division of episodes, outside its legal range."""
 
     def __init__(self, got: str, allowed: str) -> None:
         super().__init__(f"loader: {got}; expected {allowed}")

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sensorium_core.errors import SplitError
+from sensorium_core.errors import LoaderError
 
 Split = Literal["train", "validation", "test", "all"]
 SPLITS: tuple[str, ...] = get_args(Split)
@@ -21,7 +21,7 @@ class Shares:
     def __post_init__(self) -> None:
         shares = (self.train, self.validation, self.test)
         if min(shares) < 0 or sum(shares) > 1 + 1e-9:
-            raise SplitError(
+            raise LoaderError(
                 f"shares {shares}", "three numbers from 0 on that add up to at most 1"
             )
 
@@ -38,6 +38,6 @@ class Shares:
 
 
 def require_split(name: str) -> None:
-    """Raise `SplitError` for a name that is no split."""
+    """Raise `LoaderError` for a name that is no split."""
     if name not in SPLITS:
-        raise SplitError(f"split {name!r}", ", ".join(SPLITS))
+        raise LoaderError(f"split {name!r}", ", ".join(SPLITS))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sensorium_core.contract import tabletop
-from sensorium_core.errors import CacheError, LoaderError, SplitError
+from sensorium_core.errors import CacheError, LoaderError
 from sensorium_core.observation import sense_validity
 from sensorium_recording.alignment import aligned_frames
 from sensorium_recording.episode_marks import Mark
@@ -273,9 +273,9 @@ def test_columns_are_computed_in_the_same_pass_and_rows_that_are_not_usable_left
 
 
 def test_what_makes_no_sense_is_refused_with_what_is_allowed(data: Path):
-    with pytest.raises(SplitError, match="expected train, validation, test, all"):
+    with pytest.raises(LoaderError, match="expected train, validation, test, all"):
         dataset(data, split="dev")
-    with pytest.raises(SplitError, match="at most 1"):
+    with pytest.raises(LoaderError, match="at most 1"):
         Shares(0.9, 0.2, 0.0)
     with pytest.raises(LoaderError, match="at least 1"):
         dataset(data, horizon=0)

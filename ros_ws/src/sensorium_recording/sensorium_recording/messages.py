@@ -121,12 +121,13 @@ def decode_trajectory(payload: bytes) -> Trajectory:
     times = [p.time_from_start.sec + p.time_from_start.nanosec / NS for p in points]
     has_velocities = bool(points) and all(len(p.velocities) == len(names) for p in points)
     width = {len(p.positions) for p in points} | {len(names)}
-    positions = np.array([p.positions for p in points]) if len(width) == 1 else np.empty((0, 0))
+    whole = len(width) == 1 and bool(names)
+    positions = np.array([p.positions for p in points]) if whole else np.empty((0, 0))
     return Trajectory(
         stamp_ns=stamp_ns_of(message),
         joint_names=names,
         times_s=np.array(times),
-        positions=positions.reshape(-1, len(names)) if len(width) == 1 else positions,
+        positions=positions.reshape(-1, len(names)) if whole else positions,
         velocities=np.array([p.velocities for p in points]) if has_velocities else None,
     ).validate()
 

@@ -116,11 +116,11 @@ class Collector:
 
     def _wrench(self, times: Sequence[int], payloads: Sequence[bytes]) -> None:
         force = decode_wrenches(payloads)[1][:, :3]
-        norm = np.linalg.norm(force, axis=1, keepdims=True)
+        norm = _norm(force)
         self._data.force.add(np.array(times, np.int64), np.hstack([norm, force]))
 
     def _touch(self, side: int, times: Sequence[int], payloads: Sequence[bytes]) -> None:
-        norm = np.linalg.norm(decode_wrenches(payloads)[1][:, :3], axis=1, keepdims=True)
+        norm = _norm(decode_wrenches(payloads)[1][:, :3])
         self._data.touch[side].add(np.array(times, np.int64), norm)
 
     def _joints(self, times: Sequence[int], payloads: Sequence[bytes]) -> None:
@@ -153,6 +153,12 @@ class Collector:
         code = STATES.index(state) if state in STATES else np.nan
         valid = [float(values.get(f"valid/{m}") == "true") for m in data.modalities]
         data.policy.add(np.array([t_ns], np.int64), np.array([[code, *valid]]))
+
+
+def _norm(force: Array) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        norm: Array = np.linalg.norm(force, axis=1, keepdims=True)
+    return norm
 
 
 def _picture(thumbnails: Thumbnails, t_ns: int, payload: bytes) -> None:

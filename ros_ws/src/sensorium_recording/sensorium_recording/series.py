@@ -12,6 +12,8 @@ Array = NDArray[np.float64]
 Pixels = NDArray[np.generic]
 
 _FIRST_WIDTH_NS = 1_000_000
+_ABSURD = 1e30
+"""A number of this size was never measured, and no axis could show the others beside it."""
 
 
 class Points(NamedTuple):
@@ -26,7 +28,7 @@ class Points(NamedTuple):
     @property
     def middle(self) -> Array:
         """`(m, channels)`."""
-        middle: Array = (self.low + self.high) / 2
+        middle: Array = self.low / 2 + self.high / 2
         return middle
 
 
@@ -45,7 +47,7 @@ class Series:
         """Take in samples `(n,)`, `(n, channels)` in the order of the stream."""
         if not len(t_ns):
             return
-        values = np.where(np.isfinite(values), values, np.nan)
+        values = np.where(np.abs(values) < _ABSURD, values, np.nan)
         old, new = self._points, _bucketed(Points(t_ns, values, values), self._width_ns)
         joined = (np.concatenate([a, b]) for a, b in zip(old, new, strict=True))
         self._points = Points(*joined)

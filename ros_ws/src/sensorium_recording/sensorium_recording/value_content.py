@@ -62,7 +62,8 @@ class ValueContent:
         return rows
 
     def _take(self, rows: Array) -> Flags:
-        before = rows[:1] * np.nan if self._last is None else self._last[None]
+        none = np.full((1, rows.shape[1]), np.nan)
+        before = none if self._last is None else self._last[None]
         repeats: Flags = (rows == np.concatenate([before, rows[:-1]])).all(axis=1)
         self._last = rows[-1].copy()
         finite = np.isfinite(rows)

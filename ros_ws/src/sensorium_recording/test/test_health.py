@@ -148,6 +148,25 @@ def test_big_endian_short_and_empty_payloads_never_crash():
     assert "3 of 13 messages cannot be read" in words(health)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([WRENCH, IMAGE, JOINTS]), st.data())
+def test_no_payload_crashes(kind, data):
+    stamps = every(2, 1)
+    whole = {
+        WRENCH: wrenches(stamps)[0],
+        IMAGE: images(noise(1, (2, 2, 3)), stamps)[0],
+        JOINTS: joint_state_layout(("a", "b")).encode(stamps, np.ones((1, 4)))[0],
+    }[kind]
+    payloads = [whole]
+    for _ in range(data.draw(st.integers(1, 4))):
+        changed = bytearray(whole)
+        for at in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=4)):
+            changed[at] = data.draw(st.sampled_from([0, 1, 127, 255]))
+        payloads.append(bytes(changed[: data.draw(st.integers(0, len(whole)))]))
+    health = health_of(payloads, every(2, len(payloads)), kind)
+    assert (health.count, bool(words(health))) == (len(payloads), True)
+
+
 def test_stamps_of_zero_are_told_from_impossible_ones():
     health = health_of(wrenches([0] * 50), every(2, 50))
     assert (health.timing.unstamped, health.timing.bad_stamps) == (50, 0)

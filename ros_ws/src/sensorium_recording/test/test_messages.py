@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sensorium_core.errors import MessageDecodeError, UnknownNameError
+from sensorium_core.errors import MessageDecodeError, TrajectoryError, UnknownNameError
 from sensorium_core.trajectory import Trajectory
 from sensorium_recording import geometry_messages as geometry
 from sensorium_recording import messages
@@ -11,6 +11,12 @@ from sensorium_recording.typestore import decode
 
 def test_string_round_trip_keeps_unicode() -> None:
     assert messages.decode_string(messages.encode_string("pick up the cubé")) == "pick up the cubé"
+
+
+def test_a_trajectory_of_no_joints_is_a_named_error() -> None:
+    empty = Trajectory(5, (), np.empty(0), np.empty((0, 0)))
+    with pytest.raises(TrajectoryError, match="no waypoints"):
+        messages.decode_trajectory(messages.encode_trajectory(empty))
 
 
 @pytest.mark.parametrize("moving", [True, False])

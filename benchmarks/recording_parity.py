@@ -25,8 +25,9 @@ def parity(folder: Path, episodes: int) -> dict[str, object]:
         for number in range(episodes):
             case = _case(number)
             acting.forget_health()
-            with Recording(folder, f"parity_{number}") as recording:
-                acting.await_recording()
+            with Recording(folder, f"parity_{number}", autostart="false") as recording:
+                acting.await_subscribed()
+                cell.client.record()
                 success += cell.run(case).success
                 recording.end()
             report = verify(recording.bag)

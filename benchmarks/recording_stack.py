@@ -103,6 +103,17 @@ class Acting:
         """So that only a new report counts."""
         self.cell.client.reports.pop("recorder health", None)
 
+    def await_subscribed(self) -> None:
+        """Until a recorder that is off has subscribed to every sense of the contract."""
+        topics = {"/" + m.topic for m in tabletop().modalities}
+
+        def ready() -> bool:
+            values = self.health()[1]
+            return bool(values) and not topics & set(values["waiting"].split())
+
+        self._await(ready)
+        self.cell.client.spin(1.0)
+
     def await_recording(self) -> None:
         """Until every sense of the contract is being written."""
         topics = ["/" + m.topic for m in tabletop().modalities]
@@ -111,6 +122,9 @@ class Acting:
             values = self.health()[1]
             return all(int(values.get(f"written/{t}", "0")) > 0 for t in topics)
 
+        self._await(ready)
+
+    def _await(self, ready: Callable[[], bool]) -> None:
         end_s = time.monotonic() + _READY_S
         while not ready():
             self.cell.client.spin(0.05)

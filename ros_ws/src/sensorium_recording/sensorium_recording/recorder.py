@@ -6,14 +6,14 @@ books and watches the disk. It never filters, resamples or alters what it is giv
 
 import json
 import os
-import shutil
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from sensorium_core.errors import BagError, SensoriumError
 
-from sensorium_recording.bag_writer import PARTIAL_SUFFIX, BagWriter, Split
+from sensorium_recording.bag_writer import BagWriter
 from sensorium_recording.episode_marks import MARKS, EpisodeMarks, Mark
 from sensorium_recording.loss import Account
 from sensorium_recording.messages import DIAGNOSTICS, Status
@@ -40,12 +40,14 @@ class Recorder:
 
         `namespace` is the robot's, such as `/left` or nothing.
         """
-        self._config, self._directory = config, Path(config.output)
+        self._config, self._directory = config, config.directory
         self._metadata, self._prefix = metadata, namespace.rstrip("/") + "/"
         self.accounts: dict[str, Account] = {}
         self.marks = EpisodeMarks(config.episodes, self._write_mark)
         self._watched = {self._prefix + topic: take for topic, take in self.marks.takes.items()}
         self._offers: dict[str, tuple[str, Offer]] = {}
+        self._latched: dict[str, deque[bytes]] = {}
+        """What a bag that begins later must hold, too."""
         self._bag: BagWriter | None = None
         self._unwritable: dict[str, str] = {}
         self.problem = ""
@@ -68,18 +70,23 @@ class Recorder:
     ) -> None:
         """Announce a topic that will come, with what its publishers offered."""
         self._offers[topic] = (type_name, offer)
+        if offer.latched:
+            self._latched.setdefault(topic, deque(maxlen=offer.depth))
         self.accounts.setdefault(topic, Account(expected_rate_hz))
         if self._bag is not None:
             self._bag.add_topic(topic, type_name, offer=offer)
 
-    def start(self) -> Path:
-        """Begin a new bag and return the path that it will have. Raises `BagError` when on."""
+    def start(self, time_ns: int = 0) -> Path:
+        """Begin a new bag and return the path that it will have. Raises `BagError` when on.
+
+        What was latched before goes into it as received at `time_ns`.
+        """
         if self._bag is not None:
             raise BagError(self._bag.directory, "is being recorded", "stop it first")
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            self._require_room()
-            bag = BagWriter(self._next_path(), "lz4", self._split(), background=True)
+            self._config.require_room()
+            bag = BagWriter(self._config.next_path(), "lz4", self._config.split, background=True)
         except OSError as error:
             raise BagError(
                 self._directory, f"cannot be written ({error})", "choose another directory"
@@ -94,6 +101,10 @@ class Recorder:
         self.declare(self._prefix + MARKS, DIAGNOSTICS, Offer())
         for topic, (type_name, offer) in self._offers.items():
             bag.add_topic(topic, type_name, offer=offer)
+        for topic, messages in self._latched.items():
+            for payload in messages:
+                self.accounts[topic].received += 1
+                self._write(topic, self._offers[topic][0], time_ns, payload)
         return bag.directory
 
     def take(
@@ -116,6 +127,8 @@ class Recorder:
             queue_was_full: the middleware's queue in front of us may have overflowed.
         """
         account = self.accounts[topic]
+        if topic in self._latched:
+            self._latched[topic].append(payload)
         if self._bag is None:
             account.take(sequence, stamp_ns, queue_was_full)
             account.forget_counts()
@@ -244,22 +257,12 @@ class Recorder:
         bag.write_metadata("recording", {**books, **facts})
         bag.write_metadata("episodes", {"json": json.dumps(self._episodes)})
 
-    def _require_room(self) -> None:
-        free_gb = shutil.disk_usage(self._directory).free / _GB
-        if free_gb < self._config.min_free_gb:
-            raise BagError(
-                self._directory,
-                f"has {free_gb:.2f} GB left, less than the {self._config.min_free_gb:g} GB "
-                "that are kept free",
-                "make room, or lower min_free_gb",
-            )
-
     def _look(self, bag: BagWriter) -> None:
         """Raises `OSError` when the file has gone; ends the recording when room runs out."""
         if os.stat(bag.path).st_ino != bag.inode:
             raise FileNotFoundError(f"{bag.path} was replaced")
         try:
-            self._require_room()
+            self._config.require_room()
         except BagError as error:
             self.problem = f"recording closed: {error}"
             with suppress(SensoriumError):
@@ -278,13 +281,3 @@ class Recorder:
             f"recording ended ({error}); what was written is in {rest}: "
             "`sensorium repair` makes a bag of it"
         )
-
-    def _split(self) -> Split:
-        return Split(round(self._config.split_gb * _GB), self._config.split_s)
-
-    def _next_path(self) -> Path:
-        path, number = self._directory / self._config.name, 1
-        while path.exists() or path.with_name(path.name + PARTIAL_SUFFIX).exists():
-            number += 1
-            path = self._directory / f"{self._config.name}_{number}"
-        return path

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sensorium_core.errors import BagError, RecorderConfigError
-from sensorium_recording import mcap_file, recorder
+from sensorium_recording import mcap_file, recorder_config
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.episode_marks import MARKS
 from sensorium_recording.loss import Account
@@ -73,6 +73,19 @@ def test_bags_are_numbered_and_nothing_is_written_when_off(tmp_path: Path) -> No
         assert len(list(BagReader(tmp_path / expected).messages())) == 1
     with pytest.raises(BagError, match="start first"):
         made.stop()
+
+
+def test_what_was_latched_before_is_in_every_bag(tmp_path: Path) -> None:
+    made = make(tmp_path)
+    made.declare("/about", STRING, Offer(latched=True, depth=1))
+    for text in ("old", "new"):
+        made.take("/about", 5, encode_string(text), 1)
+    for _ in range(2):
+        made.start(7)
+        bag = made.stop()
+        (message,) = BagReader(bag).messages({"/about"})
+        assert (message.log_time_ns, message.payload) == (7, encode_string("new"))
+        assert books(bag, "/about")["received"] == books(bag, "/about")["written"] == 1
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(1, 100))
@@ -241,7 +254,7 @@ def test_the_bag_is_closed_whole_when_room_runs_out(
     made.start()
     made.take("/a", 1, encode_string("kept"), 1)
     usage = shutil.disk_usage(tmp_path)._replace(free=10**9)
-    monkeypatch.setattr(recorder.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(recorder_config.shutil, "disk_usage", lambda _: usage)
     made.tick(1, NS)
     assert not made.recording
     assert "1.00 GB left" in made.problem

@@ -86,7 +86,7 @@ class RecorderNode(Node):
     def _setup_interface(self) -> None:
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", 10)
         for name, action in {
-            "start": lambda: str(self.recorder.start()),
+            "start": lambda: str(self.recorder.start(self._now_ns())),
             "stop": self._stop,
             "start_episode": lambda: f"episode {self._start_episode()}",
         }.items():
@@ -100,7 +100,7 @@ class RecorderNode(Node):
 
     def _autostart(self) -> None:
         try:
-            self.get_logger().info(f"recording to {self.recorder.start()}")
+            self.get_logger().info(f"recording to {self.recorder.start(self._now_ns())}")
         except SensoriumError as error:
             self.recorder.problem = str(error)
 

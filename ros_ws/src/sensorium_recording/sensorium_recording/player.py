@@ -151,9 +151,11 @@ class Player:
         return Status("player", _WARN if self._late else _OK, word, values)
 
     def run(self) -> None:
-        """Play until everything is played or `stop` is called. Raises what ended the source."""
+        """Play until everything is played or `stop` is called. Raises what ended the source.
+
+        Time begins with the first item, however long that takes to come.
+        """
         self._next_tick_ns = self._now()
-        self._pace.begin(self._next_tick_ns)
         while not self._stopped and not self._source.ended:
             now_ns = self._now()
             while self._commands:
@@ -162,6 +164,7 @@ class Player:
             if item is not None and self._shift_ns is None:
                 self._shift_ns = item.shift_ns
                 self._first_clock_ns = -item.shift_ns
+                self._pace.begin(now_ns)
             if now_ns >= self._next_tick_ns:
                 self._tick(now_ns, item)
             if item is not None and self._due(item, now_ns):

@@ -191,6 +191,17 @@ def test_stop_ends_a_paused_player():
     assert stage.run() == []
 
 
+def test_time_begins_when_the_first_message_is_read():
+    stage = Stage(items(0, 100))
+    source = stage.player._source
+    peek = source.peek
+    source.peek = lambda: peek() if stage.now_ns > 12 * S else None
+    when = stage.run()
+    assert when == pytest.approx([5 * S, 5 * S + 100 * MS], abs=MS)
+    assert stage.ticks[0][1] == EPOCH
+    assert stage.said == []
+
+
 def test_status_tells_position_rate_and_errors():
     stage = Stage(items(0, 100, 250), start_s=3.0, rate=2.0)
     stage.run()

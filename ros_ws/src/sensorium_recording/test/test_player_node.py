@@ -208,7 +208,7 @@ def test_a_topic_that_another_node_publishes_is_not_played(listener, bag, start)
     from geometry_msgs.msg import WrenchStamped
 
     listener.node.create_publisher(WrenchStamped, "/wrench", 10)
-    _, log = start(bag).communicate(timeout=_DEADLINE_S)
+    _, log = start(bag, "loop:=true").communicate(timeout=_DEADLINE_S)
     assert "other nodes publish /wrench too" in log
     assert "Traceback" not in log
     process = start(bag, "force:=true", "topics:=wrench")

@@ -13,11 +13,14 @@ from rosgraph_msgs.msg import Clock
 from sensorium_core.cdr import ENCAPSULATION, NS
 
 from sensorium_recording.bag_reader import Topic
+from sensorium_recording.messages import DIAGNOSTICS, STRING
 from sensorium_recording.play_list import CLOCK
 from sensorium_recording.rosbag2_metadata import Offer
 
 _SHARED = ("/diagnostics", "/parameter_events", "/rosout", "/tf", "/tf_static")
 """Topics that many nodes publish at once by their nature."""
+_WORDS = (STRING, DIAGNOSTICS)
+"""Types that no arm follows."""
 _SHARED_DEPTH = 100
 """One publisher speaks for all of those, so that more than one's messages must stay latched."""
 _STAMP = struct.Struct("<iI")
@@ -51,11 +54,13 @@ class BagPublishers:
         self._clock.publish(ENCAPSULATION + _STAMP.pack(*divmod(time_ns, NS)))
 
     def taken(self) -> list[str]:
-        """Topics that somebody else publishes too, except those made for many."""
+        """Senses and commands that somebody else publishes too."""
         return [
             name
             for name, publisher in self._publishers.items()
-            if name not in _SHARED and self._node.count_publishers(publisher.topic_name) > 1
+            if name not in _SHARED
+            and self.topics[name].type_name not in _WORDS
+            and self._node.count_publishers(publisher.topic_name) > 1
         ]
 
     def flush(self, timeout_s: float) -> None:

@@ -92,7 +92,7 @@ class PlayerNode(Node):
         self.create_service(Trigger, "~/step", self._on_step)
         self.add_on_set_parameters_callback(self._on_parameters)
         steady = RclClock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(_REPORT_S, self._report, clock=steady)
+        self.create_timer(_REPORT_S, self._look, clock=steady)
 
     def _play(self) -> None:
         """The pace's thread."""
@@ -152,6 +152,15 @@ class PlayerNode(Node):
                 except SensoriumError as error:
                     return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
+
+    def _look(self) -> None:
+        """Tell how it goes, and end it when somebody else speaks up, who may be found late."""
+        self._report()
+        try:
+            self._require_alone()
+        except TopicTakenError as error:
+            self._error = error
+            self.player.stop()
 
     def _report(self) -> None:
         status = self.player.status()

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ _COMMANDED = ("arm_controller/joint_trajectory", "gripper_controller/joint_traje
 _WAIT_NS = 1_000_000_000
 _KEEP_NS = 5_000_000_000
 _KEEP_COMMANDS = 400
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,6 @@ def _problem(stamp_ns: int, code: int, track: _Track) -> str:
     return ""
 
 
-def _shorten(recent: dict[str, Trajectory] | dict[int, str]) -> None:
+def _shorten(recent: dict[_Key, _Value]) -> None:
     while len(recent) > _KEEP_COMMANDS:
-        recent.pop(next(iter(recent)))  # type: ignore[arg-type]
+        del recent[next(iter(recent))]

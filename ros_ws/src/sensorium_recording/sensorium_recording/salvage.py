@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
@@ -41,7 +41,7 @@ class Damage:
     problem: str
 
 
-Found = bytes | Header | Metadata | Damage
+Found: TypeAlias = bytes | Header | Metadata | Damage
 """Records of a whole chunk (or one outside of any), the file's header, metadata, or damage."""
 
 

@@ -7,8 +7,9 @@ chunk, whatever the bag's size. Safe on any thread.
 import re
 import struct
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from mcap.records import Channel, Chunk, Footer, Header, Message, Metadata, Sche
 from mcap.stream_reader import StreamReader, get_chunk_data_stream
 from sensorium_core.errors import BagError
 
+from sensorium_recording.bag_seek import later_records
 from sensorium_recording.bag_writer import LIBRARY, PARTIAL_SUFFIX
 from sensorium_recording.rosbag2_metadata import Offer, parse_offer
 
@@ -66,6 +68,22 @@ class BagReader:
         newest: dict[str, int] = {}
         for number, file in enumerate(self.files):
             yield from _File(file, topics, newest, follows=number > 0).messages()
+
+    def messages_from(
+        self, from_ns: int, always: Collection[str], topics: Collection[str] | None = None
+    ) -> Iterator[RawMessage] | None:
+        """As `messages`, without chunks that end before `from_ns` and hold no topic of `always`.
+
+        None where the files' indexes do not tell which those are.
+        """
+        parts = [later_records(file, from_ns, always, _RECORD_LIMIT) for file in self.files]
+        if None in parts:
+            return None
+        newest: dict[str, int] = {}
+        return chain.from_iterable(
+            _File(file, topics, newest, follows=number > 0).messages(records)
+            for number, (file, records) in enumerate(zip(self.files, parts, strict=True))
+        )
 
     def channels(self) -> dict[str, Topic]:
         """Type and offered quality of service by topic."""
@@ -198,8 +216,8 @@ class _File:
         self._channels: dict[int, tuple[str, str] | None] = {}
         """Topic and type by channel; None for a channel that nobody asked for."""
 
-    def messages(self) -> Iterator[RawMessage]:
-        for record in read_records(self._file):
+    def messages(self, records: Iterable[object] | None = None) -> Iterator[RawMessage]:
+        for record in read_records(self._file) if records is None else records:
             if isinstance(record, Chunk):
                 yield from self._chunk(inflate(self._file, record))
             elif isinstance(record, Message):

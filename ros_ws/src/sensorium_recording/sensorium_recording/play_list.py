@@ -9,7 +9,7 @@ from sensorium_core.cdr import NS
 from sensorium_core.errors import BagError, PlayerConfigError, UnknownNameError
 
 from sensorium_recording.bag_reader import BagReader, Topic
-from sensorium_recording.timeline import Item, Timeline
+from sensorium_recording.timeline import SORT_NS, Item, Timeline
 
 Say = Callable[[str], None]
 
@@ -125,24 +125,39 @@ class PlayList:
 
     def _pass(self, begin_ns: int) -> Iterator[Item]:
         """One pass, from `begin_ns` of play time on. Raises `BagError` on a damaged bag."""
-        move_ns, last_ns, any_left = begin_ns - self._start_ns, 0, self._start_ns == 0
+        move_ns, any_left = begin_ns - self._start_ns, self._start_ns == 0
         try:
-            for item in Timeline(self._latched, self._tell).place(
-                self._bag.messages(self._topics)
-            ):
-                last_ns = item.play_ns
-                early = last_ns < self._start_ns
+            for item in self._placed():
+                early = item.play_ns < self._start_ns
                 if early and item.topic not in self._latched:
                     continue
                 any_left = any_left or not early
-                play_ns = max(last_ns, self._start_ns) + move_ns
+                play_ns = max(item.play_ns, self._start_ns) + move_ns
                 yield item._replace(play_ns=play_ns, shift_ns=item.shift_ns + move_ns)
         except OSError as error:
             raise BagError(self._bag.path, f"cannot be read ({error})", "check the disk") from None
         if not any_left:
             raise BagError(
-                self._bag.path, f"lasts {last_ns / NS:.3f} s", "start it earlier than at its end"
+                self._bag.path, f"lasts {self._length_s():.3f} s", "start it before its end"
             )
+
+    def _placed(self) -> Iterator[Item]:
+        """The messages with play times from the bag's beginning; early ones may be left out."""
+        first = next(self._all(), None) if self._start_ns else None
+        if first is None:
+            return self._all()
+        from_ns = self._start_ns - first.shift_ns - 2 * SORT_NS
+        later = self._bag.messages_from(from_ns, self._latched, self._topics)
+        if later is None:
+            return self._all()
+        wanted = (m for m in later if m.log_time_ns >= from_ns or m.topic in self._latched)
+        return Timeline(self._latched, self._tell, -first.shift_ns, from_ns).place(wanted)
+
+    def _all(self) -> Iterator[Item]:
+        return Timeline(self._latched, self._tell).place(self._bag.messages(self._topics))
+
+    def _length_s(self) -> float:
+        return max((item.play_ns for item in self._all()), default=0) / NS
 
     def _tell(self, change_ns: int) -> None:
         way = "forward" if change_ns > 0 else "back"

@@ -165,6 +165,7 @@ class Player:
                 self._shift_ns = item.shift_ns
                 self._first_clock_ns = -item.shift_ns
                 self._pace.begin(now_ns)
+                self._next_tick_ns = now_ns
             if now_ns >= self._next_tick_ns:
                 self._tick(now_ns, item)
             if item is not None and self._due(item, now_ns):

@@ -39,14 +39,20 @@ class Timeline:
         self,
         latched: Collection[str] = (),
         on_jump: Callable[[int], None] = lambda change_ns: None,
+        begin_ns: int | None = None,
+        from_ns: int | None = None,
     ) -> None:
-        """`latched` topics never move the time; `on_jump` is told by how much a clock was set."""
+        """`latched` topics never move the time; `on_jump` is told by how much a clock was set.
+
+        Messages that begin at log time `from_ns` only are placed as if those since `begin_ns` had
+        come before.
+        """
         self._latched, self._on_jump = latched, on_jump
         self._heap: list[tuple[int, int, RawMessage]] = []
         self._heap_bytes = 0
         self._count = 0
-        self._newest_ns: int | None = None
-        self._shift_ns = self._earlier_shift_ns = 0
+        self._newest_ns = from_ns
+        self._shift_ns = self._earlier_shift_ns = -(begin_ns or 0)
         self._play_ns = 0
 
     def place(self, messages: Iterable[RawMessage]) -> Iterator[Item]:

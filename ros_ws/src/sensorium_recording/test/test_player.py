@@ -3,15 +3,16 @@
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sensorium_core.errors import BagError, PlayerConfigError, UnknownNameError
-from sensorium_recording.bag_reader import BagReader, RawMessage
+from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.bag_writer import BagWriter
 from sensorium_recording.messages import STRING, encode_string
 from sensorium_recording.play_list import PlayerConfig, PlayList, choose_topics, frame_topic
 from sensorium_recording.player import Outlets, Player
 from sensorium_recording.read_ahead import ReadAhead
-from sensorium_recording.timeline import Item, Timeline
+from sensorium_recording.timeline import Item
 from sensorium_recording.timing_errors import TimingErrors
 
 MS = 1_000_000
@@ -71,17 +72,6 @@ class Stage:
 
 def items(*play_ms, topic="/a", shift_ns=-EPOCH):
     return [Item(round(t * MS), shift_ns, topic, str(t).encode()) for t in play_ms]
-
-
-def raw(*log_ms, topic="/a"):
-    return [
-        RawMessage(topic, STRING, EPOCH + round(t * MS), str(i).encode())
-        for i, t in enumerate(log_ms)
-    ]
-
-
-def placed(messages, **options):
-    return list(Timeline(**options).place(messages))
 
 
 @pytest.mark.parametrize("rate", [0.25, 1.0, 3.0, 50.0])
@@ -213,64 +203,6 @@ def test_status_tells_position_rate_and_errors():
     assert float(status.values["error_p99_ms"]) < 0.1
 
 
-def test_log_times_that_go_back_a_little_are_sorted():
-    found = placed(raw(0, 20, 10, 30, 95, 40, 200))
-    assert [i.play_ns // MS for i in found] == [0, 10, 20, 30, 40, 95, 200]
-    assert {i.shift_ns for i in found} == {-EPOCH}
-
-
-def test_equal_log_times_keep_the_order_of_the_bag():
-    found = placed(raw(0, 5, 5, 5, 5, 6))
-    assert [i.payload for i in found] == [b"0", b"1", b"2", b"3", b"4", b"5"]
-
-
-def test_a_clock_set_back_plays_on_at_once():
-    told = []
-    found = placed(raw(0, 10, 20, -5000, -4990, -4980), on_jump=told.append)
-    assert [i.play_ns // MS for i in found] == [0, 10, 20, 20, 30, 40]
-    assert [i.play_ns - i.shift_ns for i in found[3:]] == [
-        EPOCH - 5000 * MS, EPOCH - 4990 * MS, EPOCH - 4980 * MS
-    ]  # fmt: skip
-    assert told == [-5020 * MS]
-
-
-def test_a_clock_set_back_and_right_again_is_not_waited_for():
-    found = placed(raw(0, 10, -9000, -8990, -8980, 40, 50))
-    assert [i.play_ns // MS for i in found] == [0, 10, 10, 20, 30, 40, 50]
-
-
-@pytest.mark.parametrize("wrong", [-5000, 3.6e6 * 24 * 365, 9000])
-def test_one_wrong_log_time_moves_nothing(wrong):
-    told = []
-    found = placed(raw(0, 10, 20, wrong, 30, 40), on_jump=told.append)
-    assert [i.play_ns // MS for i in found] == [0, 10, 20, 20, 30, 40]
-    assert len({i.shift_ns for i in found}) == 1
-    assert told == []
-
-
-def test_a_silence_is_kept_but_not_one_of_years():
-    assert [i.play_ns // MS for i in placed(raw(0, 10, 8000, 8010))] == [0, 10, 8000, 8010]
-    year = 3.6e6 * 24 * 365
-    assert [i.play_ns // MS for i in placed(raw(0, 10, year, year + 10))] == [0, 10, 10, 20]
-
-
-def test_old_latched_messages_come_first_and_do_not_move_the_time():
-    old = raw(-3.6e6, -100, topic="/info")
-    found = placed([*old, *raw(0, 10), *raw(-3.6e6, topic="/info"), *raw(20)], latched={"/info"})
-    assert [(i.topic, i.play_ns // MS) for i in found] == [
-        ("/info", 0), ("/info", 0), ("/a", 100), ("/a", 110), ("/info", 110), ("/a", 120),
-    ]  # fmt: skip
-
-
-def test_a_bag_without_times_is_sorted_in_bounded_memory():
-    timeline = Timeline()
-    big = RawMessage("/a", STRING, EPOCH, bytes(1 << 20))
-    most = 0
-    for _ in timeline.place(big for _ in range(100)):
-        most = max(most, timeline._heap_bytes)
-    assert most <= 34 << 20
-
-
 def bag(path, *messages, latched=()):
     with BagWriter(path) as writer:
         for name in latched:
@@ -301,6 +233,25 @@ def test_start_beyond_the_end_is_an_error_that_tells_the_length(tmp_path):
     reader = bag(tmp_path / "b", ("/info", 0), ("/a", 0), ("/a", 1500), latched=["/info"])
     with pytest.raises(BagError, match=r"lasts 1\.500 s"):
         list(play_list(reader, start_s=9.0))
+
+
+@pytest.mark.parametrize("set_back", [False, True])
+@pytest.mark.parametrize("start_s", [0.3, 4.0, 11.0])
+def test_seeking_by_the_index_plays_the_same_as_reading_over_it(
+    tmp_path, start_s, set_back, monkeypatch
+):
+    noise = np.random.default_rng(0).bytes(200_000)
+    with BagWriter(tmp_path / "b") as writer:
+        writer.add_topic("/info", STRING, latched=True)
+        for i in range(120):
+            log_ns = EPOCH + i * 100 * MS - (5 * S if set_back and i > 60 else 0)
+            topic = "/info" if i in (0, 70) else "/a"
+            writer.write(topic, STRING, log_ns, noise + str(i).encode())
+    reader = BagReader(tmp_path / "b")
+    sought = list(play_list(reader, start_s))
+    monkeypatch.setattr(BagReader, "messages_from", lambda *_: None)
+    assert sought == list(play_list(reader, start_s))
+    assert any(item.topic == "/info" for item in sought)
 
 
 def test_a_loop_begins_again_where_it_ended_with_the_clock_set_back(tmp_path):

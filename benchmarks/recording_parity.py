@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from recording_stack import Acting, Recording
+from recording_stack import Recording
 from results_page import table
 from sensorium_cli.over_ros import Case, RosCell
 from sensorium_cli.parity import verify
@@ -21,13 +21,10 @@ def parity(folder: Path, episodes: int) -> dict[str, object]:
     steps = equal = acted = early = success = 0
     mismatches: list[str] = []
     with RosCell({"record": "false"}) as cell:
-        acting = Acting(cell)
         for number in range(episodes):
             case = _case(number)
-            acting.forget_health()
             with Recording(folder, f"parity_{number}", autostart="false") as recording:
-                acting.await_subscribed()
-                cell.client.record()
+                cell.record()
                 success += cell.run(case).success
                 recording.end()
             report = verify(recording.bag)

@@ -103,17 +103,6 @@ class Acting:
         """So that only a new report counts."""
         self.cell.client.reports.pop("recorder health", None)
 
-    def await_subscribed(self) -> None:
-        """Until a recorder that is off has subscribed to every sense of the contract."""
-        topics = {"/" + m.topic for m in tabletop().modalities}
-
-        def ready() -> bool:
-            values = self.health()[1]
-            return bool(values) and not topics & set(values["waiting"].split())
-
-        self._await(ready)
-        self.cell.client.spin(1.0)
-
     def await_recording(self) -> None:
         """Until every sense of the contract is being written."""
         topics = ["/" + m.topic for m in tabletop().modalities]

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from sensorium_cli.over_ros import Case, RosCell
 from sensorium_cli.parity import verify
+from sensorium_cli.recorded_steps import StepReader
+from sensorium_core.contract import tabletop
 from sensorium_core.errors import BagError, PolicyFileError
 from sensorium_core.goal import Goal
+from sensorium_recording.alignment import aligned_frames
 from sensorium_recording.bag_reader import BagReader, RawMessage
 from sensorium_recording.bag_writer import BagWriter
 
@@ -20,9 +23,10 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("live")
     arguments = {
         "record": "true", "output": str(folder), "min_free_gb": "0.1",
-        "camera_width": "320", "camera_height": "240",
+        "camera_width": "320", "camera_height": "240", "autostart": "false",
     }  # fmt: skip
     with RosCell(arguments) as cell:
+        cell.record()
         cell.run(Case(1_200_000, Goal("pick", "red", "cube"), "pick up the red cube"))
         cell.run(Case(1_200_001, Goal("press", "green"), "press the green button"))
     return folder / "episode"
@@ -49,6 +53,15 @@ def test_every_live_step_is_equal_offline(bag: Path) -> None:
     assert report.equal
     assert report.acted >= 5
     assert report.early <= 3
+
+
+def test_training_rows_hold_what_the_live_policy_saw(bag: Path) -> None:
+    steps = StepReader(bag, tabletop()).steps()
+    live = {step.t_ns: step.values["digest"] for step in steps if not step.early}
+    rows = {f.t_ns: f.observation.digest() for f in aligned_frames(bag, tabletop())}
+    shared = live.keys() & rows.keys()
+    assert len(shared) >= 5
+    assert {t: rows[t] for t in shared} == {t: live[t] for t in shared}
 
 
 def test_a_changed_sample_is_named_with_step_and_modality(bag: Path, tmp_path: Path) -> None:

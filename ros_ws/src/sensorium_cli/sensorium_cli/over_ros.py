@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from sensorium_core.errors import NodeUnavailableError
+from sensorium_core.contract import tabletop
+from sensorium_core.errors import BagError, NodeUnavailableError
 from sensorium_core.goal import Goal
 
 from sensorium_cli.attempt import Attempt, judge_status, missing_senses
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 READY_S = 60.0
 _EPISODE_S = 30.0
 _POLL_S = 0.05
+_RECORDER = "recorder health"
+_SETTLE_S = 1.0
+"""After subscribing, until messages come."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,24 @@ class RosCell:
         client.reports.clear()
         self._await(self._is_ready, "policy/step with every sense", READY_S)
         client.arm(True)
+
+    def record(self) -> str:
+        """Begin a bag as soon as the recorder hears every sense; returns the bag's path.
+
+        The recorder must be launched with `autostart` false.
+        """
+        self._client.reports.pop(_RECORDER, None)
+        self._await(self._is_heard_by_recorder, "diagnostics of a recorder", READY_S)
+        self._client.spin(_SETTLE_S)
+        started, words = self._client.record()
+        if not started:
+            raise BagError(words, "was not begun", "look at the recorder's diagnostics")
+        return words
+
+    def _is_heard_by_recorder(self) -> bool:
+        report = self._client.reports.get(_RECORDER)
+        wanted = {"/" + m.topic for m in tabletop().modalities}
+        return report is not None and not wanted & set(report.values["waiting"].split())
 
     def _is_ready(self) -> bool:
         reports = self._client.reports

@@ -21,7 +21,8 @@ from sensorium_core.policy_description import TOPIC as DESCRIPTION
 from sensorium_core.policy_description import PolicyDescription
 from sensorium_core.stream import Part
 from sensorium_core.trajectory import Trajectory
-from sensorium_fusion.carried import Carried, crc, find_commands, read_parts
+from sensorium_core.used_messages import crc, read_used
+from sensorium_fusion.carried import Carried, find_commands
 from sensorium_fusion.sensor_messages import decoder
 from sensorium_recording.bag_reader import BagReader, RawMessage
 from sensorium_recording.messages import decode_diagnostics, decode_string, decode_trajectory
@@ -165,8 +166,9 @@ class StepReader:
 
     def _is_early(self, t_ns: int, values: dict[str, str], absent: list[str]) -> bool:
         """Whether it used a message older than the first that was recorded of its topic."""
+        used = read_used(t_ns, values)
         for name, track in self._tracks.items():
-            told = read_parts(t_ns, values[f"used/{name}"])
+            told = used.get(name, [])
             if told and (track.first_ns is None or told[0][0] < track.first_ns):
                 return True
         begin_ns = self._begin_ns or 0
@@ -177,8 +179,9 @@ class StepReader:
     ) -> tuple[dict[str, list[Part]], list[tuple[str, str]]]:
         parts: dict[str, list[Part]] = {}
         problems: list[tuple[str, str]] = []
+        used = read_used(t_ns, values)
         for name, track in self._tracks.items():
-            told = read_parts(t_ns, values[f"used/{name}"])
+            told = used.get(name, [])
             parts[name] = [(s, track.values[s]) for s, _ in told if s in track.values]
             wrong = (_problem(s, code, track) for s, code in told)
             first = next((words for words in wrong if words), None)

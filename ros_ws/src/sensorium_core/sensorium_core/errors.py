@@ -106,8 +106,8 @@ class TopicTakenError(SensoriumError):
 
     def __init__(self, topics: Iterable[str]) -> None:
         super().__init__(
-            f"other nodes publish {', '.join(topics)} too, and two voices on one topic may move an "
-            "arm; set another ROS_DOMAIN_ID, leave the topics out with --exclude, or use --force"
+            f"other nodes publish {', '.join(topics)} too, and two voices may move an arm; "
+            "set another ROS_DOMAIN_ID, leave the topics out with --exclude, or use --force"
         )
 
 

@@ -4,7 +4,7 @@ One `Aligner` serves one thread.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -119,6 +119,21 @@ class Aligner:
         observation = Observation(t_ns, values, valid, age_s, stamps_ns, parts)
         values["cloud"] = self._cloud(observation)
         return observation
+
+    def observe_from(
+        self, t_ns: int, stamps_ns: Mapping[str, Iterable[int]]
+    ) -> Observation | None:
+        """What is known at `t_ns` from messages of these stamps alone; None when one is absent."""
+        parts: dict[str, tuple[Part, ...]] = {}
+        for name, stream in self._streams.items():
+            found = stream.find(stamps_ns.get(name, ()))
+            if found is None:
+                return None
+            parts[name] = found
+        again = Aligner(self.contract)
+        again._lifter = self._lifter
+        again.recall(parts)
+        return again.observe(t_ns)
 
     def _sample(self, spec: Modality, t_ns: int) -> Sample | None:
         stream = self._streams[spec.name]

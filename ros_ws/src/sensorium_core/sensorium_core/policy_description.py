@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from sensorium_core.errors import MessageDecodeError
 
 TOPIC = "policy/description"

@@ -5,6 +5,7 @@ in messages. Not thread safe: the thread that pushes also samples.
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -89,6 +90,16 @@ class Stream:
     def newest_ns(self) -> int | None:
         """Stamp of the newest message, or None."""
         return self._stamps[-1] if self._stamps else None
+
+    def find(self, stamps_ns: Iterable[int]) -> tuple[Part, ...] | None:
+        """The messages of these stamps, or None when one is not there."""
+        found: list[Part] = []
+        for stamp_ns in stamps_ns:
+            i = bisect_right(self._stamps, stamp_ns) - 1
+            if i < 0 or self._stamps[i] != stamp_ns:
+                return None
+            found.append((stamp_ns, self._values[i]))
+        return tuple(found)
 
     def sample(self, t_ns: int) -> Sample | None:
         """The latest message not later than `t_ns`."""

@@ -4,13 +4,10 @@ Published with every step, so that each can be taken again by itself from a bag.
 """
 
 import json
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-import numpy as np
 from sensorium_core.errors import MessageDecodeError
-from sensorium_core.observation import Observation
 from sensorium_core.trajectory import Trajectory
 
 
@@ -50,28 +47,9 @@ class Carried:
             ) from None
 
 
-def tell_parts(seen: Observation) -> dict[str, str]:
-    """By modality: `offset:crc` of each message used; offsets from the step's time [ns]."""
-    return {
-        name: " ".join(f"{stamp_ns - seen.t_ns}:{crc(value):08x}" for stamp_ns, value in parts)
-        for name, parts in seen.parts.items()
-    }
-
-
-def read_parts(t_ns: int, text: str) -> list[tuple[int, int]]:
-    """`(stamp_ns, crc)` of each message of `tell_parts`."""
-    pairs = (item.split(":") for item in text.split())
-    return [(t_ns + int(offset), int(digits, 16)) for offset, digits in pairs]
-
-
 def tell_commands(trajectories: Iterable[Trajectory]) -> str:
     """`stamp:fingerprint` of each."""
     return " ".join(f"{t.stamp_ns}:{t.fingerprint()}" for t in trajectories)
-
-
-def crc(value: "np.typing.NDArray[np.generic]") -> int:
-    """CRC-32 over an array's bytes."""
-    return zlib.crc32(np.ascontiguousarray(value).tobytes())
 
 
 def find_commands(

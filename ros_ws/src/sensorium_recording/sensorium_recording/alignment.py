@@ -111,6 +111,7 @@ class _Replay:
         self._depth = next(
             self._prefix + m.topic for m in contract.modalities if m.kind == "depth"
         )
+        self._interpolated = {m.name for m in contract.modalities if m.kind == "joints"}
         self._around = Surroundings(contract)
         self._aligner, self._history, self._memory = Aligner(contract), CommandHistory(), Memory()
         self._waiting: deque[tuple[int, int]] = deque()
@@ -171,16 +172,22 @@ class _Replay:
             self._aligner.set_camera(camera)
             self._camera = camera
         for queue in self._queues.values():
-            for stamp, _, value in queue.take(t_ns):
+            for stamp, _, value in queue.take(t_ns, queue.name in self._interpolated):
                 self._aligner.push(queue.name, stamp, value)
         for command in self._around.commands_before(t_ns):
             self._history.push(command)
         for text in self._around.words_until(t_ns, log_time_ns):
             self._listen(text)
-        seen = self._aligner.observe(t_ns)
+        seen = self._observe(t_ns)
         self._memory.feel(seen)
         setpoint, state = self._history.sample(t_ns), self._around.state_at(t_ns)
         return AlignedFrame(t_ns, seen, setpoint, replace(self._memory), self._instruction, state)
+
+    def _observe(self, t_ns: int) -> Observation:
+        """As a live step of this time saw it, where one is recorded; else all until the stamp."""
+        used = self._around.used_at(t_ns)
+        seen = self._aligner.observe_from(t_ns, used) if used is not None else None
+        return self._aligner.observe(t_ns) if seen is None else seen
 
     def _listen(self, text: str) -> None:
         """What follows the first instruction is remembered afresh."""

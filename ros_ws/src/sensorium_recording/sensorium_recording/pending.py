@@ -51,14 +51,18 @@ class Pending:
             self._least_raw_ns = self.newest_ns
         self._raw.append(message)
 
-    def take(self, t_ns: int) -> list[_Entry]:
-        """Stamp, log time and value of what is not later than `t_ns`, in the order of stamps."""
-        if self._raw and self._least_raw_ns <= t_ns:
+    def take(self, t_ns: int, and_next: bool = False) -> list[_Entry]:
+        """Stamp, log time and value of what is not later than `t_ns`, in the order of stamps.
+
+        With `and_next` the first that is later comes too, to interpolate as a live policy does,
+        which hears of it while the picture is still on its way.
+        """
+        if self._raw and (and_next or self._least_raw_ns <= t_ns):
             self._decode()
         if not self._ordered:
             self._ready.sort(key=_stamp)
             self._ordered = True
-        end = bisect_right(self._ready, t_ns, key=_stamp)
+        end = bisect_right(self._ready, t_ns, key=_stamp) + and_next
         due = self._ready[:end]
         del self._ready[:end]
         return due

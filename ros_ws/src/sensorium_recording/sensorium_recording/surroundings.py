@@ -12,6 +12,7 @@ from sensorium_core.geometry import Camera
 from sensorium_core.policy_description import TOPIC as POLICY_DESCRIPTION
 from sensorium_core.policy_description import PolicyDescription
 from sensorium_core.trajectory import Trajectory
+from sensorium_core.used_messages import read_used
 
 from sensorium_recording.bag_reader import RawMessage
 from sensorium_recording.episodes import (
@@ -24,8 +25,9 @@ from sensorium_recording.episodes import (
     joined_command,
     posed_camera,
 )
-from sensorium_recording.messages import decode_string, decode_trajectory
+from sensorium_recording.messages import decode_diagnostics, decode_string, decode_trajectory
 
+POLICY_STEP = "policy/step"
 _SAME_CLOCK_NS = 10 * NS
 """Stamps closer than this to the time of recording are of the same clock."""
 _KEPT = 64
@@ -44,6 +46,7 @@ class Surroundings:
         self._halves: dict[str, dict[int, Trajectory]] = {ARM_COMMAND: {}, GRIPPER_COMMAND: {}}
         self._commands: list[Trajectory] = []
         self._states: dict[int, str] = {}
+        self._used: dict[int, dict[str, list[int]]] = {}
         self._camera_messages: dict[str, RawMessage] = {}
         self.camera: Camera | None = None
         """The depth camera, once its intrinsics and its pose have come.
@@ -55,7 +58,7 @@ class Surroundings:
         """What `take` understands."""
         return (
             INSTRUCTION, ARM_COMMAND, GRIPPER_COMMAND, STATE, STATIC_TRANSFORMS,
-            POLICY_DESCRIPTION, self._info,
+            POLICY_DESCRIPTION, POLICY_STEP, self._info,
         )  # fmt: skip
 
     def take(self, topic: str, message: RawMessage) -> None:
@@ -64,6 +67,8 @@ class Surroundings:
             self._told.append((message.log_time_ns, decode_string(message.payload)))
         elif topic == STATE:
             _keep(self._states, message.log_time_ns, decode_string(message.payload))
+        elif topic == POLICY_STEP:
+            self._take_step(message)
         elif topic in self._halves:
             self._take_command(topic, message)
         elif topic != self._info or topic not in self._camera_messages:
@@ -93,6 +98,18 @@ class Surroundings:
     def state_at(self, t_ns: int) -> str | None:
         """The simulator's truth of this stamp as JSON."""
         return self._states.get(t_ns)
+
+    def used_at(self, t_ns: int) -> dict[str, list[int]] | None:
+        """By modality, stamps of the messages that a live step of this time was taken from."""
+        return self._used.get(t_ns)
+
+    def _take_step(self, message: RawMessage) -> None:
+        t_ns, statuses = decode_diagnostics(message.payload)
+        values = {k: v for status in statuses for k, v in status.values.items()}
+        used = read_used(t_ns, values)
+        if used:
+            stamps = {name: [stamp for stamp, _ in told] for name, told in used.items()}
+            _keep(self._used, t_ns, stamps)
 
     def _take_command(self, topic: str, message: RawMessage) -> None:
         trajectory = decode_trajectory(message.payload)

@@ -5,8 +5,9 @@ import math
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensorium_core.contract import Contract
 from sensorium_core.nodes.messages import ns_to_stamp
+from sensorium_core.used_messages import tell_used
 
-from sensorium_fusion.carried import tell_commands, tell_parts
+from sensorium_fusion.carried import tell_commands
 from sensorium_fusion.step import State, Step
 
 _LEVELS = {
@@ -23,7 +24,7 @@ def step_message(
     Keys: state, reason, instruction, planned, digest; by modality `stamp_ns/`, `age_s/`,
     `valid/`, `problem/`; by sense `weight/`; by stage `latency_s/`; when the policy ran
     target_m, present, done. To take the step again from a bag: carried, commanded, action, and
-    by modality `used/` (see `carried`).
+    by modality `used/` (see `used_messages`).
     """
     message = DiagnosticArray()
     message.header.stamp = ns_to_stamp(step.t_ns)
@@ -53,7 +54,7 @@ def _decision(step: Step, instruction: str) -> dict[str, str]:
     }
     if step.before is not None:
         values["carried"] = step.before.to_json()
-    values |= {f"used/{name}": text for name, text in tell_parts(step.observation).items()}
+    values |= tell_used(step.observation)
     if step.output is not None:
         values["target_m"] = " ".join(f"{v:.4f}" for v in step.output.target.tolist())
         values["present"] = f"{step.output.present:.3f}"

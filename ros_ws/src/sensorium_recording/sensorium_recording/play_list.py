@@ -14,7 +14,7 @@ from sensorium_recording.timeline import SORT_NS, Item, Timeline
 Say = Callable[[str], None]
 
 CLOCK = "/clock"
-_IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _SHORTEST_PASS_NS = NS // 10
 """A bag of one instant, played in a loop, is not played faster than this."""
 
@@ -97,7 +97,7 @@ def frame_topic(topics: Mapping[str, Topic], wanted: str = "") -> str | None:
     """The topic that ends a step; None when every message is a step."""
     if wanted:
         return _matching(_patterns(wanted)[0], topics)[0]
-    return next((name for name, topic in topics.items() if topic.type_name in _IMAGES), None)
+    return next((name for name, topic in topics.items() if topic.type_name in IMAGES), None)
 
 
 class PlayList:

@@ -13,9 +13,8 @@ from rosgraph_msgs.msg import Clock
 from sensorium_core.cdr import ENCAPSULATION, NS
 
 from sensorium_recording.bag_reader import Topic
-from sensorium_recording.messages import DIAGNOSTICS, STRING
-from sensorium_recording.play_list import CLOCK
-from sensorium_recording.rosbag2_metadata import Offer
+from sensorium_recording.messages import DIAGNOSTICS, POINT_CLOUD, STRING
+from sensorium_recording.play_list import CLOCK, IMAGES
 
 _SHARED = ("/diagnostics", "/parameter_events", "/rosout", "/tf", "/tf_static")
 """Topics that many nodes publish at once by their nature."""
@@ -23,6 +22,9 @@ _WORDS = (STRING, DIAGNOSTICS)
 """Types that no arm follows."""
 _SHARED_DEPTH = 100
 """One publisher speaks for all of those, so that more than one's messages must stay latched."""
+_LARGE = (*IMAGES, POINT_CLOUD)
+_ROOM, _ROOM_LARGE = 1000, 64
+"""Messages that wait for a slow reliable subscriber; a volatile publisher forgets what arrived."""
 _STAMP = struct.Struct("<iI")
 
 
@@ -39,7 +41,7 @@ class BagPublishers:
             if message is None:
                 self.missing.append(f"{name} ({topic.type_name})")
             else:
-                profile = _profile(topic.offer, _SHARED_DEPTH if name in _SHARED else 1)
+                profile = _profile(name, topic)
                 self._publishers[name] = node.create_publisher(message, name, profile)
         self.topics = {name: topics[name] for name in self._publishers}
         """What can be published."""
@@ -79,10 +81,15 @@ def _message_class(type_name: str) -> type | None:
         return None
 
 
-def _profile(offer: Offer, least_depth: int) -> QoSProfile:
+def _profile(name: str, topic: Topic) -> QoSProfile:
+    """What the topic's publishers offered, with room for what is sent in haste after a stall."""
+    offer = topic.offer
+    depth = max(offer.depth, _SHARED_DEPTH if name in _SHARED else 1)
+    if offer.reliable and not offer.latched:
+        depth = max(depth, _ROOM_LARGE if topic.type_name in _LARGE else _ROOM)
     reliable, latched = ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL
     return QoSProfile(
-        depth=max(offer.depth, least_depth),
+        depth=depth,
         reliability=reliable if offer.reliable else ReliabilityPolicy.BEST_EFFORT,
         durability=latched if offer.latched else DurabilityPolicy.VOLATILE,
     )

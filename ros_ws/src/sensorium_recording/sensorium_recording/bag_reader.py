@@ -22,7 +22,7 @@ from mcap.records import Channel, Chunk, Footer, Header, Message, Metadata, Sche
 from mcap.stream_reader import StreamReader, get_chunk_data_stream
 from sensorium_core.errors import BagError
 
-from sensorium_recording.bag_seek import later_records
+from sensorium_recording.bag_seek import Seek
 from sensorium_recording.bag_writer import LIBRARY, PARTIAL_SUFFIX
 from sensorium_recording.rosbag2_metadata import Offer, parse_offer
 
@@ -76,7 +76,8 @@ class BagReader:
 
         None where the files' indexes do not tell which those are.
         """
-        parts = [later_records(file, from_ns, always, _RECORD_LIMIT) for file in self.files]
+        seek = Seek(from_ns, always, _RECORD_LIMIT)
+        parts = [seek.records(file) for file in self.files]
         if None in parts:
             return None
         newest: dict[str, int] = {}

@@ -21,42 +21,41 @@ _OPCODE_AND_LENGTH = 9
 _DAMAGE = (McapError, ValueError, struct.error, RuntimeError, EOFError, OverflowError, MemoryError)
 
 
-def later_records(
-    file: Path, from_ns: int, always: Collection[str], record_limit: int
-) -> Iterator[object] | None:
-    """Header, schemas, channels and the chunks from `from_ns` on; None where all must be read.
+class Seek:
+    """Goes through the files of one bag in their order."""
 
-    Earlier chunks that hold a topic of `always` are there too.
-    """
-    with file.open("rb") as stream:
-        try:
-            reader = SeekingReader(stream, record_size_limit=record_limit)
-            header, summary = reader.get_header(), reader.get_summary()
-        except _DAMAGE:
+    def __init__(self, from_ns: int, always: Collection[str], record_limit: int) -> None:
+        """Chunks that end before `from_ns` are left out unless they hold a topic of `always`."""
+        self._from_ns, self._always, self._limit = from_ns, always, record_limit
+        self._newest_ns: int | None = None
+
+    def records(self, file: Path) -> Iterator[object] | None:
+        """Header, schemas, channels and chunks of the next file; None where all must be read."""
+        with file.open("rb") as stream:
+            try:
+                reader = SeekingReader(stream, record_size_limit=self._limit)
+                header, summary = reader.get_header(), reader.get_summary()
+            except _DAMAGE:
+                return None
+        chunks = None if summary is None else self._chunks(summary)
+        if summary is None or chunks is None:
             return None
-    chunks = None if summary is None else later_chunks(summary, from_ns, always)
-    if summary is None or chunks is None:
-        return None
-    declared = [header, *summary.schemas.values(), *summary.channels.values()]
-    return _records(file, declared, chunks)
+        declared = [header, *summary.schemas.values(), *summary.channels.values()]
+        return _records(file, declared, chunks)
 
-
-def later_chunks(
-    summary: Summary, from_ns: int, always: Collection[str]
-) -> Sequence[ChunkIndex] | None:
-    """The chunks to read, in the order of the file; None where their times do not tell."""
-    chunks = sorted(summary.chunk_indexes, key=lambda chunk: chunk.chunk_start_offset)
-    wanted = {c.id for c in summary.channels.values() if c.topic in always}
-    kept, newest_ns = [], None
-    for chunk in chunks:
-        start_ns, end_ns = chunk.message_start_time, chunk.message_end_time
-        if newest_ns is not None and not -_BACK_NS < start_ns - newest_ns < _SILENCE_NS:
-            return None
-        newest_ns = end_ns if newest_ns is None else max(newest_ns, end_ns)
-        held = chunk.message_index_offsets.keys()
-        if end_ns >= from_ns or not held or wanted & held:
-            kept.append(chunk)
-    return kept if chunks else None
+    def _chunks(self, summary: Summary) -> Sequence[ChunkIndex] | None:
+        """The chunks to read, in the order of the file; None where their times do not tell."""
+        wanted = {c.id for c in summary.channels.values() if c.topic in self._always}
+        kept = []
+        for chunk in sorted(summary.chunk_indexes, key=lambda chunk: chunk.chunk_start_offset):
+            end_ns, held = chunk.message_end_time, chunk.message_index_offsets.keys()
+            newest_ns = end_ns if self._newest_ns is None else self._newest_ns
+            if not -_BACK_NS < end_ns - newest_ns < _SILENCE_NS:
+                return None
+            self._newest_ns = max(newest_ns, end_ns)
+            if end_ns >= self._from_ns or not held or wanted & held:
+                kept.append(chunk)
+        return kept if summary.chunk_indexes else None
 
 
 def _records(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sensorium_core.errors import BagError, PlayerConfigError, UnknownNameError
 from sensorium_recording.bag_reader import BagReader
-from sensorium_recording.bag_writer import BagWriter
+from sensorium_recording.bag_writer import BagWriter, Split
 from sensorium_recording.messages import STRING, encode_string
 from sensorium_recording.play_list import PlayerConfig, PlayList, choose_topics, frame_topic
 from sensorium_recording.player import Outlets, Player
@@ -235,16 +235,17 @@ def test_start_beyond_the_end_is_an_error_that_tells_the_length(tmp_path):
         list(play_list(reader, start_s=9.0))
 
 
-@pytest.mark.parametrize("set_back", [False, True])
+@pytest.mark.parametrize("split", [None, Split(5 << 20)])
+@pytest.mark.parametrize("set_back", [range(0), range(60, 120), range(25, 120)])
 @pytest.mark.parametrize("start_s", [0.3, 4.0, 11.0])
 def test_seeking_by_the_index_plays_the_same_as_reading_over_it(
-    tmp_path, start_s, set_back, monkeypatch
+    tmp_path, start_s, set_back, split, monkeypatch
 ):
     noise = np.random.default_rng(0).bytes(200_000)
-    with BagWriter(tmp_path / "b") as writer:
+    with BagWriter(tmp_path / "b", split=split) as writer:
         writer.add_topic("/info", STRING, latched=True)
         for i in range(120):
-            log_ns = EPOCH + i * 100 * MS - (5 * S if set_back and i > 60 else 0)
+            log_ns = EPOCH + i * 100 * MS - (5 * S if i in set_back else 0)
             topic = "/info" if i in (0, 70) else "/a"
             writer.write(topic, STRING, log_ns, noise + str(i).encode())
     reader = BagReader(tmp_path / "b")

@@ -17,12 +17,14 @@ from recording_faults import faults, faults_page
 from recording_kill import kills, kills_page
 from recording_load import hashes, hashes_page, load, load_page
 from recording_parity import parity, parity_page
+from recording_replay import replay, replay_page
 from results_page import ROOT, commit, write_section
 
-_PARTS = ("load", "hashes", "kill", "faults", "parity")
+_PARTS = ("load", "hashes", "replay", "kill", "faults", "parity")
 _TITLES = {
     "load": "Recording at full native load, beside the running policy",
     "hashes": "Written = read back",
+    "replay": "Replay",
     "kill": "Recorder killed",
     "faults": "Recorder and bags under faults",
     "parity": "Live = offline",
@@ -53,6 +55,7 @@ def main(
     run = {
         "load": (lambda: load(folder, minutes), load_page, f"--minutes {minutes:g}"),
         "hashes": (lambda: hashes(folder, 30.0), hashes_page, ""),
+        "replay": (lambda: replay(folder, 20.0), replay_page, ""),
         "kill": (lambda: kills(folder, n_kills), kills_page, f"--kills {n_kills}"),
         "faults": (lambda: faults(folder), faults_page, ""),
         "parity": (lambda: parity(folder, episodes), parity_page, f"--episodes {episodes}"),

@@ -15,7 +15,7 @@ SOURCES = Path(__file__).resolve().parents[1] / "ros_ws" / "src"
 PACKAGES = sorted(path.parent.name for path in SOURCES.glob("*/setup.py"))
 
 ROS = {
-    "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "rcl_interfaces", "rclpy",
+    "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "rcl_interfaces", "rclpy", "rosgraph_msgs",
     "sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs", "visualization_msgs",
 }  # fmt: skip
 

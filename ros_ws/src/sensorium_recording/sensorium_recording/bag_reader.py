@@ -6,31 +6,31 @@ chunk, whatever the bag's size. Safe on any thread.
 
 import re
 import struct
-import zlib
 from collections.abc import Collection, Iterable, Iterator
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import lz4.frame
 from mcap.data_stream import ReadDataStream
-from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.reader import SeekingReader
-from mcap.records import Channel, Chunk, Footer, Header, Message, Metadata, Schema
-from mcap.stream_reader import StreamReader, get_chunk_data_stream
+from mcap.records import Channel, Chunk, Header, Message, Schema
 from sensorium_core.errors import BagError
 
 from sensorium_recording.bag_seek import Seek
-from sensorium_recording.bag_writer import LIBRARY, PARTIAL_SUFFIX
+from sensorium_recording.bag_writer import LIBRARY
+from sensorium_recording.mcap_records import (
+    RECORD_LIMIT,
+    inflate,
+    metadata_records,
+    read_records,
+    summary_declarations,
+)
 from sensorium_recording.rosbag2_metadata import Offer, parse_offer
 
 _RECORD = struct.Struct("<BQ")
 _MESSAGE = struct.Struct("<HIQQ")
-_RECORD_LIMIT = 1 << 30
 _NUMBER = re.compile(r"_(\d+)$")
-_DAMAGE = (McapError, ValueError, struct.error, RuntimeError, EOFError, OverflowError, MemoryError)
 _REMEDY = "`sensorium repair` recovers what is whole"
 
 
@@ -76,7 +76,7 @@ class BagReader:
 
         None where the files' indexes do not tell which those are.
         """
-        seek = Seek(from_ns, always, _RECORD_LIMIT)
+        seek = Seek(from_ns, always, RECORD_LIMIT)
         parts = [seek.records(file) for file in self.files]
         if None in parts:
             return None
@@ -105,7 +105,7 @@ class BagReader:
         """The bag's metadata records by name; the last file's where files differ."""
         found: dict[str, dict[str, str]] = {}
         for file in self.files:
-            found |= {record.name: dict(record.metadata) for record in _metadata(file)}
+            found |= {record.name: dict(record.metadata) for record in metadata_records(file)}
         return found
 
 
@@ -130,78 +130,15 @@ def file_order(file: Path) -> tuple[int, str]:
     return (int(number[1]) if number else -1, file.name)
 
 
-def read_records(file: Path, inside_chunks: bool = False) -> Iterator[object]:
-    """The records of a file in order. Raises `BagError` where it is damaged or cut short."""
-    remedy = "stop the recording first" if file.parent.name.endswith(PARTIAL_SUFFIX) else ""
-    complete = False
-    with file.open("rb") as stream:
-        try:
-            for record in StreamReader(
-                stream,
-                emit_chunks=not inside_chunks,
-                validate_crcs=inside_chunks,
-                record_size_limit=_RECORD_LIMIT,
-            ).records:
-                complete = complete or isinstance(record, Footer)
-                yield record
-        except _DAMAGE as error:
-            raise BagError(
-                file, f"is damaged or cut short ({error!r:.200})", remedy or _REMEDY
-            ) from None
-    if not complete:
-        raise BagError(file, "ends without a footer", remedy or _REMEDY)
-
-
-def inflate(file: Path, chunk: Chunk) -> bytes:
-    """What a chunk holds. Raises `BagError` when it is not what was written."""
-    try:
-        if chunk.compression == "lz4":
-            data: bytes = lz4.frame.decompress(chunk.data)
-        else:
-            data = get_chunk_data_stream(chunk)[0].read(chunk.uncompressed_size)
-    except _DAMAGE as error:
-        raise BagError(file, f"holds a damaged chunk ({error})", _REMEDY) from None
-    if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
-        raise BagError(file, "holds a chunk whose CRC does not match", _REMEDY)
-    return data
-
-
 def _declarations(file: Path) -> tuple[dict[int, Schema], list[Channel]]:
     """Schemas and channels, by the summary where there is one, else by reading everything."""
     found = summary_declarations(file)
     if found is not None:
         return found
-    schemas: dict[int, Schema] = {}
-    channels: dict[int, Channel] = {}
-    for record in read_records(file, inside_chunks=True):
-        if isinstance(record, Schema):
-            schemas[record.id] = record
-        elif isinstance(record, Channel):
-            channels[record.id] = record
-    return schemas, list(channels.values())
-
-
-def summary_declarations(file: Path) -> tuple[dict[int, Schema], list[Channel]] | None:
-    """Schemas by id, and channels, as the summary at a file's end tells; None without one."""
-    with file.open("rb") as stream:
-        try:
-            summary = SeekingReader(stream, record_size_limit=_RECORD_LIMIT).get_summary()
-        except _DAMAGE:
-            return None
-    if summary is None or not summary.channels:
-        return None
-    return summary.schemas, list(summary.channels.values())
-
-
-def _metadata(file: Path) -> list[Metadata]:
-    with file.open("rb") as stream:
-        try:
-            reader = SeekingReader(stream, record_size_limit=_RECORD_LIMIT)
-            if reader.get_summary() is not None:
-                return list(reader.iter_metadata())
-        except _DAMAGE:
-            pass
-    return [record for record in read_records(file) if isinstance(record, Metadata)]
+    whole = _File(file, (), {}, follows=False)
+    for _ in whole.messages():
+        pass
+    return whole.schemas, list(whole.declared.values())
 
 
 class _File:
@@ -213,7 +150,8 @@ class _File:
         self._file, self._topics = file, topics
         self._newest, self._follows = newest, follows
         self._ours = False
-        self._schemas: dict[int, Schema] = {}
+        self.schemas: dict[int, Schema] = {}
+        self.declared: dict[int, Channel] = {}
         self._channels: dict[int, tuple[str, str] | None] = {}
         """Topic and type by channel; None for a channel that nobody asked for."""
 
@@ -248,10 +186,11 @@ class _File:
 
     def _take(self, record: object) -> None:
         if isinstance(record, Schema):
-            self._schemas[record.id] = record
+            self.schemas[record.id] = record
         elif isinstance(record, Channel):
+            self.declared[record.id] = record
             wanted = self._topics is None or record.topic in self._topics
-            schema = self._schemas.get(record.schema_id)
+            schema = self.schemas.get(record.schema_id)
             names = (record.topic, schema.name if schema else "")
             self._channels[record.id] = names if wanted else None
 

@@ -15,8 +15,9 @@ from mcap.opcode import Opcode
 from mcap.records import Channel, Header, Metadata, Schema
 from sensorium_core.errors import BagError
 
-from sensorium_recording.bag_reader import file_order, summary_declarations
+from sensorium_recording.bag_reader import file_order
 from sensorium_recording.bag_writer import LIBRARY, PARTIAL_SUFFIX, BagWriter
+from sensorium_recording.mcap_records import summary_declarations
 from sensorium_recording.rosbag2_metadata import Offer, parse_offer
 from sensorium_recording.salvage import Damage, salvage
 from sensorium_recording.typestore import is_known

@@ -18,7 +18,7 @@ from mcap.opcode import Opcode
 from mcap.records import Chunk, Header, Metadata
 from sensorium_core.errors import BagError
 
-from sensorium_recording.bag_reader import inflate
+from sensorium_recording.mcap_records import inflate
 
 _RECORD = struct.Struct("<BQ")
 _MAGIC = b"\x89MCAP0\r\n"

@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
+import lz4.frame
 import numpy as np
 import pytest
 import yaml
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mcap.records import Chunk
 from rosbags.highlevel import AnyReader
 from sensorium_core.cdr import wrench_layout
 from sensorium_core.errors import BagError
 from sensorium_core.image_cdr import encode_image
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.bag_writer import BagWriter
+from sensorium_recording.mcap_records import inflate
 from sensorium_recording.messages import encode_string
 
 WRENCH = "geometry_msgs/msg/WrenchStamped"
@@ -177,3 +181,15 @@ def test_wrong_paths_raise_by_name(tmp_path: Path) -> None:
             BagReader(path)
     with pytest.raises(BagError, match="damaged or cut short"):
         list(BagReader(tmp_path / "text.mcap").messages())
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_a_chunk_that_unpacks_to_more_than_it_says_is_refused(compression: str) -> None:
+    huge = bytes(50_000_000)
+    data = lz4.frame.compress(huge) if compression == "lz4" else zstandard.compress(huge)
+    chunk = Chunk(compression, data, 0, 0, 0, uncompressed_size=1000)
+    with pytest.raises(BagError, match="1001 bytes instead of 1000"):
+        inflate(Path("hostile.mcap"), chunk)
+    vast = Chunk(compression, data, 0, 0, 0, uncompressed_size=1 << 60)
+    with pytest.raises(BagError, match="at most"):
+        inflate(Path("hostile.mcap"), vast)

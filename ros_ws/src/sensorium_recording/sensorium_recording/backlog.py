@@ -14,7 +14,7 @@ LIMIT_BYTES = 128 << 20
 
 
 class Backlog:
-    """Runs jobs; an `OSError` in one ends it, and what is left is not done."""
+    """Runs jobs; an error in one ends it, and what is left is not done."""
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit = limit_bytes
@@ -63,11 +63,18 @@ class Backlog:
                 job, held = self._jobs[0]
             try:
                 job()
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - the thread's boundary: callers get it
                 with self._changed:
-                    self.error = error
+                    self.error = error if isinstance(error, OSError) else _wrapped(error)
                     self._jobs.clear()
                 return
             with self._changed:
                 self._jobs.popleft()
                 self._bytes -= held
+
+
+def _wrapped(error: Exception) -> OSError:
+    """An error of any kind as one of writing."""
+    made = OSError(f"{type(error).__name__}: {error}")
+    made.__cause__ = error
+    return made

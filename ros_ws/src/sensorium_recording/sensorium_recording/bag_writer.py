@@ -67,21 +67,40 @@ class BagWriter:
         compression: Literal["lz4", "zstd"] = "lz4",
         split: Split | None = None,
         background: bool = False,
+        replace_partial: bool = False,
+        partial: Path | None = None,
     ) -> None:
-        """Start `directory`, which must not exist; an earlier partial write of it is removed.
+        """Start `directory`.
 
-        In the background, `write` only hands over: errors of the disk come with a later call.
+        Args:
+            directory: must not exist.
+            compression: of chunks.
+            split: when a new file is begun.
+            background: `write` only hands over; errors of the disk come with a later call.
+            replace_partial: remove what an earlier, unfinished write has left.
+            partial: where the bag grows; `NAME.partial` if not named.
+
+        Raises:
+            BagError: the bag exists, or an unfinished one of its name.
         """
         self.directory = directory
-        self.partial = directory.with_name(directory.name + PARTIAL_SUFFIX)
+        self.partial = partial or directory.with_name(directory.name + PARTIAL_SUFFIX)
         if directory.exists():
             raise BagError(directory, "exists already", "remove it or name another")
-        shutil.rmtree(self.partial, ignore_errors=True)
-        self.partial.mkdir(parents=True)
+        if replace_partial:
+            shutil.rmtree(self.partial, ignore_errors=True)
+        try:
+            self.partial.mkdir(parents=True)
+        except FileExistsError:
+            raise BagError(
+                self.partial,
+                "exists already: a recording in progress, or one that was cut off",
+                "`sensorium repair` makes a bag of it; or remove it",
+            ) from None
         self._compression, self._split = compression, split or Split()
         self._topics: dict[str, _Topic] = {}
-        self._mcaps: list[tuple[McapFile, dict[str, int]]] = []
-        """Every file with its channels by topic."""
+        self._mcaps: list[tuple[Path, int, McapFile, dict[str, int]]] = []
+        """Every file: path, inode, contents, and its channels by topic."""
         self._metadata: dict[str, dict[str, str]] = {}
         self._files: list[FileFacts] = []
         self._open = True
@@ -104,9 +123,11 @@ class BagWriter:
         return os.fstat(self._stream.fileno()).st_ino
 
     def on_disk(self) -> dict[str, int]:
-        """Messages in whole chunks, by topic: what is left when writing failed."""
+        """Messages in whole chunks, by topic, of the files that are still there."""
         found: dict[str, int] = {}
-        for mcap, channels in self._mcaps:
+        for path, inode, mcap, channels in self._mcaps:
+            if not path.exists() or path.stat().st_ino != inode:
+                continue
             for name, channel in channels.items():
                 found[name] = found.get(name, 0) + mcap.counts.get(channel, 0)
         return {name: min(n, self._topics[name].count) for name, n in found.items()}
@@ -177,7 +198,11 @@ class BagWriter:
             TopicFacts(name, t.type_name, t.type_hash, t.offer, t.in_files)
             for name, t in self._topics.items()
         ]
-        (self.partial / "metadata.yaml").write_text(metadata_yaml(self._files, topics))
+        with (self.partial / "metadata.yaml").open("w") as file:
+            file.write(metadata_yaml(self._files, topics))
+            if self.backlog is not None:
+                file.flush()
+                os.fsync(file.fileno())
         self.partial.rename(self.directory)
         return self.directory
 
@@ -219,7 +244,8 @@ class BagWriter:
         self._files.append(FileFacts(name))
         self._schemas: dict[str, int] = {}
         self._channels: dict[str, int] = {}
-        self._mcaps.append((self._mcap, self._channels))
+        path = self.partial / name
+        self._mcaps.append((path, self.inode, self._mcap, self._channels))
 
     def _roll(self) -> None:
         """End the file and begin another, which has all that a reader of it alone needs."""

@@ -37,9 +37,15 @@ class Account:
     _stamp_ns: int | None = None
 
     @property
+    def losses(self) -> dict[str, int]:
+        """By kind."""
+        kinds = ("lost_transport", "lost_reader", "lost_queue", "lost_write")
+        return {kind: getattr(self, kind) for kind in kinds}
+
+    @property
     def lost(self) -> int:
         """All that was sent and is not in the bag, as far as it is known."""
-        return self.lost_transport + self.lost_reader + self.lost_queue + self.lost_write
+        return sum(self.losses.values())
 
     def take(
         self, sequence: int | None, stamp_ns: int | None = None, queue_was_full: bool = False
@@ -55,6 +61,15 @@ class Account:
             self.lost_reader += missed
         else:
             self.lost_transport += missed
+
+    def follow(self, sequence: int | None, stamp_ns: int | None = None) -> None:
+        """Note the number of a message that is not recorded, so that the next can be judged."""
+        restarts = self.restarts
+        if sequence is not None:
+            self._missed_numbers(sequence)
+        else:
+            self._missed_stamps(stamp_ns)
+        self.restarts = restarts
 
     def _missed_numbers(self, sequence: int) -> int:
         """A number follows the nearest below; one that follows none is a publisher's first.
@@ -81,6 +96,11 @@ class Account:
         periods = (stamp_ns - before) * 1e-9 * self.expected_rate_hz
         return round(periods) - 1 if periods > _MISSED else 0
 
+    def settle(self, on_disk: int) -> None:
+        """Writing failed: what was received and is not on the disk is lost."""
+        self.written = on_disk
+        self.lost_write = max(self.received - self.lost_queue - on_disk, 0)
+
     def forget_counts(self) -> None:
         """Begin a new bag; the publishers' numbers go on."""
         self.received = self.written = self.restarts = 0
@@ -91,10 +111,7 @@ class Account:
         return {
             "received": self.received,
             "written": self.written,
-            "lost_transport": self.lost_transport,
-            "lost_reader": self.lost_reader,
-            "lost_queue": self.lost_queue,
-            "lost_write": self.lost_write,
+            **self.losses,
             "counted_by": self.counted_by,
             "publisher_restarts": self.restarts,
         }

@@ -125,9 +125,13 @@ class McapFile:
         self._run(self._tail.sync, 0)
 
     def finish(self) -> None:
-        """Write what is pending and the summary, and close the stream."""
+        """Write what is pending and the summary, and close the stream.
+
+        Written by another thread it is also put on the disk, to survive a power cut.
+        """
         self.end_chunk()
-        self._run(partial(self._tail.finish, self._schemas, self._channels), 0)
+        durable = self._run is not _at_once
+        self._run(partial(self._tail.finish, self._schemas, self._channels, durable), 0)
 
 
 class _Tail:
@@ -154,7 +158,7 @@ class _Tail:
         os.fdatasync(self._stream.fileno())
         os.posix_fadvise(self._stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def finish(self, schemas: list[Schema], channels: list[Channel]) -> None:
+    def finish(self, schemas: list[Schema], channels: list[Channel], durable: bool) -> None:
         self._stream.write(_bytes(DataEnd(0)))
         start = self._stream.tell()
         summary, offsets = bytearray(), bytearray()
@@ -174,6 +178,8 @@ class _Tail:
         head = _bytes(footer)[:-4]
         footer.summary_crc = zlib.crc32(bytes(summary) + bytes(offsets) + head)
         self._stream.write(summary + offsets + _bytes(footer) + _MAGIC)
+        if durable:
+            self.sync()
         self._stream.close()
         self._chunks.clear()
 
@@ -190,6 +196,8 @@ class _Tail:
         self._stream.write(packed)
         offsets, length = self._write_indexes(index, start + 9 + size)
         self._stream.flush()
+        for channel, entries in index.items():
+            self.counts[channel] = self.counts.get(channel, 0) + len(entries) // 2
         self._chunks.append(
             ChunkIndex(
                 chunk_length=9 + size,
@@ -215,7 +223,6 @@ class _Tail:
             parts.append(data)
             offsets[channel] = start + length
             length += _INDEX.size + len(data)
-            self.counts[channel] = self.counts.get(channel, 0) + len(index) // 2
         self._stream.write(b"".join(parts))
         return offsets, length
 

@@ -24,7 +24,7 @@ _OK, _WARN, _ERROR = 0, 1, 2
 _FLUSH_NS = 400_000_000
 _SYNC_NS = 1_000_000_000
 _LOOK_NS = 500_000_000
-_GB = 1e9
+_JUMP_NS = 1_000_000_000
 
 
 class Recorder:
@@ -83,29 +83,35 @@ class Recorder:
         """
         if self._bag is not None:
             raise BagError(self._bag.directory, "is being recorded", "stop it first")
+        bag = None
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._config.require_room()
             bag = BagWriter(self._config.next_path(), "lz4", self._config.split, background=True)
+            self._begin(bag, time_ns)
         except OSError as error:
+            if bag is not None:
+                bag.discard()
             raise BagError(
                 self._directory, f"cannot be written ({error})", "choose another directory"
             ) from None
+        return bag.directory
+
+    def _begin(self, bag: BagWriter, time_ns: int) -> None:
         for name, values in self._metadata.items():
             bag.write_metadata(name, values)
+        self.declare(self._prefix + MARKS, DIAGNOSTICS, Offer())
+        for topic, (type_name, offer) in self._offers.items():
+            bag.add_topic(topic, type_name, offer=offer)
         self._bag, self.problem, self._episodes = bag, "", []
         self._clock_jumps = self._newest_ns = 0
         self.marks.restart()
         for account in self.accounts.values():
             account.forget_counts()
-        self.declare(self._prefix + MARKS, DIAGNOSTICS, Offer())
-        for topic, (type_name, offer) in self._offers.items():
-            bag.add_topic(topic, type_name, offer=offer)
         for topic, messages in self._latched.items():
             for payload in messages:
                 self.accounts[topic].received += 1
-                self._write(topic, self._offers[topic][0], time_ns, payload)
-        return bag.directory
+                self._write(topic, time_ns, payload)
 
     def take(
         self,
@@ -130,14 +136,13 @@ class Recorder:
         if topic in self._latched:
             self._latched[topic].append(payload)
         if self._bag is None:
-            account.take(sequence, stamp_ns, queue_was_full)
-            account.forget_counts()
+            account.follow(sequence, stamp_ns)
             return
         account.take(sequence, stamp_ns, queue_was_full)
         watch = self._watched.get(topic)
         if watch is not None:
             watch(time_ns, payload)
-        self._write(topic, self._offers[topic][0], time_ns, payload)
+        self._write(topic, time_ns, payload)
 
     def refuse(self, topic: str, reason: str) -> None:
         """Note a topic that cannot be recorded, and why."""
@@ -172,6 +177,8 @@ class Recorder:
             )
         self.marks.end(self._newest_ns, "", "the recording ended")
         bag, self._bag = self._bag, None
+        if bag is None:
+            raise BagError(self._directory, self.problem, "make room")
         for topic, account in self.accounts.items():
             account.written = bag.counts.get(topic, 0)
         try:
@@ -210,6 +217,7 @@ class Recorder:
             values[f"received/{topic}"] = str(account.received)
             values[f"written/{topic}"] = str(written)
             values[f"lost/{topic}"] = str(account.lost)
+            values |= {f"{kind}/{topic}": str(n) for kind, n in account.losses.items() if n}
             lost += account.lost
         values |= {f"problem/{topic}": why for topic, why in sorted(self._unwritable.items())}
         values |= {"lost": str(lost), "waiting": " ".join(self.waiting)}
@@ -224,10 +232,12 @@ class Recorder:
         text = f"recording {self._bag.directory}" + (f", {lost} lost" if lost else "")
         return Status("recorder", _WARN if self._unwritable or lost else _OK, text, values)
 
-    def _write(self, topic: str, type_name: str, time_ns: int, payload: bytes) -> None:
+    def _write(self, topic: str, time_ns: int, payload: bytes) -> None:
         bag = self._bag
-        assert bag is not None
-        if time_ns < self._newest_ns - _GB:
+        if bag is None:  # What came before, such as a mark, could not be written.
+            self.accounts[topic].settle(self.accounts[topic].written)
+            return
+        if time_ns < self._newest_ns - _JUMP_NS:
             self._clock_jumps += 1
             self._newest_ns = time_ns
         self._newest_ns = max(self._newest_ns, time_ns)
@@ -235,7 +245,7 @@ class Recorder:
             self.accounts[topic].lost_queue += 1
             return
         try:
-            bag.write(topic, type_name, time_ns, payload)
+            bag.write(topic, self._offers[topic][0], time_ns, payload)
         except OSError as error:
             self._fail(error)
 
@@ -249,7 +259,7 @@ class Recorder:
             })  # fmt: skip
         topic = self._prefix + MARKS
         self.accounts[topic].received += 1
-        self._write(topic, DIAGNOSTICS, time_ns, mark.encode(time_ns))
+        self._write(topic, time_ns, mark.encode(time_ns))
 
     def _write_books(self, bag: BagWriter) -> None:
         books = {topic: json.dumps(a.summary()) for topic, a in sorted(self.accounts.items())}
@@ -275,9 +285,10 @@ class Recorder:
         rest = bag.abandon()
         on_disk = bag.on_disk()
         for topic, account in self.accounts.items():
-            account.written = on_disk.get(topic, 0)
-            account.lost_write = max(account.received - account.lost_queue - account.written, 0)
-        self.problem = (
-            f"recording ended ({error}); what was written is in {rest}: "
-            "`sensorium repair` makes a bag of it"
-        )
+            account.settle(on_disk.get(topic, 0))
+        self.problem = f"recording ended ({error}); nothing of it is left"
+        if any(on_disk.values()):
+            self.problem = (
+                f"recording ended ({error}); what was written is in {rest}: "
+                "`sensorium repair` makes a bag of it"
+            )

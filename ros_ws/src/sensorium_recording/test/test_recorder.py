@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sensorium_core.errors import BagError, RecorderConfigError
 from sensorium_recording import mcap_file, recorder_config
 from sensorium_recording.bag_reader import BagReader
+from sensorium_recording.bag_writer import BagWriter
 from sensorium_recording.episode_marks import MARKS
 from sensorium_recording.loss import Account
 from sensorium_recording.messages import (
@@ -232,6 +233,77 @@ def test_a_disk_error_ends_the_recording_at_the_next_look(
     assert made.accounts["/a"].written == 1
 
 
+def test_any_error_of_the_writing_thread_ends_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(tmp_path)
+    made.start()
+    monkeypatch.setattr(mcap_file._Tail, "write_chunk", lambda *_: [][0])
+    made.take("/a", 1, encode_string("lost"), 1)
+    with pytest.raises(BagError, match="IndexError"):
+        made.stop()
+    assert not (tmp_path / "run").exists()
+    assert made.accounts["/a"].summary()["lost_write"] == 1
+
+
+def test_a_mark_that_cannot_be_written_ends_the_recording_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(tmp_path)
+    made.start()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(made._bag, "write", full)
+    made.take("/instruction", 1, encode_string("go"), 1)
+    assert not made.recording
+    assert "No space left" in made.problem
+    assert made.accounts["/instruction"].lost == 1
+    with pytest.raises(BagError, match="No space left"):
+        made.stop()
+
+
+def test_stopping_when_the_last_mark_cannot_be_written_is_a_named_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(tmp_path)
+    made.start()
+    made.take("/instruction", 1, encode_string("go"), 1)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(made._bag, "write", full)
+    with pytest.raises(BagError, match="No space left"):
+        made.stop()
+
+
+def test_the_books_of_a_closed_bag_stay_while_messages_go_on(tmp_path: Path) -> None:
+    made = make(tmp_path)
+    made.start()
+    made.take("/a", 1, encode_string("x"), 1)
+    made.stop()
+    made.take("/a", 2, encode_string("x"), 2)
+    made.take("/a", 3, encode_string("x"), 9)
+    assert made.status().values["received//a"] == made.status().values["written//a"] == "1"
+    made.start()
+    made.take("/a", 4, encode_string("x"), 10)
+    assert books(made.stop(), "/a")["lost_transport"] == 0
+
+
+def test_an_unfinished_recording_is_never_removed(tmp_path: Path) -> None:
+    kept = tmp_path / "run.partial" / "run_0.mcap"
+    kept.parent.mkdir()
+    kept.write_bytes(b"what a crash has left")
+    made = make(tmp_path)
+    assert made.start() == tmp_path / "run_2"
+    made.stop()
+    with pytest.raises(BagError, match="sensorium repair"):
+        BagWriter(tmp_path / "run")
+    assert kept.read_bytes() == b"what a crash has left"
+
+
 @pytest.mark.parametrize("replace", [False, True], ids=["deleted", "replaced"])
 def test_a_directory_that_vanishes_is_noticed(tmp_path: Path, replace: bool) -> None:
     made = make(tmp_path)
@@ -245,6 +317,8 @@ def test_a_directory_that_vanishes_is_noticed(tmp_path: Path, replace: bool) -> 
     made.tick(1, NS)
     assert not made.recording
     assert str(path) in made.problem
+    assert "nothing of it is left" in made.problem
+    assert (made.accounts["/a"].written, made.accounts["/a"].lost) == (0, 1)
 
 
 def test_the_bag_is_closed_whole_when_room_runs_out(

@@ -115,7 +115,7 @@ class EpisodeGenerator:
         text = phrases(goal, rng, split=config.phrasing)
         path = episode_path(directory, seed)
         shutil.rmtree(path, ignore_errors=True)
-        with BagWriter(path, "zstd") as bag:
+        with BagWriter(path, "zstd", replace_partial=True) as bag:
             bag.write_metadata("contract", {"json": self._contract})
             bag.write_metadata("episode", self._facts(seed, text, scene, goal))
             still = rng.random() < config.disturbance.still_share

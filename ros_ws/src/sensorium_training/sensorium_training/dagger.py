@@ -96,7 +96,7 @@ def _episode(loop: ClosedLoop, told: _Told, directory: Path, seed: int) -> None:
         ended = outcome.success is not None and len(start) > 3
         return (outcome.success if ended else None), outcome.reason
 
-    with BagWriter(episode_path(directory, seed), "zstd") as bag:
+    with BagWriter(episode_path(directory, seed), "zstd", replace_partial=True) as bag:
         facts = {"seed": str(seed), "goal": goal_to_json(goal), "scene": scene_to_json(scene)}
         bag.write_metadata("episode", facts)
         run = loop.run(

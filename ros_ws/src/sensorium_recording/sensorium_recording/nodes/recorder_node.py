@@ -97,6 +97,7 @@ class RecorderNode(Node):
         self.create_timer(_TICK_S, self._tick, clock=steady)
         self.create_timer(_DISCOVERY_S, self._discover, clock=steady)
         self.create_timer(_REPORT_S, self._report, clock=steady)
+        self.create_timer(_REPORT_S, self._watch, clock=steady)
 
     def _autostart(self) -> None:
         try:
@@ -132,13 +133,22 @@ class RecorderNode(Node):
                 self._types[topic] = types[topic][0]
                 self._subscribe(topic, types[topic][0], [o.qos_profile for o in offers])
         self.recorder.waiting = sorted(self._pending)
-        for topic, account in self.recorder.accounts.items():
-            account.publishers = max(account.publishers, self.count_publishers(topic))
         for topic, type_name in self._types.items():
             others = [t for t in types.get(topic, []) if t != type_name]
             if others:
                 words = f"also published as {', '.join(others)}: only {type_name} is recorded"
                 self.recorder.refuse(topic, words)
+
+    def _watch(self) -> None:
+        """Follow publishers that come later: how many, and whether they can be heard."""
+        for number, tap in enumerate(self._taps):
+            offers = [o.qos_profile for o in self.get_publishers_info_by_topic(tap.topic)]
+            account = self.recorder.accounts[tap.topic]
+            account.publishers = max(account.publishers, len(offers))
+            if offers and not tap.hears(offers):
+                _, qos = _meeting(offers, self._rates.get(tap.topic, 0.0))
+                self._taps[number] = tap.anew(self._tapped, qos)
+                self.get_logger().warning(f"{tap.topic} is offered otherwise now: heard anew")
 
     def _subscribe(self, topic: str, type_name: str, offers: list[QoSProfile]) -> None:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
 
 class Taken(NamedTuple):
@@ -27,8 +27,19 @@ class Tap:
     """One topic of a node that no executor spins."""
 
     def __init__(self, node: Node, message: type, topic: str, qos: QoSProfile) -> None:
-        self.topic, self._depth, self._message = topic, qos.depth, message
+        self.topic, self._depth, self._message, self._qos = topic, qos.depth, message, qos
         self._subscription = node.create_subscription(message, topic, _never, qos, raw=True)
+
+    def hears(self, offers: list[QoSProfile]) -> bool:
+        """Whether publishers with these offers can be heard."""
+        return all(
+            qos_check_compatible(offer, self._qos)[0] != QoSCompatibility.ERROR for offer in offers
+        )
+
+    def anew(self, node: Node, qos: QoSProfile) -> "Tap":
+        """The same topic with another quality; what waits here is dropped and shows as lost."""
+        node.destroy_subscription(self._subscription)
+        return Tap(node, self._message, self.topic, qos)
 
     def take(self) -> Iterator[Taken]:
         """All messages that wait, oldest first."""

@@ -145,6 +145,7 @@ def _read_only(acting: Acting, folder: Path) -> Fault:
             begun_s = time.monotonic()
             acting.act(_WAIT_S, lambda: "cannot be written" in acting.health()[0])
             words = acting.health()[0]
+            acting.act(4.0)
             control = f"{acting.rate_hz(begun_s, time.monotonic()):.1f} trajectories/s"
             recording.end()
     return Fault("read-only directory", _short(words, folder), None, "nothing begun", control)

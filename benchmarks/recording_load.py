@@ -15,8 +15,11 @@ from recording_stack import Acting, Recording, cpu_seconds, peak_rss_mb
 from results_page import table
 from rosbags.rosbag2 import Reader
 from sensorium_cli.over_ros import RosCell
+from sensorium_core.contract import tabletop
+from sensorium_core.nodes.raw import read_stamp
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.episode_marks import MARKS
+from sensorium_recording.messages import decode_diagnostics
 
 _WITNESS = str(Path(__file__).with_name("recording_witness.py"))
 Triple = tuple[str, int, bytes]
@@ -36,6 +39,7 @@ def load(folder: Path, minutes: float) -> dict[str, object]:
         plans_hz = acting.rate_hz(begun_s, time.monotonic())
         recording.end()
         books, counts, sizes, span_s = _books(recording.bag)
+        sent, kept = published(recording.bag)
     shutil.rmtree(recording.bag)
     received = sum(b["received"] for b in books.values())
     unaccounted = sum(
@@ -51,7 +55,9 @@ def load(folder: Path, minutes: float) -> dict[str, object]:
         "minutes": minutes, "span_s": span_s, "messages": received, **lost,
         "unaccounted": unaccounted, "cpu_of_a_core": cpu, "peak_rss_mb": rss_mb,
         "mb_per_s": sum(sizes.values()) / span_s / 1e6, "messages_per_s": received / span_s,
-        "plans_hz": plans_hz,
+        "plans_hz": plans_hz, "published": sent, "published_and_in_bag": kept,
+        "counted_by_sequence": sum(b["counted_by"] == "sequence" for b in books.values()),
+        "topics_counted": sum(b["counted_by"] != "nothing" for b in books.values()),
         "topics": {t: {**books[t], "bytes": sizes.get(t, 0)} for t in sorted(books)},
     }  # fmt: skip
 
@@ -70,6 +76,30 @@ def _books(bag: Path) -> tuple[dict[str, dict], dict[str, int], dict[str, int], 
     return books, counts, sizes, (last_ns - first_ns) / 1e9
 
 
+def published(bag: Path) -> tuple[int, int]:
+    """What the simulator says that it published, and how much of it the bag holds.
+
+    From the first to the last report of the simulator: its counts, against the messages whose
+    stamps lie between.
+    """
+    reports: list[tuple[int, dict[str, str]]] = []
+    topics = {f"/{m.topic}": m.name for m in tabletop().modalities}
+    stamps: dict[str, list[int]] = {topic: [] for topic in topics}
+    for message in BagReader(bag).messages([*topics, "/diagnostics"]):
+        if message.topic in topics:
+            stamps[message.topic].append(read_stamp(message.payload))
+            continue
+        stamp_ns, statuses = decode_diagnostics(message.payload)
+        reports += [(stamp_ns, dict(s.values)) for s in statuses if s.name == "sim"]
+    (first_ns, before), (last_ns, after) = reports[0], reports[-1]
+    sent = kept = 0
+    for topic, name in topics.items():
+        key = "published/" + ("joint_states" if name == "joints" else name)
+        sent += int(after[key]) - int(before[key])
+        kept += sum(first_ns < stamp <= last_ns for stamp in stamps[topic])
+    return sent, kept
+
+
 def load_page(result: dict[str, object]) -> str:
     """The table of the load."""
     rows = [
@@ -79,6 +109,16 @@ def load_page(result: dict[str, object]) -> str:
         ["lost in front of a busy recorder", str(result["lost_reader"]), "0"],
         ["lost for a slow disk", str(result["lost_queue"] + result["lost_write"]), "0"],
         ["unaccounted for", str(result["unaccounted"]), "0"],
+        [
+            "topics whose losses are counted by the publishers' numbers",
+            f"{result['counted_by_sequence']} of {result['topics_counted']}",
+            "all",
+        ],
+        [
+            "the simulator's own count of sensor messages, and how many of them the bag holds",
+            f"{result['published']}, {result['published_and_in_bag']}",
+            "equal",
+        ],
         ["recorder's CPU", f"{100 * result['cpu_of_a_core']:.1f} % of a core", "≤ 25 %"],
         ["recorder's peak memory", f"{result['peak_rss_mb']:.0f} MB", ""],
         ["policy meanwhile", f"{result['plans_hz']:.2f} trajectories/s", ""],

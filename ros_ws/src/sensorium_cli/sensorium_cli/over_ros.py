@@ -32,8 +32,13 @@ READY_S = 60.0
 _EPISODE_S = 30.0
 _POLL_S = 0.05
 _RECORDER = "recorder health"
-_SETTLE_S = 1.0
-"""After subscribing, until messages come."""
+_ACTIONS = (
+    "command/joint_trajectory", "arm_controller/joint_trajectory",
+    "gripper_controller/joint_trajectory", "policy/step",
+)  # fmt: skip
+"""What a recording needs besides the senses, to take the policy's steps again."""
+_SETTLE_S = 0.5
+"""From the report of the recorder until windows are full."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ class RosCell:
         client.arm(True)
 
     def record(self) -> str:
-        """Begin a bag as soon as the recorder hears every sense; returns the bag's path.
+        """Begin a bag as soon as the recorder hears senses and commands; returns the bag's path.
 
         The recorder must be launched with `autostart` false.
         """
@@ -153,7 +158,7 @@ class RosCell:
 
     def _is_heard_by_recorder(self) -> bool:
         report = self._client.reports.get(_RECORDER)
-        wanted = {"/" + m.topic for m in tabletop().modalities}
+        wanted = {"/" + topic for topic in (*(m.topic for m in tabletop().modalities), *_ACTIONS)}
         return report is not None and not wanted & set(report.values["waiting"].split())
 
     def _is_ready(self) -> bool:

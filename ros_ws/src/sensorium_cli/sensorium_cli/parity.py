@@ -23,6 +23,7 @@ from sensorium_fusion.runner import Runner
 from sensorium_fusion.step import Step
 from sensorium_recording.bag_facts import ROBOT
 from sensorium_recording.bag_reader import BagReader
+from sensorium_recording.printable import printable
 
 from sensorium_cli.packages import BRINGUP, package_share
 from sensorium_cli.recorded_steps import RecordedStep, StepReader
@@ -156,11 +157,11 @@ def verify_command(bag: Path, policy: Path | None = None, language: Path | None 
     with Console(stderr=True).status(f"taking the steps of {bag} again"):
         report = verify(bag, policy, language)
     for mismatch in report.mismatches[:_SHOWN]:
-        console.print(str(mismatch), style="red", highlight=False, soft_wrap=True)
+        console.print(printable(str(mismatch)), style="red", markup=False, soft_wrap=True)
     if len(report.mismatches) > _SHOWN:
         console.print(f"... and {len(report.mismatches) - _SHOWN} more differences")
     words = f"{report.steps - report.unequal} of {report.steps} steps equal, bit for bit"
     if report.early:
         words += f", {report.early} before them used messages from before the recording"
-    console.print(f"{bag}: {words} ({report.acted} proposed a motion)", highlight=False)
+    console.print(f"{bag}: {words} ({report.acted} proposed a motion)", markup=False)
     return 0 if report.equal else 1

@@ -31,7 +31,8 @@ STEP = "policy/step"
 _PROPOSED = "command/joint_trajectory"
 _COMMANDED = ("arm_controller/joint_trajectory", "gripper_controller/joint_trajectory")
 _WAIT_NS = 1_000_000_000
-_KEEP_NS = 5_000_000_000
+_KEEP_S, _KEEP_LEAST = 8.0, 64
+"""How much is kept of each modality, by its rate in the contract."""
 _KEEP_COMMANDS = 400
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -60,17 +61,19 @@ class RecordedStep:
 
 @dataclass
 class _Track:
-    """Recent messages of one modality."""
+    """Recent messages of one modality, by stamp in the order of the bag."""
 
+    limit: int
     values: dict[int, NDArray[np.generic]] = field(default_factory=dict)
     first_ns: int | None = None
     """Stamp of the first message in the bag."""
 
-    def trim(self, oldest_ns: int) -> None:
-        for stamp_ns in list(self.values):
-            if stamp_ns >= oldest_ns:
-                break
-            del self.values[stamp_ns]
+    def take(self, stamp_ns: int, value: NDArray[np.generic]) -> None:
+        self.values.pop(stamp_ns, None)
+        self.values[stamp_ns] = value
+        if self.first_ns is None:
+            self.first_ns = stamp_ns
+        shorten(self.values, self.limit)
 
 
 class StepReader:
@@ -88,13 +91,18 @@ class StepReader:
         self._prefix = found[0].removesuffix(STEP)
         self._bag = bag
         self._decoders = {m.topic: (m, decoder(m, contract)) for m in contract.modalities}
-        self._tracks = {m.name: _Track() for m in contract.modalities}
+        self._tracks = {
+            m.name: _Track(max(_KEEP_LEAST, round(_KEEP_S * m.rate_hz)))
+            for m in contract.modalities
+        }
         self._commands: dict[str, Trajectory] = {}
         self._proposals: dict[int, str] = {}
         self._description: PolicyDescription | None = None
         self._waiting: deque[tuple[int, int, dict[str, str]]] = deque()
         self._number = 0
-        self._begin_ns: int | None = None
+        self._first_command_ns: int | None = None
+        self._complete = False
+        """Whether a step came that used nothing from before the recording."""
 
     def description(self) -> PolicyDescription:
         """What the policy was made of. Raises `BagError` when the bag does not tell."""
@@ -107,14 +115,12 @@ class StepReader:
         names = [*self._decoders, *_COMMANDED, _PROPOSED, STEP, DESCRIPTION]
         for message in self._reader.messages({self._prefix + name for name in names}):
             self._take(message, message.topic.removeprefix(self._prefix))
-            while self._waiting and message.log_time_ns - self._waiting[0][0] > _WAIT_NS:
+            while self._waiting and abs(message.log_time_ns - self._waiting[0][0]) > _WAIT_NS:
                 yield self._next()
         while self._waiting:
             yield self._next()
 
     def _take(self, message: RawMessage, topic: str) -> None:
-        if self._begin_ns is None:
-            self._begin_ns = message.log_time_ns
         if topic in self._decoders:
             self._take_sense(message.payload, topic)
         elif topic in _COMMANDED:
@@ -122,7 +128,7 @@ class StepReader:
         elif topic == _PROPOSED:
             proposal = decode_trajectory(message.payload)
             self._proposals[proposal.stamp_ns] = proposal.fingerprint()
-            _shorten(self._proposals)
+            shorten(self._proposals, _KEEP_COMMANDS)
         elif topic == DESCRIPTION:
             self._description = PolicyDescription.from_json(decode_string(message.payload))
         else:
@@ -135,18 +141,16 @@ class StepReader:
         track = self._tracks[modality.name]
         try:
             stamp_ns, value = decode(payload)
-            track.values[stamp_ns] = encode_sample(modality, value)
+            track.take(stamp_ns, encode_sample(modality, value))
         except SensoriumError:
             return
-        if track.first_ns is None:
-            track.first_ns = stamp_ns
-        oldest_ns = self._waiting[0][1] if self._waiting else stamp_ns
-        track.trim(min(stamp_ns, oldest_ns) - _KEEP_NS)
 
     def _take_command(self, payload: bytes) -> None:
         trajectory = decode_trajectory(payload)
         self._commands[f"{trajectory.stamp_ns}:{trajectory.fingerprint()}"] = trajectory
-        _shorten(self._commands)
+        if self._first_command_ns is None:
+            self._first_command_ns = trajectory.stamp_ns
+        shorten(self._commands, _KEEP_COMMANDS)
 
     def _next(self) -> RecordedStep:
         _, t_ns, values = self._waiting.popleft()
@@ -158,7 +162,8 @@ class StepReader:
         commanded, absent = find_commands(values["commanded"], self._commands)
         problems += [("commanded", f"trajectory {key} is not in the bag") for key in absent[:1]]
         self._number += 1
-        early = self._is_early(t_ns, values, absent)
+        early = not self._complete and self._is_early(t_ns, values, absent)
+        self._complete = not early
         return RecordedStep(
             self._number - 1, t_ns, values, Carried.from_json(values["carried"]), parts, commanded,
             problems, early, self._proposals.get(t_ns), self._description,
@@ -171,8 +176,8 @@ class StepReader:
             told = used.get(name, [])
             if told and (track.first_ns is None or told[0][0] < track.first_ns):
                 return True
-        begin_ns = self._begin_ns or 0
-        return any(int(key.partition(":")[0]) < begin_ns for key in absent)
+        first_ns = self._first_command_ns
+        return any(first_ns is None or int(k.partition(":")[0]) < first_ns for k in absent)
 
     def _parts(
         self, t_ns: int, values: dict[str, str]
@@ -199,6 +204,7 @@ def _problem(stamp_ns: int, code: int, track: _Track) -> str:
     return ""
 
 
-def _shorten(recent: dict[_Key, _Value]) -> None:
-    while len(recent) > _KEEP_COMMANDS:
+def shorten(recent: dict[_Key, _Value], limit: int) -> None:
+    """Drop the oldest entries beyond a number."""
+    while len(recent) > limit:
         del recent[next(iter(recent))]

@@ -58,7 +58,7 @@ class Recorder:
         self._flushed_ns = self._synced_ns = self._looked_ns = 0
         self._clock_jumps, self._newest_ns = 0, 0
         self.waiting: list[str] = []
-        """Topics that are wanted and that nobody publishes yet."""
+        """Topics that are wanted and of which nothing can be heard yet."""
 
     @property
     def recording(self) -> bool:

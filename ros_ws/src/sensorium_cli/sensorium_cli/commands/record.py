@@ -99,7 +99,7 @@ def table(recorder: Recorder) -> Table:
         counts = [status.values[f"{name}/{topic}"] for name in ("received", "written", "lost")]
         made.add_row(topic, *counts, style="red" if counts[2] != "0" else "")
     if recorder.waiting:
-        made.caption = f"nobody publishes: {', '.join(recorder.waiting)}"
+        made.caption = f"nobody is heard on: {', '.join(recorder.waiting)}"
     return made
 
 

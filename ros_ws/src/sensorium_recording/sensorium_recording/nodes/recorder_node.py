@@ -132,7 +132,8 @@ class RecorderNode(Node):
                 self._pending.discard(topic)
                 self._types[topic] = types[topic][0]
                 self._subscribe(topic, types[topic][0], [o.qos_profile for o in offers])
-        self.recorder.waiting = sorted(self._pending)
+        unmatched = {tap.topic for tap in self._taps if not tap.matched}
+        self.recorder.waiting = sorted(self._pending | unmatched)
         for topic, type_name in self._types.items():
             others = [t for t in types.get(topic, []) if t != type_name]
             if others:

@@ -30,6 +30,11 @@ class Tap:
         self.topic, self._depth, self._message, self._qos = topic, qos.depth, message, qos
         self._subscription = node.create_subscription(message, topic, _never, qos, raw=True)
 
+    @property
+    def matched(self) -> bool:
+        """Whether a publisher's messages reach us; those that are not latched are lost before."""
+        return bool(self._subscription.get_publisher_count())
+
     def hears(self, offers: list[QoSProfile]) -> bool:
         """Whether publishers with these offers can be heard."""
         return all(

@@ -46,6 +46,8 @@ class SensorPublishers:
         depth: frozenset[str],
     ) -> None:
         self._node = node
+        self.counts: dict[str, int] = {}
+        """Messages published, by sensor."""
         layout = joint_state_layout(joints, "base_link")
         self._send = {"joint_states": self._packed(JointState, "joint_states", layout)}
         for sensor, (topic, frame) in _WRENCHES.items():
@@ -62,6 +64,7 @@ class SensorPublishers:
     def publish(self, reading: Reading) -> None:
         """Send one reading."""
         self._send[reading.sensor](reading)
+        self.counts[reading.sensor] = self.counts.get(reading.sensor, 0) + 1
 
     def _publisher(self, message: type, topic: str) -> Callable[[object], None]:
         return self._node.create_publisher(message, topic, qos_profile_sensor_data).publish

@@ -101,6 +101,7 @@ class SimNode(Node):
             (config.camera_height, config.camera_width),
             depth,
         )
+        self._published = publishers.counts
         self._frame_delays_s: deque[float] = deque(maxlen=64)
 
         def send(reading: Reading) -> None:
@@ -204,6 +205,7 @@ class SimNode(Node):
             "real_time_factor": f"{factor:.3f}",
             "time_lost_s": f"{self._live.pacer.lost_ns * 1e-9:.3f}",
             "trajectories_not_followed": str(self._live.rejected),
+            **{f"published/{sensor}": str(n) for sensor, n in self._published.items()},
             **{f"{_FAULT}{sensor}": fault for sensor, fault in faults.items()},
         }
         self._diagnostics.publish(diagnostics(self._live.stamp_ns, "sim", level, text, values))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from recording_stack import Acting, Recording
@@ -37,7 +38,7 @@ def faults(folder: Path) -> dict[str, object]:
     found: list[Fault] = []
     with RosCell({"record": "false"}) as cell:
         acting = Acting(cell)
-        for inject in (_disk_full, _room_runs_out, _read_only, _deleted):
+        for inject in (_disk_full, _room_runs_out, _read_only, _deleted, _unmounted):
             found.append(inject(acting, folder))
         found.append(_stamps(acting, folder))
         found.append(_type_changes(acting, folder))
@@ -68,7 +69,7 @@ def _small_disk(path: Path, megabytes: int) -> Iterator[Path]:
     try:
         yield path
     finally:
-        subprocess.run(["umount", "-l", path], check=True)
+        subprocess.run(["umount", "-l", path], check=False, capture_output=True)
         path.rmdir()
 
 
@@ -158,6 +159,14 @@ def _deleted(acting: Acting, folder: Path) -> Fault:
     return Fault(
         "directory deleted", _short(words, folder), after_s, "nothing is left to keep", control
     )
+
+
+def _unmounted(acting: Acting, folder: Path) -> Fault:
+    with _small_disk(folder / "small", 2000) as disk:
+        take_away = partial(subprocess.run, ["umount", "-l", disk], check=True)
+        words, after_s, control = _during(acting, disk, "mount", take_away, "No such file")
+    said = _short(words, folder)
+    return Fault("mount vanishes", said, after_s, "nothing is left to keep", control)
 
 
 def _stamps(acting: Acting, folder: Path) -> Fault:

@@ -5,22 +5,20 @@ chunk, whatever the bag's size. Safe on any thread.
 """
 
 import re
-import struct
 from collections.abc import Collection, Iterable, Iterator
-from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from mcap.data_stream import ReadDataStream
-from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk, Header, Message, Schema
 from sensorium_core.errors import BagError
 
 from sensorium_recording.bag_seek import Seek
 from sensorium_recording.bag_writer import LIBRARY
 from sensorium_recording.mcap_records import (
+    LATEST_NS,
     RECORD_LIMIT,
+    chunk_records,
     inflate,
     metadata_records,
     read_records,
@@ -28,8 +26,6 @@ from sensorium_recording.mcap_records import (
 )
 from sensorium_recording.rosbag2_metadata import Offer, parse_offer
 
-_RECORD = struct.Struct("<BQ")
-_MESSAGE = struct.Struct("<HIQQ")
 _NUMBER = re.compile(r"_(\d+)$")
 _REMEDY = "`sensorium repair` recovers what is whole"
 
@@ -161,6 +157,8 @@ class _File:
                 yield from self._chunk(inflate(self._file, record))
             elif isinstance(record, Message):
                 found = self._known(record.channel_id)
+                if record.log_time > LATEST_NS:
+                    raise BagError(self._file, f"holds a time of {record.log_time} ns", _REMEDY)
                 if found is not None:
                     yield RawMessage(*found, record.log_time, record.data)
             elif isinstance(record, Header):
@@ -169,20 +167,14 @@ class _File:
                 self._take(record)
 
     def _chunk(self, data: bytes) -> Iterator[RawMessage]:
-        offset, end = 0, len(data)
-        while offset < end:
-            opcode, length = _RECORD.unpack_from(data, offset)
-            offset += 9
-            if opcode == Opcode.MESSAGE:
-                channel, sequence, log_time, _ = _MESSAGE.unpack_from(data, offset)
-                found = self._known(channel)
-                if found is not None and not self._is_repeat(found[0], sequence):
-                    yield RawMessage(*found, log_time, data[offset + 22 : offset + length])
-            elif opcode == Opcode.SCHEMA:
-                self._take(Schema.read(_stream(data, offset, length)))
-            elif opcode == Opcode.CHANNEL:
-                self._take(Channel.read(_stream(data, offset, length)))
-            offset += length
+        for record in chunk_records(self._file, data):
+            if not isinstance(record, tuple):
+                self._take(record)
+                continue
+            channel, sequence, log_time_ns, begin, end = record
+            found = self._known(channel)
+            if found is not None and not self._is_repeat(found[0], sequence):
+                yield RawMessage(*found, log_time_ns, data[begin:end])
 
     def _take(self, record: object) -> None:
         if isinstance(record, Schema):
@@ -207,7 +199,3 @@ class _File:
         if channel not in self._channels:
             raise BagError(self._file, f"holds a message of unknown channel {channel}", _REMEDY)
         return self._channels[channel]
-
-
-def _stream(data: bytes, offset: int, length: int) -> ReadDataStream:
-    return ReadDataStream(BytesIO(data[offset : offset + length]))

@@ -6,10 +6,13 @@ For `bag_reader`, `bag_seek` and `salvage`; callers see `BagError`.
 import struct
 import zlib
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import TypeAlias
 
 import lz4.frame
 import zstandard
+from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
 from mcap.reader import SeekingReader
@@ -21,12 +24,21 @@ from sensorium_recording.bag_writer import PARTIAL_SUFFIX
 
 RECORD_LIMIT = 1 << 30
 """Longest record, and chunk when unpacked, that is read [bytes]."""
+LATEST_NS = (1 << 63) - 1
+"""Times must fit in 64 bits with a sign [ns]."""
 DAMAGE = (
     McapError, ValueError, struct.error, RuntimeError, EOFError, OverflowError, MemoryError,
     zstandard.ZstdError,
 )  # fmt: skip
 """What reading foreign bytes may raise."""
+_HEAD = struct.Struct("<BQ")
+_MESSAGE = struct.Struct("<BQHIQQ")
+_IS_MESSAGE = int(Opcode.MESSAGE)
+_LEAST_MESSAGE = _MESSAGE.size - _HEAD.size
 _REMEDY = "`sensorium repair` recovers what is whole"
+
+Place: TypeAlias = tuple[int, int, int, int, int]
+"""Channel, sequence and log time of a message; where its payload begins and ends in the chunk."""
 
 
 def read_records(file: Path) -> Iterator[object]:
@@ -72,6 +84,31 @@ def inflate(file: Path, chunk: Chunk) -> bytes:
     if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
         raise BagError(file, "holds a chunk whose CRC does not match", _REMEDY)
     return data
+
+
+def chunk_records(file: Path, data: bytes) -> Iterator[Schema | Channel | Place]:
+    """What an unpacked chunk holds, in order. Raises `BagError` where a record does not fit."""
+    offset, size = 0, len(data)
+    try:
+        while offset < size:
+            if data[offset] == _IS_MESSAGE:
+                _, length, channel, sequence, time_ns, _ = _MESSAGE.unpack_from(data, offset)
+                begin, offset = offset + _MESSAGE.size, offset + _HEAD.size + length
+                if length < _LEAST_MESSAGE or offset > size or time_ns > LATEST_NS:
+                    raise ValueError(f"a message of {length} bytes at {time_ns} ns")
+                yield channel, sequence, time_ns, begin, offset
+                continue
+            opcode, length = _HEAD.unpack_from(data, offset)
+            begin, offset = offset + _HEAD.size, offset + _HEAD.size + length
+            if offset > size:
+                raise ValueError(f"a record of {length} bytes")
+            if opcode == Opcode.SCHEMA:
+                yield Schema.read(ReadDataStream(BytesIO(data[begin:offset])))
+            elif opcode == Opcode.CHANNEL:
+                yield Channel.read(ReadDataStream(BytesIO(data[begin:offset])))
+    except DAMAGE as error:
+        words = f"holds a chunk with a bad record ({error!r:.200})"
+        raise BagError(file, words, _REMEDY) from None
 
 
 def _unpacked(chunk: Chunk) -> bytes:

@@ -13,5 +13,5 @@ _UNSAFE = re.compile(
 
 
 def printable(text: str) -> str:
-    r"""The text on one line, each character that steers a terminal as its escape, such as `\x1b`."""
+    r"""The text on one line; a character that steers a terminal becomes its escape, as `\x1b`."""
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

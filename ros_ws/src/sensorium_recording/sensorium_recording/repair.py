@@ -4,26 +4,20 @@ Every message in a whole chunk is kept. Our files number the messages of each to
 be told how many are missing, and of which topic.
 """
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
-from mcap.data_stream import ReadDataStream
-from mcap.opcode import Opcode
 from mcap.records import Channel, Header, Metadata, Schema
 from sensorium_core.errors import BagError
 
 from sensorium_recording.bag_reader import file_order
 from sensorium_recording.bag_writer import LIBRARY, PARTIAL_SUFFIX, BagWriter
-from sensorium_recording.mcap_records import summary_declarations
+from sensorium_recording.mcap_records import chunk_records, summary_declarations
 from sensorium_recording.rosbag2_metadata import Offer, parse_offer
-from sensorium_recording.salvage import Damage, salvage
+from sensorium_recording.salvage import Damage, Piece, salvage
 from sensorium_recording.typestore import is_known
 
-_RECORD = struct.Struct("<BQ")
-_MESSAGE = struct.Struct("<HIQQ")
 _NAMELESS = "(declaration lost)"
 
 
@@ -96,7 +90,7 @@ def _recover(file: Path, bag: BagWriter, newest: dict[str, int], result: Repair)
         elif isinstance(found, Metadata):
             bag.write_metadata(found.name, dict(found.metadata))
         else:
-            for channel, sequence, time_ns, payload in _messages(found, known):
+            for channel, sequence, time_ns, payload in _messages(file, found, known, result):
                 _keep(bag, known, channel, (sequence, time_ns, payload), newest, result)
 
 
@@ -129,26 +123,21 @@ def _keep(
     result.messages += 1
 
 
-def _messages(data: bytes, known: _Source) -> Iterator[tuple[int, int, int, bytes]]:
+def _messages(
+    file: Path, piece: Piece, known: _Source, result: Repair
+) -> Iterator[tuple[int, int, int, bytes]]:
     """Channel, sequence, time and payload of a chunk's messages; declarations go to `known`."""
-    offset = 0
-    while offset < len(data):
-        opcode, length = _RECORD.unpack_from(data, offset)
-        offset += _RECORD.size
-        if opcode == Opcode.MESSAGE:
-            channel, sequence, time_ns, _ = _MESSAGE.unpack_from(data, offset)
-            yield channel, sequence, time_ns, data[offset + _MESSAGE.size : offset + length]
-        elif opcode == Opcode.SCHEMA:
-            schema = Schema.read(_stream(data, offset, length))
-            known.schemas[schema.id] = schema
-        elif opcode == Opcode.CHANNEL:
-            record = Channel.read(_stream(data, offset, length))
-            known.channels[record.id] = record
-        offset += length
-
-
-def _stream(data: bytes, offset: int, length: int) -> ReadDataStream:
-    return ReadDataStream(BytesIO(data[offset : offset + length]))
+    try:
+        for record in chunk_records(file, piece.data):
+            if isinstance(record, Schema):
+                known.schemas[record.id] = record
+            elif isinstance(record, Channel):
+                known.channels[record.id] = record
+            else:
+                channel, sequence, time_ns, begin, end = record
+                yield channel, sequence, time_ns, piece.data[begin:end]
+    except BagError as error:
+        result.damages.append((file, Damage(piece.offset, piece.length, str(error))))
 
 
 def _offer(channel: Channel) -> Offer:

@@ -111,12 +111,12 @@ def parse_offer(text: str) -> Offer:
         profiles = yaml.safe_load(text) or []
         profile: dict[str, Any] = dict(profiles[0]) if profiles else {}
         depth = int(profile.get("depth", Offer.depth))
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, IndexError):
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, IndexError, OverflowError):
         return Offer()
     return Offer(
         latched=profile.get("durability") in ("transient_local", 1),
         reliable=profile.get("reliability", "reliable") not in ("best_effort", 2),
-        depth=depth or Offer.depth,
+        depth=depth if depth > 0 else Offer.depth,
     )
 
 

@@ -41,8 +41,18 @@ class Damage:
     problem: str
 
 
-Found: TypeAlias = bytes | Header | Metadata | Damage
-"""Records of a whole chunk (or one outside of any), the file's header, metadata, or damage."""
+@dataclass(frozen=True)
+class Piece:
+    """Records of a whole chunk, or one outside of any."""
+
+    offset: int
+    """In the file, as is `length`."""
+    length: int
+    data: bytes
+
+
+Found: TypeAlias = Piece | Header | Metadata | Damage
+"""What lies in a file, in order; damage is what could not be read."""
 
 
 def salvage(file: Path) -> Iterator[Found]:
@@ -67,7 +77,9 @@ class _Search:
                 yield Damage(offset, after - offset, found)
                 offset = after
                 continue
-            if found is not None:
+            if isinstance(found, bytes):
+                yield Piece(offset, (end or self._size) - offset, found)
+            elif found is not None:
                 yield found
             if end is None:
                 return

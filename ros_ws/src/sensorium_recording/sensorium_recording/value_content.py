@@ -87,9 +87,9 @@ class ValueContent:
 
     def summary(self) -> ContentSummary | None:
         """What is known so far; entropy is the mean of the channels'."""
-        if not self._samples:
-            return None
         channels = len(self._counts) // _FOLD
+        if not self._samples or not channels:
+            return None
         bits = [entropy_bits(counts) for counts in self._counts.reshape(channels, _FOLD)]
         scale = np.fmax(np.abs(self._top.level), np.abs(self._bottom.level))
         constant = self._top.level == -self._bottom.level

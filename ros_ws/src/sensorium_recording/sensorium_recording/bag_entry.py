@@ -20,6 +20,8 @@ class TopicFacts:
     longest_gap_s: float
     first_ns: int
     last_ns: int
+    spent_s: float = 0.0
+    """From the first to the last; what went on while the clock ran backwards is left out."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class BagEntry:
     start_ns: int = 0
     """First log time."""
     duration_s: float = 0.0
+    """That went by in log time; where the clock was set back it goes on from there."""
     messages: int = 0
     topics: Mapping[str, TopicFacts] = field(default_factory=dict)
     episodes: tuple[EpisodeEntry, ...] = ()
@@ -78,7 +81,9 @@ class BagEntry:
         found = {m.name: self.topics.get(prefix + m.topic) for m in contract.modalities}
         stamped = [facts for facts in found.values() if facts is not None]
         end = max((facts.last_ns for facts in stamped), default=0)
-        span_s = (end - min((facts.first_ns for facts in stamped), default=0)) / NS
+        start = min((facts.first_ns for facts in stamped), default=0)
+        # Where the clock was set back, the end may come before the start.
+        span_s = max([(end - start) / NS, *(facts.spent_s for facts in stamped)])
         return {m.name: _health(m, found[m.name], end, span_s) for m in contract.modalities}
 
     def to_json(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sensorium_core.image_cdr import decode_image
 from sensorium_recording.bag_reader import RawMessage
 from sensorium_recording.episodes import Values, decode_track
 
-_RESET_NS = NS
+RESET_NS = NS
 """A stamp this far behind the newest means that the clock jumped back, as in `Stream`."""
 _FORGET_NS = 10 * NS
 """What was recorded this long ago and no frame has taken belongs to none."""
@@ -37,7 +37,7 @@ class Pending:
     def notice(self, message: RawMessage) -> bool:
         """Look at the stamp of the next message; true when its clock was set back."""
         before, self.newest_ns = self.newest_ns, stamp_of(message.payload)
-        return self.newest_ns < before - _RESET_NS
+        return self.newest_ns < before - RESET_NS
 
     def add(self, message: RawMessage) -> None:
         """Take the noticed message in. Images shrink at once, the others are decoded together."""

@@ -13,7 +13,7 @@ from sensorium_recording.bag_reader import BagReader, RawMessage, mcap_files
 from sensorium_recording.episode_marks import MARKS
 from sensorium_recording.episodes import INSTRUCTION, OUTCOME
 from sensorium_recording.messages import decode_diagnostics, decode_string
-from sensorium_recording.pending import stamp_of
+from sensorium_recording.pending import RESET_NS, stamp_of
 from sensorium_recording.typestore import has_header
 
 _SAME_CLOCK_NS = 10 * NS
@@ -41,7 +41,7 @@ def survey(directory: Path, path: str, size: int, mtime_ns: int) -> BagEntry:
         mtime_ns=mtime_ns,
         sha256=sha256,
         start_ns=seen.first_ns,
-        duration_s=(seen.last_ns - seen.first_ns) / NS,
+        duration_s=seen.spent_ns / NS,
         messages=sum(topic.count for topic in seen.topics.values()),
         topics={name: topic.facts() for name, topic in sorted(seen.topics.items())},
         episodes=episodes,
@@ -88,7 +88,7 @@ class _Topic:
         rate = (self.count - 1) * NS / self._spent_ns if self._spent_ns else 0.0
         return TopicFacts(
             self.type_name, self.count, round(rate, 3), round(self._gap_ns / NS, 6),
-            self.first_ns, self.last_ns,
+            self.first_ns, self.last_ns, round(self._spent_ns / NS, 6),
         )  # fmt: skip
 
 
@@ -97,7 +97,8 @@ class _Survey:
 
     def __init__(self) -> None:
         self.topics: dict[str, _Topic] = {}
-        self.first_ns = self.last_ns = 0
+        self.first_ns = self._newest_ns = self.spent_ns = 0
+        """Log time of the first message and the newest; how long the recording took."""
         self._words: list[str] = []
         self._verdicts: list[tuple[int, dict[str, str]]] = []
         self._judged = b""
@@ -111,13 +112,21 @@ class _Survey:
             topic = self.topics[message.topic] = _Topic(message.type_name)
         log = message.log_time_ns
         topic.see(stamp_of(message.payload) if topic.stamped else log)
-        self.last_ns = log
-        if not self.first_ns:
-            self.first_ns = log
+        self._spend(log)
         if not topic.senses:
             for name, take in self._slow.items():
                 if message.topic.endswith("/" + name):
                     take(message)
+
+    def _spend(self, log_ns: int) -> None:
+        """Count time as it goes on; where the clock was set back it goes on from there."""
+        if not self.first_ns:
+            self.first_ns = self._newest_ns = log_ns
+        step = log_ns - self._newest_ns
+        if step > 0:
+            self.spent_ns += step
+        if step > 0 or step < -RESET_NS:
+            self._newest_ns = log_ns
 
     @property
     def _senses(self) -> list[_Topic]:

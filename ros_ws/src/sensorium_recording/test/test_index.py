@@ -6,17 +6,21 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from sensorium_core.cdr import NS
+from sensorium_core.cdr import NS, wrench_layout
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import BagError
 from sensorium_recording.bag_entry import BagEntry
-from sensorium_recording.commands.bags import bags
+from sensorium_recording.bag_writer import BagWriter
+from sensorium_recording.commands.bags import bags, summarise
 from sensorium_recording.episode_marks import Mark
 from sensorium_recording.index import EpisodeIndex
+from sensorium_recording.messages import STRING, encode_string
 
 CONTRACT = tabletop()
+WRENCH = "geometry_msgs/msg/WrenchStamped"
 Record = Callable[..., Path]
 
 
@@ -78,6 +82,31 @@ def test_marks_of_the_recorder_are_the_episodes(tmp_path: Path, record: Record):
         pytest.approx((0.1, 0.4)), pytest.approx((0.5, 0.7)), pytest.approx((0.7, 1.0)),
     ]  # fmt: skip
     assert [e.outcome for e in episodes] == ["success", "", "success"]
+
+
+def test_a_clock_that_is_set_back_makes_no_time_negative(tmp_path: Path):
+    def rows(start_s: int) -> list[tuple[str, str, int, bytes]]:
+        layout = wrench_layout("tool")
+        stamps = [start_s * NS + i * NS // 100 for i in range(301)]
+        payload = layout.encode_one
+        return [("/wrench", WRENCH, t, payload(t, np.zeros(6))) for t in stamps]
+
+    with BagWriter(tmp_path / "data" / "bag") as bag:
+        for row in [*rows(5000), *rows(100)]:
+            bag.write(*row)
+    entry = only(tmp_path / "data", "bag")
+    assert entry.duration_s == pytest.approx(6.0)
+    assert entry.health(CONTRACT)["wrench"].share > 0
+    assert summarise([entry]).hours == pytest.approx(6.0 / 3600)
+
+
+def test_messages_out_of_order_do_not_make_a_recording_longer(tmp_path: Path):
+    with BagWriter(tmp_path / "data" / "bag") as bag:
+        for i in range(100):
+            for late_ns in (0, NS // 20):
+                t = NS + i * NS // 100 - late_ns + NS // 20
+                bag.write("/instruction", STRING, t, encode_string("go"))
+    assert only(tmp_path / "data", "bag").duration_s == pytest.approx(0.99)
 
 
 def test_bags_that_come_change_or_go_are_noticed(data: Path, record: Record):

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.errors import CacheError, SensoriumError
+from sensorium_core.errors import BagError, CacheError, SensoriumError
 from sensorium_core.inputs import reference_pose
 from sensorium_core.kinematics import JOINTS, Kinematics
 from sensorium_core.observation import sense_validity
@@ -18,6 +18,8 @@ from sensorium_description import load_urdf
 
 from sensorium_recording.alignment import AlignedFrame, Span, aligned_frames
 from sensorium_recording.bag_entry import BagEntry, EpisodeEntry
+from sensorium_recording.bag_facts import ROBOT
+from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.bag_search import weigh
 from sensorium_recording.built_bag import BuiltBag, BuiltEpisode, part_file
 from sensorium_recording.row_layout import TOOL, Columns, RowLayout, Source
@@ -70,7 +72,8 @@ class _PartWriter:
         self._filled = self._written = 0
         self._bag = job.directory / job.entry.path
         self._texts: dict[str, int] = {}
-        self._arm = _arm() if job.layout.contract.action.joints == JOINTS else None
+        known = job.layout.contract.action.joints == JOINTS
+        self._arm = _arm_of(self._bag) if known else None
 
     def write(self) -> BuiltBag:
         """All episodes of the bag."""
@@ -173,7 +176,17 @@ def _within(
             yield frame
 
 
-@cache
-def _arm() -> Kinematics:
-    """Built once a process; parts are made by its main thread."""
-    return Kinematics(load_urdf())
+def _arm_of(bag: Path) -> Kinematics:
+    """The arm that the bag describes; the reference cell's where it describes none."""
+    urdf = BagReader(bag).metadata().get(ROBOT, {}).get("urdf", "")
+    try:
+        return _arm(urdf or load_urdf())
+    except ValueError as error:
+        what = f"holds a robot_description that cannot be read ({error})"
+        raise BagError(bag, what, "record it with a URDF that is whole") from None
+
+
+@lru_cache(maxsize=8)
+def _arm(urdf: str) -> Kinematics:
+    """Built once a process and URDF; parts are made by its main thread."""
+    return Kinematics(urdf)

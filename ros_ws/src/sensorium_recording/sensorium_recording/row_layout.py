@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.contract import Contract
 from sensorium_core.errors import CacheError
+from sensorium_description import load_urdf
 
 from sensorium_recording.alignment import AlignedFrame
 from sensorium_recording.bag_entry import EpisodeEntry
@@ -97,6 +98,7 @@ class RowLayout:
             "tensors": self.tensors,
             "namespace": self.namespace,
             "columns": None if columns is None else [columns.name, columns.version],
+            "urdf": hashlib.sha256(load_urdf().encode()).hexdigest(),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 

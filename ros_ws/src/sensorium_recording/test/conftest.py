@@ -39,13 +39,17 @@ def record_bag(
     instruction: str = "pick the ball",
     marks: list[tuple[float, Mark]] | None = None,
     outcome: str = "success",
+    urdf: str = "",
 ) -> Path:
     """A bag of every sense from 1 s on: frames at 10 Hz, joints and wrench at 100 Hz.
 
-    The commanded shoulder is at `t / 10` rad for stamp `t` [s].
+    The commanded shoulder is at `t / 10` rad for stamp `t` [s]; `urdf` is what the bag says of
+    its robot, if anything.
     """
     rng = np.random.default_rng(seed)
     with BagWriter(path) as bag:
+        if urdf:
+            bag.write_metadata("robot_description", {"urdf": urdf})
         bag.write("/instruction", STRING, NS, encode_string(instruction))
         for step in range(round(seconds * 100) + 1):
             t = NS + step * NS // 100

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import CacheError, LoaderError
 from sensorium_core.observation import sense_validity
+from sensorium_description import load_urdf
 from sensorium_recording.alignment import aligned_frames
 from sensorium_recording.episode_marks import Mark
 from sensorium_recording.index import EpisodeIndex
 from sensorium_recording.loader import EpisodeDataset
-from sensorium_recording.row_layout import Source
+from sensorium_recording.row_layout import RowLayout, Source
 from sensorium_recording.splits import Shares
 
 CONTRACT = tabletop()
@@ -244,6 +246,41 @@ def test_another_contract_or_other_tensors_have_a_cache_of_their_own(data: Path)
     assert "scene_rgb" not in few[0]
     np.testing.assert_array_equal(few[7]["joints"], dataset(data)[7]["joints"])
     assert len(list((data / ".sensorium" / "cache").iterdir())) == 2
+
+
+def longer_tool() -> str:
+    """The reference cell's URDF with the tool's point 10 cm further away."""
+    robot = ElementTree.fromstring(load_urdf())
+    (joint,) = (j for j in robot.iter("joint") if j.find("child[@link='tool']") is not None)
+    origin = joint.find("origin")
+    assert origin is not None
+    x, y, z = map(float, origin.get("xyz", "0 0 0").split())
+    origin.set("xyz", f"{x} {y} {z + 0.1}")
+    return ElementTree.tostring(robot, encoding="unicode")
+
+
+def test_the_commanded_tool_is_that_of_the_robot_in_the_bag(tmp_path: Path, record: Record):
+    record(tmp_path / "data" / "a")
+    record(tmp_path / "data" / "b", urdf=load_urdf())
+    record(tmp_path / "data" / "c", urdf=longer_tool())
+    tools = dataset(tmp_path / "data").batch(np.arange(33))["tool"].reshape(3, 11, 5)
+    np.testing.assert_array_equal(tools[0], tools[1])
+    moved = np.linalg.norm(tools[2, :, :3] - tools[0, :, :3], axis=1)
+    np.testing.assert_allclose(moved, 0.1, atol=1e-6)
+
+
+def test_a_bag_whose_robot_cannot_be_read_is_left_out_and_named(tmp_path: Path, record: Record):
+    record(tmp_path / "data" / "a")
+    record(tmp_path / "data" / "b", urdf="<robot")
+    loaded = dataset(tmp_path / "data")
+    assert [e.bag for e in loaded.episodes] == ["a"]
+    assert "robot_description that cannot be read" in loaded.problems["b"]
+
+
+def test_another_reference_robot_has_a_cache_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    before = RowLayout.of(CONTRACT).key
+    monkeypatch.setattr("sensorium_recording.row_layout.load_urdf", longer_tool)
+    assert RowLayout.of(CONTRACT).key != before
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import IO, Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 from sensorium_core.errors import CommandUnavailableError, SensoriumError
+from sensorium_recording.printable import printable
 
 GROUP = "sensorium.commands"
 _HELP = """Every sense of the arm, aligned by capture time, in one policy, on a CPU, in ROS 2.
@@ -33,7 +34,8 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the message to the error stream."""
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", file, err=True)
+        words = "\n".join(printable(line) for line in self.message.splitlines())
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {words}", file, err=True)
 
 
 class CommandGroup(click.Group):

@@ -66,7 +66,10 @@ def make_card(path: Path) -> Card:
     streams = {topic: _collector(topic, topics[topic], sensed.get(topic)) for topic in topics}
     log, policy = EpisodeLog(), ""
     for message in reader.messages():
-        streams[message.topic].add(message.log_time_ns, message.payload)
+        stream = streams.get(message.topic)
+        if stream is None:  # The summary at the end of the file does not name it.
+            stream = streams[message.topic] = TopicHealth(message.topic, message.type_name)
+        stream.add(message.log_time_ns, message.payload)
         log.take(message.topic, message.log_time_ns, message.payload)
         if is_topic(message.topic, policy_description.TOPIC):
             policy = _policy_sha(message.payload) or policy
@@ -87,9 +90,18 @@ def make_card(path: Path) -> Card:
         episodes=log.episodes(),
         streams=healths,
         verdicts=_verdicts(healths, start_ns, contract, sensed),
-        loss={name: json.loads(text) for name, text in noted if text.startswith("{")},
-        recorder={name: text for name, text in noted if not text.startswith("{")},
+        loss={name: counts for name, text in noted if (counts := _counts(text)) is not None},
+        recorder={name: text for name, text in noted if _counts(text) is None},
     )
+
+
+def _counts(text: str) -> dict[str, object] | None:
+    """What the recorder counted of a topic; None for what it noted in words."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def sensed_topics(contract: Contract | None, topics: dict[str, str]) -> dict[str, Modality]:

@@ -11,6 +11,8 @@ import click
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
+from sensorium_recording.printable import printable
 from sensorium_recording.recorder_config import RecorderConfig
 
 from sensorium_cli.middleware import middleware_environment
@@ -91,21 +93,21 @@ def record(
 def table(recorder: Recorder) -> Table:
     """What is recorded at the moment."""
     status = recorder.status()
-    made = Table(title=status.message, title_justify="left")
+    made = Table(title=Text(printable(status.message)), title_justify="left")
     made.add_column("topic")
     for name in ("received", "written", "lost"):
         made.add_column(name, justify="right")
     for topic in recorder.accounts:
         counts = [status.values[f"{name}/{topic}"] for name in ("received", "written", "lost")]
-        made.add_row(topic, *counts, style="red" if counts[2] != "0" else "")
+        made.add_row(Text(printable(topic)), *counts, style="red" if counts[2] != "0" else "")
     if recorder.waiting:
-        made.caption = f"nobody is heard on: {', '.join(recorder.waiting)}"
+        made.caption = Text(printable(f"nobody is heard on: {', '.join(recorder.waiting)}"))
     return made
 
 
 def _tell(recorder: Recorder) -> None:
     if recorder.problem:
-        click.echo(f"error: {recorder.problem}", err=True)
+        click.echo(printable(f"error: {recorder.problem}"), err=True)
         sys.exit(1)
     written = sum(account.written for account in recorder.accounts.values())
     lost = sum(account.lost for account in recorder.accounts.values())

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 from sensorium_core.contract import Contract, tabletop
 
 from sensorium_recording.bag_entry import BagEntry
 from sensorium_recording.index import EpisodeIndex
+from sensorium_recording.printable import printable
 
 _COLOURS = {"success": "green", "failure": "red"}
 
@@ -43,9 +44,9 @@ def bags(directory: Path, as_json: bool, namespace: str, workers: int) -> None:
         return
     console = Console()
     console.print(_table(index.entries, contract, namespace))
-    console.print(_sentence(summary), highlight=False)
+    console.print(_sentence(summary), highlight=False, markup=False)
     if index.unsaved:
-        click.echo(index.unsaved, err=True)
+        click.echo(printable(index.unsaved), err=True)
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,11 @@ def _table(entries: list[BagEntry], contract: Contract, namespace: str) -> Table
         table.add_column(name, overflow="fold")
     for entry in entries:
         problems = _problems(entry, contract, namespace)
-        health = f"[red]{escape('; '.join(problems))}[/red]" if problems else "[green]good[/green]"
+        words = Text(printable("; ".join(problems)) or "good", "red" if problems else "green")
         table.add_row(
-            escape(entry.path), f"{entry.duration_s:.1f}", f"{entry.size / 1e6:.1f}",
-            str(len(entry.episodes)), escape(_instructions(entry)), _outcomes(entry), health,
+            Text(printable(entry.path)), f"{entry.duration_s:.1f}", f"{entry.size / 1e6:.1f}",
+            str(len(entry.episodes)), Text(printable(_instructions(entry))), _outcomes(entry),
+            words,
         )  # fmt: skip
     return table
 
@@ -116,14 +118,14 @@ def _instructions(entry: BagEntry) -> str:
     return told[0] + more if told else ""
 
 
-def _outcomes(entry: BagEntry) -> str:
+def _outcomes(entry: BagEntry) -> Text:
     counts = Counter(e.outcome for e in entry.episodes if e.outcome)
     words = []
     for outcome, count in counts.items():
         colour = _COLOURS.get(outcome, "yellow")
         times = f" x{count}" if count > 1 else ""
-        words.append(f"[{colour}]{escape(outcome)}{times}[/{colour}]")
-    return ", ".join(words)
+        words.append(Text(printable(outcome) + times, colour))
+    return Text(", ").join(words)
 
 
 def _problems(entry: BagEntry, contract: Contract, namespace: str) -> list[str]:
@@ -135,14 +137,16 @@ def _problems(entry: BagEntry, contract: Contract, namespace: str) -> list[str]:
 
 def _sentence(summary: Summary) -> str:
     states = ", ".join(f"{count} {state}" for state, count in summary.states.items())
-    judged = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items())
+    judged = ", ".join(
+        f"{count} {printable(outcome)}" for outcome, count in summary.outcomes.items()
+    )
     return "\n".join(
         [
             f"{summary.bags} bags ({states or 'none'}), {summary.hours:.2f} h, "
             f"{summary.size / 1e6:.1f} MB, {summary.messages} messages",
             f"{summary.episodes} episodes: {judged}" if judged else "no episodes",
             *(
-                f"  {family}: {good} of {count} succeeded"
+                f"  {printable(family)}: {good} of {count} succeeded"
                 for family, (good, count) in summary.families.items()
             ),
         ]

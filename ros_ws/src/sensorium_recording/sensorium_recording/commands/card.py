@@ -10,6 +10,7 @@ from rich.text import Text
 
 from sensorium_recording.card import Card, make_card
 from sensorium_recording.health import Health
+from sensorium_recording.printable import printable
 
 _LEAST_WIDTH = 200
 """Rather long lines than numbers cut short."""
@@ -25,7 +26,7 @@ def card(bag: Path, as_json: bool) -> None:
 
     Rate, jitter, gaps, age, entropy and saturation by stream; then a verdict in words.
     """
-    with Console(stderr=True).status(f"reading {bag}"):
+    with Console(stderr=True).status(Text(f"reading {bag}")):
         made = make_card(bag)
     if as_json:
         click.echo(made.to_json())
@@ -44,7 +45,9 @@ def show(made: Card, console: Console) -> None:
     if made.loss:
         _show_losses(made, console)
     for name, verdict in made.verdicts.items():
-        words = Text.assemble((f"{name}: ", ""), (verdict.words, _STYLES[verdict.level]))
+        words = Text.assemble(
+            (printable(f"{name}: "), ""), (printable(verdict.words), _STYLES[verdict.level])
+        )
         console.print(words, soft_wrap=True)
 
 
@@ -66,7 +69,7 @@ def _facts(made: Card) -> str:
             f"episode {episode.number}, +{_since(made, episode.start_ns)}{end}: "
             f"{episode.instruction!r}: {verdict or 'not judged'}"
         )
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def _times(made: Card) -> Table:
@@ -76,8 +79,8 @@ def _times(made: Card) -> Table:
     for h in made.streams:
         t = h.timing
         table.add_row(
-            h.topic,
-            h.type_name.split("/")[-1],
+            _cell(h.topic),
+            _cell(h.type_name.split("/")[-1]),
             f"{h.count:,}",
             _rate(h),
             *(_number(v) for v in (t.jitter_std_ms, t.interval_p99_ms)),
@@ -98,7 +101,7 @@ def _contents(made: Card) -> Table:
             continue
         c = h.content
         table.add_row(
-            h.topic,
+            _cell(h.topic),
             f"{c.entropy_bits:.2f}",
             c.unit,
             *(f"{share:.2%}" for share in (c.at_low, c.at_high, c.not_finite)),
@@ -111,7 +114,7 @@ def _contents(made: Card) -> Table:
 
 def _show_losses(made: Card, console: Console) -> None:
     """The sums, and a table of the topics that lost something."""
-    sums = {name: sum(int(str(v.get(name, 0))) for v in made.loss.values()) for name in _LOSSES}
+    sums = {name: sum(_count(v, name) for v in made.loss.values()) for name in _LOSSES}
     lost = sum(sums[name] for name in _LOSSES[2:])
     console.print(
         f"the recorder counted {sums['received']:,} received, {sums['written']:,} written, "
@@ -122,8 +125,8 @@ def _show_losses(made: Card, console: Console) -> None:
     names = (name.replace("_", " ") for name in _LOSSES)
     table = _table("lost messages", ("stream", *names))
     for topic, values in made.loss.items():
-        if any(values.get(name) for name in _LOSSES[2:]):
-            table.add_row(topic, *(str(values.get(name, "")) for name in _LOSSES))
+        if any(_count(values, name) for name in _LOSSES[2:]):
+            table.add_row(_cell(topic), *(str(_count(values, name)) for name in _LOSSES))
     console.print(table)
 
 
@@ -133,6 +136,16 @@ def _table(title: str, columns: tuple[str, ...]) -> Table:
         left = column in ("stream", "type")
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
     return table
+
+
+def _cell(text: str) -> Text:
+    return Text(printable(text))
+
+
+def _count(values: dict[str, object], name: str) -> int:
+    """What the recorder counted; zero where a bag says nonsense."""
+    found = values.get(name, 0)
+    return found if isinstance(found, int) else 0
 
 
 def _longest(made: Card, health: Health) -> str:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.text import Text
 from sensorium_core.contract import Contract, tabletop
 
 from sensorium_recording.lerobot.export import Exported, Settings, export
 from sensorium_recording.lerobot.features import Images
 from sensorium_recording.lerobot.sources import Choice, choose
+from sensorium_recording.printable import printable
 from sensorium_recording.splits import SPLITS, Split
 
 
@@ -53,9 +55,13 @@ def export_lerobot(
     contract = tabletop() if contract_file is None else Contract.load(contract_file)
     kind: Images = "image" if images == "image" else "video"
     settings = Settings(contract, fps, kind, cloud, namespace, only)
-    with Console(stderr=True).status(f"looking into {directory}") as status:
+    with Console(stderr=True).status(Text(f"looking into {directory}")) as status:
         chosen = choose(directory, failed_too, task, split)
-        made = export(chosen.sources, out, settings, lambda bag: status.update(f"exporting {bag}"))
+
+        def tell(bag: object) -> None:
+            status.update(Text(printable(f"exporting {bag}")))
+
+        made = export(chosen.sources, out, settings, tell)
     click.echo(summary(made, chosen))
 
 
@@ -63,7 +69,7 @@ def summary(made: Exported, chosen: Choice) -> str:
     """What was exported and what was not."""
     left_out = Counter(chosen.left_out)
     left_out["without instruction or joints"] += made.empty
-    reasons = [f"{count} {why}" for why, count in left_out.items() if count]
+    reasons = [f"{count} {printable(why)}" for why, count in left_out.items() if count]
     cut = f"; {made.cut} cut at a gap or a clock reset" if made.cut else ""
     tail = f"; left out: {', '.join(reasons)}" if reasons else ""
     return (

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from sensorium_core.contract import Contract, tabletop
 
 from sensorium_recording.importer import ImportReport, import_bag
+from sensorium_recording.printable import printable
 from sensorium_recording.topic_map import parse_map
 
 _EVERY = 256
@@ -63,16 +64,18 @@ def _show(report: ImportReport, contract_name: str) -> None:
     for fit in report.fits:
         state = click.style(fit.state, fg=_COLOURS[fit.state])
         words = f": {fit.words}" if fit.words else ""
-        click.echo(f"  {contract_name} {fit.modality}: {state}, {fit.topic}{words}")
+        what = printable(f"{fit.topic}{words}")
+        click.echo(f"  {printable(contract_name)} {printable(fit.modality)}: {state}, {what}")
     for topic, (count, why) in report.skipped.items():
-        click.secho(f"left out {topic}, {count:,} messages: {why}", fg="yellow", err=True)
+        words = printable(f"left out {topic}, {count:,} messages: {why}")
+        click.secho(words, fg="yellow", err=True)
     for note in report.notes:
-        click.secho(note, fg="yellow", err=True)
+        click.secho(printable(note), fg="yellow", err=True)
 
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from sensorium_recording.plot import plot_bag
 
@@ -20,7 +21,7 @@ from sensorium_recording.plot import plot_bag
 def plot(bag: Path, output: Path | None, episode: int | None) -> None:
     """Draw BAG: cameras, forces, motion, policy and gaps on one time axis."""
     target = output or bag.with_name(bag.name.removesuffix(".mcap") + ".png")
-    with Console(stderr=True).status(f"drawing {bag}"):
+    with Console(stderr=True).status(Text(f"drawing {bag}")):
         made = plot_bag(bag, target, episode)
     click.echo(f"{made.path}: {made.duration_s:.1f} s")
     if made.undecodable:

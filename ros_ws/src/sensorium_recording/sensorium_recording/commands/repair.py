@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.text import Text
 
+from sensorium_recording.printable import printable
 from sensorium_recording.repair import Repair
 from sensorium_recording.repair import repair as repair_bag
 
@@ -22,7 +24,7 @@ def repair(bag: Path, output: Path | None) -> None:
 
     BAG stays as it is.
     """
-    with Console(stderr=True).status(f"reading {bag}"):
+    with Console(stderr=True).status(Text(f"reading {bag}")):
         result = repair_bag(bag, output)
     _tell(result)
 
@@ -32,9 +34,9 @@ def _tell(result: Repair) -> None:
     click.echo(f"{result.bag}: {result.messages} messages over {span_s:.3f} s")
     for file, damage in result.damages:
         place = f"byte {damage.offset}, {damage.length} bytes lost"
-        click.echo(f"  {file.name}, {place}: {damage.problem}")
+        click.echo(printable(f"  {file.name}, {place}: {damage.problem}"))
     for topic, count in sorted(result.missing.items()):
-        click.echo(f"  {topic}: {count} missing in between")
+        click.echo(printable(f"  {topic}: {count} missing in between"))
     if not result.damages and not result.missing:
         click.echo("  nothing is missing")
     click.echo(f"  what was received after {result.last_ns / _NS:.3f} s is not in {result.source}")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from sensorium_recording.video import make_video
 
@@ -18,6 +19,6 @@ def video(bag: Path, output: Path | None, fps: int) -> None:
     BAG is a rosbag2 directory or an .mcap file; OUTPUT defaults to BAG.mp4 beside it.
     """
     target = output or bag.with_name(bag.name.removesuffix(".mcap") + ".mp4")
-    with Console(stderr=True).status(f"drawing {bag}"):
+    with Console(stderr=True).status(Text(f"drawing {bag}")):
         made = make_video(bag, target, fps)
     click.echo(f"{made.path}: {made.frames} frames, {made.duration_s:.1f} s, {made.codec}")

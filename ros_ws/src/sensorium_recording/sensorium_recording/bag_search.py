@@ -23,12 +23,17 @@ class FoundBag(NamedTuple):
 def find_bags(directory: Path) -> Iterator[FoundBag]:
     """Rosbag2 directories and bare MCAP files at any depth, links included.
 
-    Hidden folders and what lies within a bag are left out; a folder is visited once.
+    Hidden folders and what lies within a bag are left out; a folder is visited once. What is
+    renamed or removed meanwhile is left for the next time.
     """
     visited: set[tuple[int, int]] = set()
     for folder, below, files in os.walk(directory, followlinks=True):
         here = Path(folder)
-        status = here.stat()
+        try:
+            status = here.stat()
+        except OSError:
+            below.clear()
+            continue
         known = (status.st_dev, status.st_ino) in visited
         visited.add((status.st_dev, status.st_ino))
         below[:] = sorted(name for name in below if not name.startswith(".") and not known)
@@ -49,10 +54,13 @@ def find_bags(directory: Path) -> Iterator[FoundBag]:
 
 
 def weigh(bag: Path) -> tuple[int, int]:
-    """Bytes of a bag's files, and when the last of them changed; zeros when it is gone."""
-    if bag.is_file():
-        return _weigh(bag.parent, [bag.name])
-    return _weigh(bag, [file.name for file in bag.iterdir()] if bag.is_dir() else [])
+    """Bytes of a bag's files, and when the last of them changed; zeros when it cannot be seen."""
+    try:
+        if bag.is_file():
+            return _weigh(bag.parent, [bag.name])
+        return _weigh(bag, [file.name for file in bag.iterdir()])
+    except OSError:
+        return 0, 0
 
 
 def _weigh(folder: Path, names: list[str]) -> tuple[int, int]:
@@ -60,6 +68,6 @@ def _weigh(folder: Path, names: list[str]) -> tuple[int, int]:
     for name in names:
         try:
             stats.append((folder / name).stat())
-        except FileNotFoundError:
+        except OSError:
             continue
     return sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)

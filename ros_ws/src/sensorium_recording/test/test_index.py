@@ -186,6 +186,25 @@ def test_links_are_followed_and_a_loop_of_them_ends(data: Path, tmp_path: Path, 
     assert [e.path for e in EpisodeIndex(data).entries] == ["a", "b", "deep/er/c", "x/linked"]
 
 
+def test_a_recording_that_ends_while_we_look_is_found_the_next_time(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (data / "b").rename(data / "b.partial")
+    walk = os.walk
+
+    def renamed(top: Path, **options):
+        for folder, below, files in walk(top, **options):
+            if Path(folder).name == "b.partial":
+                (data / "b.partial").rename(data / "b")
+            yield folder, below, files
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "walk", renamed)
+        index = EpisodeIndex(data)
+    assert [e.path for e in index.entries] == ["a", "deep/er/c"]
+    assert [e.path for e in index.refresh()] == ["a", "b", "deep/er/c"]
+
+
 def test_several_processes_make_the_same_index(data: Path, record: Record):
     for i in range(3):
         record(data / f"more_{i}", seed=i)

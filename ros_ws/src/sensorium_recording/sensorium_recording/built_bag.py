@@ -26,6 +26,8 @@ class BuiltBag:
     """Instructions that rows refer to."""
     problem: str = ""
     """Why there are no rows, in words."""
+    may_pass: bool = False
+    """Whether the problem is the disk's rather than the bag's; the bag is then tried again."""
 
     @property
     def rows(self) -> int:

@@ -19,19 +19,20 @@ _COMMIT = 16
 
 def build(
     store: RowStore, directory: Path, entries: list[BagEntry], workers: int, progress: Progress
-) -> None:
+) -> dict[str, str]:
     """Make rows of the bags that the store lacks, in the order given; what is done is kept.
 
-    A bag that changes meanwhile is left for the next time. Raises `CacheError` where the store
-    cannot be written, or is being written.
+    Returns, by content hash, why bags were left for the next time: they changed meanwhile, or
+    the disk failed. Raises `CacheError` where the store cannot be written, or is being written.
     """
     live = {entry.sha256 for entry in entries}
     if live <= store.bags.keys() and not store.is_mostly_dead(live):
-        return
+        return {}
     try:
         with store.writing():
-            _fill(store, directory, entries, workers, progress)
+            left = _fill(store, directory, entries, workers, progress)
             store.compact(live)
+        return left
     except OSError as error:
         raise CacheError(
             store.folder, f"cannot be written ({error})", "free some space, or name another place"
@@ -40,16 +41,23 @@ def build(
 
 def _fill(
     store: RowStore, directory: Path, entries: list[BagEntry], workers: int, progress: Progress
-) -> None:
+) -> dict[str, str]:
     todo = [e for e in entries if e.sha256 not in store.bags]
     jobs = [PartJob(directory, entry, store.layout, store.parts) for entry in todo]
     waiting: list[BuiltBag] = []
-    for done, built in enumerate(_built(jobs, workers), 1):
-        waiting += [] if built is None else [built]
+    left: dict[str, str] = {}
+    for done, (entry, built) in enumerate(zip(todo, _built(jobs, workers), strict=True), 1):
+        if built is None:
+            left[entry.sha256] = "changed while it was read; refresh"
+        elif built.may_pass:
+            left[entry.sha256] = built.problem
+        else:
+            waiting.append(built)
         if len(waiting) == _COMMIT or done == len(jobs):
             store.take_in(waiting)
             waiting = []
         progress(done, len(jobs))
+    return left
 
 
 def _built(jobs: list[PartJob], workers: int) -> Iterator[BuiltBag | None]:

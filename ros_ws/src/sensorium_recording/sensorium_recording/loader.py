@@ -86,7 +86,7 @@ class EpisodeDataset:
 
     def _open(self) -> None:
         live = {e.sha256: e for e in self.index.entries if e.state == "whole" and e.episodes}
-        build(
+        left = build(
             self._store, self.index.directory, list(live.values()), self._workers, self._progress
         )
         self._rows = self._store.map()
@@ -95,7 +95,7 @@ class EpisodeDataset:
         self._table = EpisodeTable(self.split, self._shares)
         for sha256, entry in live.items():
             if sha256 not in self._store.bags:
-                self.problems[entry.path] = "changed while it was read; refresh"
+                self.problems[entry.path] = left.get(sha256, "has no rows yet; refresh")
                 continue
             first, built = self._store.bags[sha256]
             if built.problem:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,16 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.errors import BagError, CacheError, SensoriumError
 from sensorium_core.inputs import reference_pose
-from sensorium_core.kinematics import JOINTS, Kinematics
+from sensorium_core.kinematics import JOINTS
 from sensorium_core.observation import sense_validity
-from sensorium_description import load_urdf
 
 from sensorium_recording.alignment import AlignedFrame, Span, aligned_frames
 from sensorium_recording.bag_entry import BagEntry, EpisodeEntry
-from sensorium_recording.bag_facts import ROBOT
-from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.bag_search import weigh
 from sensorium_recording.built_bag import BuiltBag, BuiltEpisode, part_file
+from sensorium_recording.row_arm import arm_of
 from sensorium_recording.row_layout import TOOL, Columns, RowLayout, Source
 
 Array = NDArray[Any]
@@ -42,8 +39,8 @@ class PartJob:
 def build_part(job: PartJob) -> BuiltBag | None:
     """Rows, actions and columns of one bag as files in `job.folder`; the facts come last.
 
-    A bag from which no rows can be made leaves its problem in words; one that is no longer what
-    the index saw gives None.
+    A bag from which no rows can be made leaves its problem in words, unless that may pass: then
+    nothing is left. One that is no longer what the index saw gives None.
     """
     facts = part_file(job.folder, job.entry.sha256, "json")
     if facts.is_file():
@@ -53,9 +50,12 @@ def build_part(job: PartJob) -> BuiltBag | None:
     except SensoriumError as error:
         for kind in ("rows", "actions", "columns"):
             part_file(job.folder, job.entry.sha256, kind).write_bytes(b"")
-        built = BuiltBag(job.entry.sha256, (), (), str(error))
+        may_pass = isinstance(error.__cause__, OSError)
+        built = BuiltBag(job.entry.sha256, (), (), str(error), may_pass)
     if weigh(job.directory / job.entry.path) != (job.entry.size, job.entry.mtime_ns):
         return None
+    if built.may_pass:
+        return built
     partial = facts.with_suffix(".part")
     partial.write_text(built.to_json())
     partial.replace(facts)
@@ -73,7 +73,7 @@ class _PartWriter:
         self._bag = job.directory / job.entry.path
         self._texts: dict[str, int] = {}
         known = job.layout.contract.action.joints == JOINTS
-        self._arm = _arm_of(self._bag) if known else None
+        self._arm = arm_of(self._bag) if known else None
 
     def write(self) -> BuiltBag:
         """All episodes of the bag."""
@@ -90,9 +90,9 @@ class _PartWriter:
         """Every episode with its frames, to be taken in turn: the bag is read once."""
         episodes = sorted(self._job.entry.episodes, key=lambda e: e.start_ns)
         span = Span(episodes[0].start_ns, max(e.end_ns for e in episodes))
-        frames = aligned_frames(
-            self._bag, self._layout.contract, namespace=self._layout.namespace, span=span
-        )
+        layout = self._layout
+        frames = aligned_frames(self._bag, layout.contract, namespace=layout.namespace, span=span)
+        frames = _read(self._bag, frames)
         ahead: list[AlignedFrame] = []
         for episode in episodes:
             yield episode, _within(episode, frames, ahead)
@@ -163,6 +163,14 @@ class _PartWriter:
         return reference_pose(frame.setpoint, frame.observation, self._arm)[1]
 
 
+def _read(bag: Path, frames: Iterator[AlignedFrame]) -> Iterator[AlignedFrame]:
+    """The frames; a disk that fails is the bag's problem, not that of the rows."""
+    try:
+        yield from frames
+    except OSError as error:
+        raise BagError(bag, f"cannot be read ({error})", "check the disk") from error
+
+
 def _within(
     episode: EpisodeEntry, frames: Iterator[AlignedFrame], ahead: list[AlignedFrame]
 ) -> Iterator[AlignedFrame]:
@@ -174,19 +182,3 @@ def _within(
             return
         if frame.t_ns >= episode.start_ns:
             yield frame
-
-
-def _arm_of(bag: Path) -> Kinematics:
-    """The arm that the bag describes; the reference cell's where it describes none."""
-    urdf = BagReader(bag).metadata().get(ROBOT, {}).get("urdf", "")
-    try:
-        return _arm(urdf or load_urdf())
-    except ValueError as error:
-        what = f"holds a robot_description that cannot be read ({error})"
-        raise BagError(bag, what, "record it with a URDF that is whole") from None
-
-
-@lru_cache(maxsize=8)
-def _arm(urdf: str) -> Kinematics:
-    """Built once a process and URDF; parts are made by its main thread."""
-    return Kinematics(urdf)

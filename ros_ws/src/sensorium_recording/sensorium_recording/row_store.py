@@ -115,13 +115,23 @@ class RowStore:
                     _copy(old, new, first * size, bag.rows * size)
         lines = [bag.to_json() + "\n" for _, bag in kept.values()]
         (partial / "bags.jsonl").write_text("".join(lines))
+        for file in (*partial.iterdir(), partial):
+            _sync(file)
         partial.rename(self.folder / f"g{number:06d}")
+        _sync(self.folder)
         shutil.rmtree(self._here)
         self.reload()
 
     def map(self) -> MappedRows:
-        """The committed rows, readable."""
-        return MappedRows(self._here, self.layout, self.count)
+        """The committed rows, readable.
+
+        Where another process wrote the files anew since `reload`, what it committed.
+        """
+        try:
+            return MappedRows(self._here, self.layout, self.count)
+        except FileNotFoundError:
+            self.reload()
+            return MappedRows(self._here, self.layout, self.count)
 
     def _tidy(self) -> None:
         """Leave only the newest generation, and nothing in it beyond what is committed."""
@@ -139,10 +149,7 @@ class RowStore:
     def _is_short(self) -> bool:
         """Whether rows are missing that the index promises."""
         files = {kind: self._here / f"{kind}.bin" for kind in _KINDS}
-        return any(
-            not file.is_file() or file.stat().st_size < self.count * self._sizes[kind]
-            for kind, file in files.items()
-        )
+        return any(_size(file) < self.count * self._sizes[kind] for kind, file in files.items())
 
     def _check(self, part: Path, size: int) -> None:
         if part.stat().st_size != size:
@@ -151,8 +158,28 @@ class RowStore:
 
 def _lines(path: Path) -> list[bytes]:
     """Whole lines of a file, if there is one."""
-    text = path.read_bytes() if path.is_file() else b""
+    try:
+        text = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     return text[: text.rfind(b"\n") + 1].splitlines()
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; less than none when there is none."""
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _copy(source: BinaryIO, target: BinaryIO, offset: int, size: int) -> None:

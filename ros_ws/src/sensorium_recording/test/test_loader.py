@@ -1,8 +1,10 @@
 """The loader gives what the aligner gave, at random, from a cache that grows and never lies."""
 
+import errno
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,10 +17,12 @@ from sensorium_core.errors import CacheError, LoaderError
 from sensorium_core.observation import sense_validity
 from sensorium_description import load_urdf
 from sensorium_recording.alignment import aligned_frames
+from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.episode_marks import Mark
 from sensorium_recording.index import EpisodeIndex
 from sensorium_recording.loader import EpisodeDataset
 from sensorium_recording.row_layout import RowLayout, Source
+from sensorium_recording.row_store import RowStore
 from sensorium_recording.splits import Shares
 
 CONTRACT = tabletop()
@@ -214,6 +218,39 @@ def test_a_cache_that_cannot_be_written_says_so(data: Path):
     (data / "place").write_text("a file")
     with pytest.raises(CacheError, match="cannot be written"):
         dataset(data, cache=data / "place")
+
+
+def test_a_bag_that_the_disk_does_not_give_is_left_out_and_named(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = BagReader.messages
+
+    def failing(self: BagReader, topics=None) -> Iterator:
+        yield from islice(whole(self, topics), 100)
+        if self.path.name == "bag_1":
+            raise OSError(errno.EIO, "Input/output error")
+        yield from islice(whole(self, topics), 100, None)
+
+    EpisodeIndex(data)
+    monkeypatch.setattr(BagReader, "messages", failing)
+    loaded = dataset(data)
+    assert {e.bag for e in loaded.episodes} == {"bag_0", "bag_2"}
+    assert "bag_1: cannot be read ([Errno 5]" in loaded.problems["bag_1"]
+    monkeypatch.undo()
+    loaded.refresh()
+    assert (len(loaded), loaded.problems) == (33, {})
+
+
+def test_a_reader_goes_on_when_the_rows_are_written_anew(data: Path):
+    dataset(data)
+    folder = rows_file(data).parents[1]
+    reader = RowStore(folder, RowLayout.of(CONTRACT))
+    for name in ("bag_0", "bag_1"):
+        shutil.rmtree(data / name)
+    expected = dataset(data)[5]["wrench"]
+    assert not (folder / "g000001").exists()
+    np.testing.assert_array_equal(reader.map().row(5)["wrench"][0], expected)
+    assert reader.count == len(dataset(data))
 
 
 def test_two_processes_do_not_build_one_cache(data: Path):

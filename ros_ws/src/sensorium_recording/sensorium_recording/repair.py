@@ -63,17 +63,23 @@ def repair(source: Path, output: Path | None = None) -> Repair:
     if not files:
         raise BagError(source, "holds no .mcap file", "name a recording's folder or file")
     result = Repair(source, output or default_output(source))
-    scratch = result.bag.with_name(result.bag.name + ".repairing")
+    if result.bag.exists():
+        raise BagError(result.bag, "exists already", "remove it or name another with --output")
     newest: dict[str, int] = {}
-    with BagWriter(scratch) as bag:
+    with _writer(result) as bag:
         for file in files:
             _recover(file, bag, newest, result)
         if not result.messages:
             raise BagError(source, "holds no whole chunk", "nothing can be recovered")
-    if result.bag.exists():
-        raise BagError(result.bag, "exists already", "remove it or name another with --output")
-    scratch.rename(result.bag)
     return result
+
+
+def _writer(result: Repair) -> BagWriter:
+    """Grows in a folder of its own: `NAME.partial` may be the source, which stays."""
+    scratch = result.bag.with_name(f"{result.bag.name}.repairing{PARTIAL_SUFFIX}")
+    source = result.source.resolve()
+    stale = scratch.resolve() not in (source, *source.parents)
+    return BagWriter(result.bag, partial=scratch, replace_partial=stale)
 
 
 def _recover(file: Path, bag: BagWriter, newest: dict[str, int], result: Repair) -> None:

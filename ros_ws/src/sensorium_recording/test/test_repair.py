@@ -127,5 +127,42 @@ def test_what_is_no_recording_says_so(tmp_path: Path) -> None:
 
 def test_an_existing_output_is_not_overwritten(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with pytest.raises(BagError, match="exists already"):
+    with pytest.raises(BagError, match="exists already; remove it or name another with --output"):
         repair(whole, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def _cut_off(folder: Path) -> Path:
+    bag = BagWriter(folder / "ep")
+    _fill(bag)
+    bag.flush()
+    return bag.abandon()
+
+
+def test_repair_twice_says_so_and_leaves_both_bags(tmp_path: Path) -> None:
+    source = _cut_off(tmp_path)
+    first = repair(source).bag
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    with pytest.raises(BagError, match="ep: exists already"):
+        repair(source)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ep", "ep.partial"]
+    assert sorted(path.name for path in first.iterdir()) == ["ep_0.mcap", "metadata.yaml"]
+    assert "ep_0.mcap" in (first / "metadata.yaml").read_text()
+
+
+def test_a_repair_that_was_killed_is_no_obstacle(tmp_path: Path) -> None:
+    source = _cut_off(tmp_path)
+    scratch = tmp_path / "ep.repairing.partial"
+    scratch.mkdir()
+    (scratch / "ep_0.mcap").write_bytes(b"half")
+    assert repair(source).messages == N
+    assert not scratch.exists()
+
+
+def test_what_a_killed_repair_left_is_not_removed_while_it_is_the_source(tmp_path: Path) -> None:
+    source = _cut_off(tmp_path).rename(tmp_path / "ep.repairing.partial")
+    with pytest.raises(BagError, match="exists already"):
+        repair(source, tmp_path / "ep")
+    assert len(repair(source, tmp_path / "other").damages) <= 1
+    assert (source / "ep_0.mcap").exists()

@@ -5,13 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mcap.writer import Writer
 from sensorium_core.errors import BagError
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.bag_writer import BagWriter, Split
+from sensorium_recording.commands.repair import repair as command
+from sensorium_recording.mcap_records import summary_declarations
 from sensorium_recording.messages import encode_string
 from sensorium_recording.repair import repair
+from sensorium_recording.typestore import schema_text
 
 STRING = "std_msgs/msg/String"
 NS = 10**9
@@ -166,3 +171,64 @@ def test_what_a_killed_repair_left_is_not_removed_while_it_is_the_source(tmp_pat
         repair(source, tmp_path / "ep")
     assert len(repair(source, tmp_path / "other").damages) <= 1
     assert (source / "ep_0.mcap").exists()
+
+
+def _foreign(file: Path, channels: list[tuple[str, str, str]]) -> Path:
+    """Ten messages in turn on each of `(topic, type, definition)`."""
+    with file.open("wb") as stream:
+        writer = Writer(stream)
+        writer.start("ros2")
+        numbers = [
+            writer.register_channel(
+                topic, "cdr", writer.register_schema(kind, "ros2msg", text.encode())
+            )
+            for topic, kind, text in channels
+        ]
+        for i in range(10 * len(numbers)):
+            writer.add_message(numbers[i % len(numbers)], NS + i, encode_string(str(i)), NS + i)
+        writer.finish()
+    return file
+
+
+def test_messages_of_a_second_type_are_left_out_and_told(tmp_path: Path) -> None:
+    file = _foreign(
+        tmp_path / "x.mcap",
+        [
+            ("/a", STRING, "string data"),
+            ("/a", "std_msgs/msg/Int32", "int32 data"),
+            ("/b", STRING, "string data"),
+        ],
+    )
+    result = repair(file)
+    assert result.messages == 20
+    [((topic, why), count)] = result.left_out.items()
+    assert (topic, count) == ("/a", 10)
+    assert "Int32" in why
+    assert BagReader(result.bag).topics() == {"/a": STRING, "/b": STRING}
+    told = CliRunner().invoke(command, [str(file), "--output", str(tmp_path / "again")]).output
+    assert "/a: 10 left out: they are std_msgs/msg/Int32" in told
+    assert "nothing is missing" not in told
+
+
+def test_definitions_stay_those_of_the_source(tmp_path: Path) -> None:
+    file = _foreign(
+        tmp_path / "x.mcap",
+        [
+            ("/jazzy", STRING, "string data"),
+            ("/other", "std_msgs/msg/Int32", "string renamed"),
+            ("/own", "my_msgs/msg/Thing", "string name"),
+            ("/garbled", "my_msgs/msg/Garbled", "what is this ("),
+            ("/nameless", "my_msgs/msg/Nothing", " "),
+        ],
+    )
+    result = repair(file)
+    schemas, _ = summary_declarations(result.bag / "x_repaired_0.mcap") or ({}, [])
+    written = {schema.name: schema.data.decode() for schema in schemas.values()}
+    assert written == {
+        STRING: schema_text(STRING),
+        "std_msgs/msg/Int32": "string renamed",
+        "my_msgs/msg/Thing": "string name",
+        "my_msgs/msg/Garbled": "what is this (",
+    }
+    assert [(topic, n) for (topic, _), n in result.left_out.items()] == [("/nameless", 10)]
+    assert len(result.notes) == 2

@@ -37,6 +37,10 @@ def _tell(result: Repair) -> None:
         click.echo(printable(f"  {file.name}, {place}: {damage.problem}"))
     for topic, count in sorted(result.missing.items()):
         click.echo(printable(f"  {topic}: {count} missing in between"))
-    if not result.damages and not result.missing:
+    for (topic, why), count in sorted(result.left_out.items()):
+        click.echo(printable(f"  {topic}: {count} left out: {why}"))
+    for note in result.notes:
+        click.echo(printable(f"  {note}"))
+    if not (result.damages or result.missing or result.left_out):
         click.echo("  nothing is missing")
     click.echo(f"  what was received after {result.last_ns / _NS:.3f} s is not in {result.source}")

@@ -17,7 +17,7 @@ from sensorium_core.errors import UnknownNameError
 from sensorium_recording.typestore import type_hash
 
 _IDL_SECTION = "=" * 80 + "\n"
-_UNREADABLE = (TypesysError, KeyError, ValueError, AssertionError, IndexError)
+_UNREADABLE = (TypesysError, KeyError, ValueError, AssertionError, IndexError, RecursionError)
 
 
 class Definition(NamedTuple):

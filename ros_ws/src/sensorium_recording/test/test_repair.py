@@ -218,6 +218,7 @@ def test_definitions_stay_those_of_the_source(tmp_path: Path) -> None:
             ("/other", "std_msgs/msg/Int32", "string renamed"),
             ("/own", "my_msgs/msg/Thing", "string name"),
             ("/garbled", "my_msgs/msg/Garbled", "what is this ("),
+            ("/endless", "my_msgs/msg/Endless", "my_msgs/Endless itself"),
             ("/nameless", "my_msgs/msg/Nothing", " "),
         ],
     )
@@ -229,6 +230,7 @@ def test_definitions_stay_those_of_the_source(tmp_path: Path) -> None:
         "std_msgs/msg/Int32": "string renamed",
         "my_msgs/msg/Thing": "string name",
         "my_msgs/msg/Garbled": "what is this (",
+        "my_msgs/msg/Endless": "my_msgs/Endless itself",
     }
     assert [(topic, n) for (topic, _), n in result.left_out.items()] == [("/nameless", 10)]
-    assert len(result.notes) == 2
+    assert len(result.notes) == 3

@@ -43,6 +43,9 @@ class AlignedFrame:
     """In force then; empty before any."""
     state: str | None
     """The simulator's ground truth of this stamp as JSON, when the bag holds it."""
+    as_live: bool | None = None
+    """Whether this is what the live step of this time saw; false when a message that it used is
+    not in the bag, None when no such step is recorded."""
 
 
 @dataclass(frozen=True)
@@ -178,16 +181,19 @@ class _Replay:
             self._history.push(command)
         for text in self._around.words_until(t_ns, log_time_ns):
             self._listen(text)
-        seen = self._observe(t_ns)
+        seen, as_live = self._observe(t_ns)
         self._memory.feel(seen)
         setpoint, state = self._history.sample(t_ns), self._around.state_at(t_ns)
-        return AlignedFrame(t_ns, seen, setpoint, replace(self._memory), self._instruction, state)
+        felt = replace(self._memory)
+        return AlignedFrame(t_ns, seen, setpoint, felt, self._instruction, state, as_live)
 
-    def _observe(self, t_ns: int) -> Observation:
-        """As a live step of this time saw it, where one is recorded; else all until the stamp."""
+    def _observe(self, t_ns: int) -> tuple[Observation, bool | None]:
+        """As a live step saw it, where that is in the bag, else all until then; and `as_live`."""
         used = self._around.used_at(t_ns)
-        seen = self._aligner.observe_from(t_ns, used) if used is not None else None
-        return self._aligner.observe(t_ns) if seen is None else seen
+        if used is None:
+            return self._aligner.observe(t_ns), None
+        seen = self._aligner.observe_from(t_ns, used)
+        return (self._aligner.observe(t_ns), False) if seen is None else (seen, True)
 
     def _listen(self, text: str) -> None:
         """What follows the first instruction is remembered afresh."""

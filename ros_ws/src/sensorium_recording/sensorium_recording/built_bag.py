@@ -29,6 +29,21 @@ class BuiltBag:
     may_pass: bool = False
     """Whether the problem is the disk's rather than the bag's; the bag is then tried again."""
 
+    live: int = 0
+    """Rows at frames with a recorded live step."""
+    lacking: int = 0
+    """Those of them that a message is missing for which the step used."""
+
+    @property
+    def note(self) -> str:
+        """What to know of the rows, in words; empty when there is nothing."""
+        if not self.lacking:
+            return ""
+        return (
+            f"{self.lacking} of {self.live} frames with a live step lack a message that it used; "
+            "they hold what was stamped until then"
+        )
+
     @property
     def rows(self) -> int:
         """Of all episodes."""

@@ -92,6 +92,8 @@ class EpisodeDataset:
         self._rows = self._store.map()
         self.problems = {e.path: e.problem for e in self.index.entries if e.problem}
         """Bags that gave no rows, and why."""
+        self.notes: dict[str, str] = {}
+        """What to know of bags that gave rows."""
         self._table = EpisodeTable(self.split, self._shares)
         for sha256, entry in live.items():
             if sha256 not in self._store.bags:
@@ -100,6 +102,8 @@ class EpisodeDataset:
             first, built = self._store.bags[sha256]
             if built.problem:
                 self.problems[entry.path] = built.problem
+            if built.note:
+                self.notes[entry.path] = built.note
             self._table.add(entry.path, first, built)
         self._row, self._last, self._episode = self._table.arrange(self._rows.columns)
 

@@ -69,7 +69,7 @@ class _PartWriter:
         self._job, self._layout = job, job.layout
         self._rows = np.zeros(_BUFFERED, job.layout.rows)
         self._actions = np.zeros((_BUFFERED, job.layout.width), np.float32)
-        self._filled = self._written = 0
+        self._filled = self._written = self._live = self._lacking = 0
         self._bag = job.directory / job.entry.path
         self._texts: dict[str, int] = {}
         known = job.layout.contract.action.joints == JOINTS
@@ -81,7 +81,10 @@ class _PartWriter:
             kinds = ("rows", "actions", "columns")
             files = tuple(stack.enter_context(self._open(kind)) for kind in kinds)
             built = tuple(self._episode(e, frames, files) for e, frames in self._episodes())
-        return BuiltBag(self._job.entry.sha256, built, tuple(self._texts))
+        return BuiltBag(
+            self._job.entry.sha256, built, tuple(self._texts),
+            live=self._live, lacking=self._lacking,
+        )  # fmt: skip
 
     def _open(self, kind: str) -> BinaryIO:
         return part_file(self._job.folder, self._job.entry.sha256, kind).open("wb")
@@ -123,6 +126,8 @@ class _PartWriter:
             tool = self._tool(frame)
             self._put(frame, tool, files)
             self._written += 1
+            self._live += frame.as_live is not None
+            self._lacking += frame.as_live is False
             yield frame, tool
 
     def _extra(self, columns: Columns, arrays: Mapping[str, Array], count: int) -> bytes:

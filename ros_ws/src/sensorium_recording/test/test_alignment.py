@@ -11,7 +11,13 @@ from sensorium_core.contract import tabletop
 from sensorium_core.errors import BagError
 from sensorium_recording.alignment import AlignedFrame, Span, aligned_frames
 from sensorium_recording.bag_writer import BagWriter
-from sensorium_recording.messages import STRING, encode_string
+from sensorium_recording.messages import (
+    DIAGNOSTICS,
+    STRING,
+    Status,
+    encode_diagnostics,
+    encode_string,
+)
 
 CONTRACT = tabletop()
 DEPTH = "/camera/scene/depth/image_rect_raw"
@@ -69,6 +75,22 @@ def test_a_frame_knows_what_was_stamped_until_then_though_it_was_recorded_later(
     )
     assert [f.t_ns for f in seen] == [second(10)]
     assert last_force(seen[0]) == 2.0
+
+
+def step(stamp: int, wrench_offset_ns: int) -> Message:
+    """A live step that used one wrench and the depth image of its time."""
+    used = {"used/wrench": f"{wrench_offset_ns}:0", "used/scene_depth": "0:0"}
+    payload = encode_diagnostics(stamp, [Status("policy", 0, "", used)])
+    return "/policy/step", DIAGNOSTICS, stamp + NS // 20, payload
+
+
+def test_a_frame_says_whether_it_is_what_a_live_step_saw(tmp_path):
+    steps = [step(second(10.5), -20_000_000), step(second(10.6), -15_000_000)]
+    seen = frames(tmp_path, sorted([*steady(10, 11), *steps], key=lambda row: row[2]))
+    told = {round(f.t_ns / NS, 1): (f.as_live, last_force(f)) for f in seen}
+    assert told[10.5] == (True, pytest.approx(10.48))
+    assert told[10.6] == (False, pytest.approx(10.6))
+    assert told[10.7] == (None, pytest.approx(10.7))
 
 
 def test_what_comes_after_the_slack_is_too_late_for_its_frame(tmp_path):

@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sensorium_core.cdr import NS
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import CacheError, LoaderError
 from sensorium_core.observation import sense_validity
 from sensorium_description import load_urdf
 from sensorium_recording.alignment import aligned_frames
-from sensorium_recording.bag_reader import BagReader
+from sensorium_recording.bag_reader import BagReader, RawMessage
+from sensorium_recording.bag_writer import BagWriter
 from sensorium_recording.episode_marks import Mark
 from sensorium_recording.index import EpisodeIndex
 from sensorium_recording.loader import EpisodeDataset
+from sensorium_recording.messages import DIAGNOSTICS, Status, encode_diagnostics
 from sensorium_recording.row_layout import RowLayout, Source
 from sensorium_recording.row_store import RowStore
 from sensorium_recording.splits import Shares
@@ -218,6 +221,24 @@ def test_a_cache_that_cannot_be_written_says_so(data: Path):
     (data / "place").write_text("a file")
     with pytest.raises(CacheError, match="cannot be written"):
         dataset(data, cache=data / "place")
+
+
+def test_frames_that_lack_a_message_of_their_live_step_are_counted_and_told(data: Path):
+    messages = list(BagReader(data / "bag_0").messages())
+    for tenth, offset_ns in ((3, -10_000_000), (4, -5_000_000), (5, -10_000_000)):
+        t = NS + tenth * NS // 10
+        used = {"used/wrench": f"{offset_ns}:0"}
+        payload = encode_diagnostics(t, [Status("policy", 0, "", used)])
+        messages.append(RawMessage("/policy/step", DIAGNOSTICS, t + NS // 20, payload))
+    with BagWriter(data / "live") as bag:
+        for message in sorted(messages, key=lambda m: m.log_time_ns):
+            bag.write(*message)
+    loaded = dataset(data)
+    assert len(loaded) == 44
+    assert not loaded.problems
+    assert list(loaded.notes) == ["live"]
+    assert loaded.notes["live"].startswith("1 of 3 frames with a live step lack a message")
+    assert dataset(data).notes == loaded.notes
 
 
 def test_a_bag_that_the_disk_does_not_give_is_left_out_and_named(

@@ -63,6 +63,8 @@ class Stages:
             )
         for path, problem in data.problems.items():
             self._bar.console.print(f"left out: {path}: {problem}", markup=False)
+        for path, note in data.notes.items():
+            self._bar.console.print(f"{path}: {note}", markup=False)
         if before.get(f"data_hash_{name}") != data.data_hash:
             spent = round(before.get(f"cache_{name}_s", 0) + time.monotonic() - began)
             self._note(f"cache_{name}_s", spent)

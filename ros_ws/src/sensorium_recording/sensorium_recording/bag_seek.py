@@ -4,21 +4,20 @@ Only where the file's index can be trusted with that: it has one, and the times 
 only grow.
 """
 
-import struct
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from mcap.data_stream import ReadDataStream
-from mcap.exceptions import McapError
 from mcap.reader import SeekingReader
 from mcap.records import Chunk, ChunkIndex
 from mcap.summary import Summary
 from sensorium_core.errors import BagError
 
+from sensorium_recording.mcap_records import DAMAGE
+
 _BACK_NS = 500_000_000
 _SILENCE_NS = 3_600_000_000_000
 _OPCODE_AND_LENGTH = 9
-_DAMAGE = (McapError, ValueError, struct.error, RuntimeError, EOFError, OverflowError, MemoryError)
 
 
 class Seek:
@@ -35,7 +34,7 @@ class Seek:
             try:
                 reader = SeekingReader(stream, record_size_limit=self._limit)
                 header, summary = reader.get_header(), reader.get_summary()
-            except _DAMAGE:
+            except DAMAGE:
                 return None
         chunks = None if summary is None else self._chunks(summary)
         if summary is None or chunks is None:
@@ -67,7 +66,7 @@ def _records(
             stream.seek(chunk.chunk_start_offset + _OPCODE_AND_LENGTH)
             try:
                 record = Chunk.read(ReadDataStream(stream))
-            except _DAMAGE as error:
+            except DAMAGE as error:
                 raise BagError(
                     file, f"is damaged ({error!r:.200})", "`sensorium repair` recovers the rest"
                 ) from None

@@ -12,8 +12,8 @@ from sensorium_core.errors import SensoriumError
 
 from sensorium_recording.messages import (
     Status,
-    decode_diagnostics,
     decode_string,
+    diagnostic_values,
     encode_diagnostics,
 )
 
@@ -127,7 +127,6 @@ class EpisodeMarks:
 
 def _values(payload: bytes) -> dict[str, str]:
     try:
-        statuses = decode_diagnostics(payload)[1]
+        return diagnostic_values(payload)[1]
     except SensoriumError:
         return {}
-    return {key: value for status in statuses for key, value in status.values.items()}

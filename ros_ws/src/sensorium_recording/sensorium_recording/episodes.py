@@ -187,5 +187,4 @@ def posed_camera(info: RawMessage, T_base_optical: NDArray[np.float64]) -> Camer
 def _outcome(raw: list[RawMessage]) -> dict[str, str]:
     if not raw:
         return {}
-    _, statuses = messages.decode_diagnostics(raw[-1].payload)
-    return {k: v for status in statuses for k, v in status.values.items()}
+    return messages.diagnostic_values(raw[-1].payload)[1]

@@ -158,6 +158,12 @@ def decode_diagnostics(payload: bytes) -> tuple[int, list[Status]]:
     ]
 
 
+def diagnostic_values(payload: bytes) -> tuple[int, dict[str, str]]:
+    """`(stamp_ns, values)` of a DiagnosticArray, those of all its statuses together."""
+    stamp_ns, statuses = decode_diagnostics(payload)
+    return stamp_ns, {key: value for status in statuses for key, value in status.values.items()}
+
+
 def header(stamp_ns: int, frame_id: str) -> object:
     """`std_msgs/Header`."""
     time = message_class("builtin_interfaces/msg/Time")

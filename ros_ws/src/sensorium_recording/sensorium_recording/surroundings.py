@@ -25,7 +25,7 @@ from sensorium_recording.episodes import (
     joined_command,
     posed_camera,
 )
-from sensorium_recording.messages import decode_diagnostics, decode_string, decode_trajectory
+from sensorium_recording.messages import decode_string, decode_trajectory, diagnostic_values
 
 POLICY_STEP = "policy/step"
 _SAME_CLOCK_NS = 10 * NS
@@ -104,8 +104,7 @@ class Surroundings:
         return self._used.get(t_ns)
 
     def _take_step(self, message: RawMessage) -> None:
-        t_ns, statuses = decode_diagnostics(message.payload)
-        values = {k: v for status in statuses for k, v in status.values.items()}
+        t_ns, values = diagnostic_values(message.payload)
         used = read_used(t_ns, values)
         if used:
             stamps = {name: [stamp for stamp, _ in told] for name, told in used.items()}

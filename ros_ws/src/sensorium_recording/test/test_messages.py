@@ -19,6 +19,12 @@ def test_a_trajectory_of_no_joints_is_a_named_error() -> None:
         messages.decode_trajectory(messages.encode_trajectory(empty))
 
 
+def test_values_of_all_statuses_come_together() -> None:
+    statuses = [messages.Status("a", values={"x": "1"}), messages.Status("b", values={"y": "2"})]
+    payload = messages.encode_diagnostics(7, statuses)
+    assert messages.diagnostic_values(payload) == (7, {"x": "1", "y": "2"})
+
+
 @pytest.mark.parametrize("moving", [True, False])
 def test_trajectory_round_trip(moving: bool) -> None:
     rng = np.random.default_rng(0)

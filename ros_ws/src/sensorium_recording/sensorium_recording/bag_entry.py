@@ -33,7 +33,7 @@ class EpisodeEntry:
     end_ns: int
     instruction: str = ""
     outcome: str = ""
-    """Success, failure, or what else was judged; empty when nobody judged."""
+    """Success, failure, or how the recorder says that it ended; empty when nobody judged."""
     family: str = ""
     """Of the task, where the judge names it."""
 

@@ -1,7 +1,8 @@
 """The episodes that a bag tells of, from its messages in one pass. Not thread safe.
 
 The recorder's own marks count where there are any; else each instruction begins an episode, which
-the next or an empty one ends, and the last verdict within it is its outcome.
+the next or an empty one ends; a bag without instructions is one episode. The last verdict within
+an episode is its outcome, unless its mark tells another.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ _JUDGE_NS = 2_000_000_000
 
 @dataclass(frozen=True)
 class EpisodeFacts:
-    """One episode of a bag; times are log times."""
+    """One episode of a bag; times are those that `EpisodeLog.take` was told."""
 
     number: int
     instruction: str
@@ -30,6 +31,8 @@ class EpisodeFacts:
     outcome: str = ""
     """Empty when nobody judged."""
     reason: str = ""
+    family: str = ""
+    """Of the task, where the judge names it."""
 
 
 class EpisodeLog:
@@ -38,12 +41,17 @@ class EpisodeLog:
     def __init__(self) -> None:
         self._marked: list[EpisodeFacts] = []
         self._said: list[EpisodeFacts] = []
+        self._whole: list[EpisodeFacts] = []
         self.undecodable = 0
         self._judged_ns: int | None = None
         self._outdated = False
 
     def take(self, topic: str, t_ns: int, payload: bytes) -> None:
-        """Take in any message of a bag; only those of a few topics count."""
+        """Take in any message of a bag and its time; only the first and a few topics count."""
+        if not self._whole:
+            self._whole.append(EpisodeFacts(0, "", t_ns))
+        if not tells(topic):
+            return
         try:
             if is_topic(topic, INSTRUCTION):
                 self._instruct(t_ns, decode_string(payload))
@@ -56,12 +64,11 @@ class EpisodeLog:
 
     def episodes(self) -> tuple[EpisodeFacts, ...]:
         """All so far."""
-        return tuple(self._marked or self._said)
+        return tuple(self._marked or self._said or self._whole)
 
     def _instruct(self, t_ns: int, text: str) -> None:
         said = self._said
-        if said and said[-1].end_ns is None:
-            said[-1] = replace(said[-1], end_ns=t_ns)
+        _close(said, t_ns)
         if text.strip():
             said.append(EpisodeFacts(len(said), text, t_ns))
             self._outdated = self._judged_ns is not None
@@ -69,10 +76,16 @@ class EpisodeLog:
     def _mark(self, t_ns: int, values: dict[str, str]) -> None:
         marked, outcome = self._marked, values.get("outcome", "")
         if values.get("event") == "start":
-            marked.append(EpisodeFacts(len(marked), values.get("instruction", ""), t_ns))
-        elif marked:
-            reason = values.get("reason", "")
-            marked[-1] = replace(marked[-1], end_ns=t_ns, outcome=outcome, reason=reason)
+            _close(marked, t_ns)
+            text = values.get("number", "")
+            number = int(text) if text.isdecimal() else len(marked)
+            marked.append(EpisodeFacts(number, values.get("instruction", ""), t_ns))
+            self._outdated = self._judged_ns is not None
+        elif marked and marked[-1].end_ns is None:
+            _close(marked, t_ns)
+            if outcome or not marked[-1].outcome:
+                reason = values.get("reason", "")
+                marked[-1] = replace(marked[-1], outcome=outcome, reason=reason)
 
     def _judge(self, t_ns: int, values: dict[str, str]) -> None:
         # A judge that reports all the time goes on with its last verdict until it begins anew.
@@ -80,8 +93,25 @@ class EpisodeLog:
         before_ns, self._judged_ns = self._judged_ns, t_ns if verdict in _VERDICTS else None
         goes_on = before_ns is not None and t_ns - before_ns < _JUDGE_NS
         self._outdated = self._outdated and goes_on and self._judged_ns is not None
-        if self._said and self._judged_ns is not None and not self._outdated:
-            self._said[-1] = replace(self._said[-1], outcome=verdict, reason=reason)
+        if self._outdated:
+            return
+        told = {"family": values.get("family", "")}
+        told |= {"outcome": verdict, "reason": reason} if self._judged_ns is not None else {}
+        open_marked = self._marked if self._marked and self._marked[-1].end_ns is None else []
+        for episodes in (open_marked, self._said, self._whole):
+            if episodes:
+                episodes[-1] = replace(episodes[-1], **told)
+
+
+def _close(episodes: list[EpisodeFacts], t_ns: int) -> None:
+    if episodes and episodes[-1].end_ns is None:
+        episodes[-1] = replace(episodes[-1], end_ns=t_ns)
+
+
+@lru_cache(maxsize=4096)
+def tells(topic: str) -> bool:
+    """Whether episodes are told on this topic."""
+    return any(is_topic(topic, relative) for relative in (INSTRUCTION, MARKS, OUTCOME))
 
 
 @lru_cache(maxsize=4096)

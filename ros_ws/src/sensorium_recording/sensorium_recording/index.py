@@ -17,7 +17,7 @@ from sensorium_recording.survey import survey
 
 FOLDER = ".sensorium"
 """Where an indexed directory keeps what is derived from its bags."""
-FORMAT = 2
+FORMAT = 3
 """Of entries; those of another are made anew."""
 _IN_PROGRESS = "is being recorded, or was cut off: `sensorium repair` recovers what is whole"
 

@@ -142,9 +142,8 @@ def _headline(episodes: tuple[EpisodeFacts, ...]) -> str:
     if len(episodes) == 1:
         one = episodes[0]
         verdict = f"{one.outcome}: {one.reason}" if one.reason else one.outcome
-        return shorten(
-            f"“{one.instruction}” – {verdict or 'not judged'}", _TITLE, placeholder=" …"
-        )
+        said = f"“{one.instruction}”" if one.instruction else "no instruction"
+        return shorten(f"{said} – {verdict or 'not judged'}", _TITLE, placeholder=" …")
     outcomes = Counter(e.outcome or "not judged" for e in episodes)
     counts = ", ".join(f"{n} {outcome}" for outcome, n in outcomes.most_common())
     return f"{len(episodes)} episodes: {counts}"

@@ -19,7 +19,7 @@ from sensorium_description import load_urdf
 from sensorium_recording.alignment import AlignedFrame
 from sensorium_recording.bag_entry import EpisodeEntry
 
-VERSION = 2
+VERSION = 3
 """Of what the loader writes; a change makes new caches."""
 TOOL = 5
 """Commanded tool: x, y, z [m], yaw [rad] in base_link, open fraction 0..1."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 from sensorium_core.cdr import NS
@@ -10,9 +9,7 @@ from sensorium_core.errors import SensoriumError
 
 from sensorium_recording.bag_entry import BagEntry, EpisodeEntry, TopicFacts
 from sensorium_recording.bag_reader import BagReader, RawMessage, mcap_files
-from sensorium_recording.episode_marks import MARKS
-from sensorium_recording.episodes import INSTRUCTION, OUTCOME
-from sensorium_recording.messages import decode_diagnostics, decode_string
+from sensorium_recording.episode_log import EpisodeLog, tells
 from sensorium_recording.pending import RESET_NS, stamp_of
 from sensorium_recording.typestore import has_header
 
@@ -32,6 +29,8 @@ def survey(directory: Path, path: str, size: int, mtime_ns: int) -> BagEntry:
         for message in reader.messages():
             seen.take(message)
         episodes = seen.episodes(reader.metadata().get("episode", {}))
+        if seen.log.undecodable:
+            problem = f"holds {seen.log.undecodable} instructions, marks or verdicts that are none"
     except (SensoriumError, OSError) as error:
         problem = str(error)
     return BagEntry(
@@ -99,24 +98,18 @@ class _Survey:
         self.topics: dict[str, _Topic] = {}
         self.first_ns = self._newest_ns = self.spent_ns = 0
         """Log time of the first message and the newest; how long the recording took."""
-        self._words: list[str] = []
-        self._verdicts: list[tuple[int, dict[str, str]]] = []
-        self._judged = b""
-        self._marks: list[tuple[int, str, dict[str, str]]] = []
-        self._slow = {INSTRUCTION: self._told, OUTCOME: self._verdict, MARKS: self._mark}
+        self.log = EpisodeLog()
 
     def take(self, message: RawMessage) -> None:
         """Count a message."""
         topic = self.topics.get(message.topic)
         if topic is None:
             topic = self.topics[message.topic] = _Topic(message.type_name)
-        log = message.log_time_ns
-        topic.see(stamp_of(message.payload) if topic.stamped else log)
-        self._spend(log)
-        if not topic.senses:
-            for name, take in self._slow.items():
-                if message.topic.endswith("/" + name):
-                    take(message)
+        time_ns = stamp_of(message.payload) if topic.stamped else message.log_time_ns
+        if not self.first_ns or tells(message.topic):
+            self.log.take(message.topic, self._moment(time_ns), message.payload)
+        topic.see(time_ns)
+        self._spend(message.log_time_ns)
 
     def _spend(self, log_ns: int) -> None:
         """Count time as it goes on; where the clock was set back it goes on from there."""
@@ -133,60 +126,30 @@ class _Survey:
         return [topic for topic in self.topics.values() if topic.senses]
 
     def episodes(self, generated: dict[str, str]) -> tuple[EpisodeEntry, ...]:
-        """The marked ones, else the whole bag; `generated` is the generator's metadata."""
-        marked = tuple(self._marked())
-        if marked:
-            return marked
+        """By the senses' stamps; `generated` is the generator's metadata. None without senses."""
         senses = self._senses
         if not senses:
             return ()
-        start, end = min(t.least_ns for t in senses), max(t.most_ns for t in senses)
-        told = next((text for text in self._words if text.strip()), "")
-        verdict = self._verdicts[-1][1] if self._verdicts else {}
-        family = verdict.get("family", "") or _family(generated.get("goal", ""))
-        text = told or generated.get("instruction", "")
-        status = verdict.get("status", "")
-        return (EpisodeEntry(0, start, end, text, status, family),)
-
-    def _marked(self) -> Iterator[EpisodeEntry]:
-        for i, (start, event, values) in enumerate(self._marks):
-            if event != "start":
-                continue
-            closing = self._marks[i + 1] if i + 1 < len(self._marks) else None
-            end = closing[0] if closing else max((t.most_ns for t in self._senses), default=start)
-            last = closing[2] if closing and closing[1] == "end" else {}
-            verdict = next((v for t, v in reversed(self._verdicts) if start <= t <= end), {})
-            yield EpisodeEntry(
-                _number(values, i), start, end, values.get("instruction", ""),
-                last.get("outcome", "") or verdict.get("status", ""), verdict.get("family", ""),
+        first, last = min(t.least_ns for t in senses), max(t.most_ns for t in senses)
+        text, family = generated.get("instruction", ""), _family(generated.get("goal", ""))
+        told = self.log.episodes()
+        following = [facts.start_ns for facts in told[1:]] + [last + 1]
+        entries = []
+        for facts, next_ns in zip(told, following, strict=True):
+            start, end = max(facts.start_ns, first), last if facts.end_ns is None else facts.end_ns
+            # A frame at the very time of an instruction is that instruction's.
+            end -= end == next_ns
+            entry = EpisodeEntry(
+                facts.number, start, max(start, end), facts.instruction or text,
+                facts.outcome, facts.family or family,
             )  # fmt: skip
-
-    def _told(self, message: RawMessage) -> None:
-        self._words.append(decode_string(message.payload))
-
-    def _verdict(self, message: RawMessage) -> None:
-        if message.payload[12:] == self._judged:
-            return
-        self._judged = message.payload[12:]
-        stamp, statuses = decode_diagnostics(message.payload)
-        values = {k: v for status in statuses for k, v in status.values.items()}
-        self._verdicts.append((self._moment(stamp), values))
-
-    def _mark(self, message: RawMessage) -> None:
-        stamp, statuses = decode_diagnostics(message.payload)
-        for status in statuses:
-            if status.name == "episode":
-                self._marks.append((self._moment(stamp), status.message, dict(status.values)))
+            entries.append(entry)
+        return tuple(entries)
 
     def _moment(self, stamp_ns: int) -> int:
-        """A time in the clock of the senses' stamps."""
+        """A time in the clock of the senses' stamps; 0 before the first of them."""
         newest = max((topic.last_ns for topic in self._senses), default=0)
-        return newest if newest and abs(stamp_ns - newest) > _SAME_CLOCK_NS else stamp_ns
-
-
-def _number(values: dict[str, str], default: int) -> int:
-    text = values.get("number", "")
-    return int(text) if text.isdecimal() else default
+        return newest if not newest or abs(stamp_ns - newest) > _SAME_CLOCK_NS else stamp_ns
 
 
 def _family(goal: str) -> str:

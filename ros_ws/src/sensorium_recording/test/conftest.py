@@ -40,22 +40,27 @@ def record_bag(
     marks: list[tuple[float, Mark]] | None = None,
     outcome: str = "success",
     urdf: str = "",
+    said: list[tuple[float, str]] | None = None,
 ) -> Path:
     """A bag of every sense from 1 s on: frames at 10 Hz, joints and wrench at 100 Hz.
 
     The commanded shoulder is at `t / 10` rad for stamp `t` [s]; `urdf` is what the bag says of
-    its robot, if anything.
+    its robot, if anything. `said` are other instructions and when, in seconds from its start.
     """
     rng = np.random.default_rng(seed)
     with BagWriter(path) as bag:
         if urdf:
             bag.write_metadata("robot_description", {"urdf": urdf})
-        bag.write("/instruction", STRING, NS, encode_string(instruction))
+        if said is None:
+            bag.write("/instruction", STRING, NS, encode_string(instruction))
         for step in range(round(seconds * 100) + 1):
             t = NS + step * NS // 100
             for time, mark in marks or []:
                 if NS + round(time * NS) == t:
                     bag.write("/" + MARKS, DIAGNOSTICS, t, mark.encode(t))
+            for time, text in said or []:
+                if NS + round(time * NS) == t:
+                    bag.write("/instruction", STRING, t, encode_string(text))
             _fast(bag, rng, t)
             if step % 10 == 0:
                 _frame(bag, rng, t)

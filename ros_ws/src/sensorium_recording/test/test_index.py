@@ -13,7 +13,9 @@ from sensorium_core.cdr import NS, wrench_layout
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import BagError
 from sensorium_recording.bag_entry import BagEntry
+from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.bag_writer import BagWriter
+from sensorium_recording.card import make_card
 from sensorium_recording.commands.bags import bags, summarise
 from sensorium_recording.episode_marks import Mark
 from sensorium_recording.index import EpisodeIndex
@@ -82,6 +84,45 @@ def test_marks_of_the_recorder_are_the_episodes(tmp_path: Path, record: Record):
         pytest.approx((0.1, 0.4)), pytest.approx((0.5, 0.7)), pytest.approx((0.7, 1.0)),
     ]  # fmt: skip
     assert [e.outcome for e in episodes] == ["success", "", "success"]
+
+
+def test_without_marks_each_instruction_is_an_episode_as_on_the_card(
+    tmp_path: Path, record: Record
+):
+    said = [(0.2, "one"), (0.5, "two"), (0.8, ""), (0.9, "three")]
+    bag = record(tmp_path / "data" / "bag", said=said)
+    episodes = only(tmp_path / "data", "bag").episodes
+    times = [(e.start_ns - NS, e.end_ns - NS) for e in episodes]
+    tenth = NS // 10
+    assert times == [(2 * tenth, 5 * tenth - 1), (5 * tenth, 8 * tenth), (9 * tenth, NS)]
+    assert [e.family for e in episodes] == ["", "", "pick"]
+    card = make_card(bag).episodes
+    assert [(e.number, e.instruction, e.outcome) for e in episodes] == [
+        (e.number, e.instruction, e.outcome) for e in card
+    ]
+
+
+def test_a_bag_without_instructions_is_one_episode_as_on_the_card(tmp_path: Path, record: Record):
+    bag = record(tmp_path / "data" / "bag", said=[])
+    (episode,) = only(tmp_path / "data", "bag").episodes
+    assert (episode.start_ns, episode.end_ns) == (NS, 2 * NS)
+    assert (episode.instruction, episode.outcome) == ("", "success")
+    (shown,) = make_card(bag).episodes
+    assert (shown.instruction, shown.outcome) == ("", "success")
+
+
+def test_episodes_are_by_the_stamps_of_the_senses_whatever_clock_recorded_them(
+    tmp_path: Path, record: Record
+):
+    plain = record(tmp_path / "plain", said=[(0.0, "one"), (0.45, "two")])
+    with BagWriter(tmp_path / "data" / "bag") as bag:
+        for message in BagReader(plain).messages():
+            log_ns = message.log_time_ns + 1_700_000_000 * NS
+            bag.write(message.topic, message.type_name, log_ns, message.payload)
+    one, two = only(tmp_path / "data", "bag").episodes
+    assert one.start_ns == NS
+    assert two.start_ns == pytest.approx(1.45 * NS, abs=NS // 50)
+    assert two.end_ns == 2 * NS
 
 
 def test_a_clock_that_is_set_back_makes_no_time_negative(tmp_path: Path):

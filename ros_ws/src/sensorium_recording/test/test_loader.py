@@ -298,6 +298,15 @@ def test_episodes_of_one_bag_have_their_own_frames(tmp_path: Path, record: Recor
     ]  # fmt: skip
 
 
+def test_a_frame_at_the_time_of_an_instruction_is_that_instructions(
+    tmp_path: Path, record: Record
+):
+    record(tmp_path / "data" / "bag", said=[(0.0, "one"), (0.5, "two")])
+    loaded = dataset(tmp_path / "data")
+    assert [(e.rows, e.instruction) for e in loaded.episodes] == [(5, "one"), (6, "two")]
+    assert loaded.instructions(np.arange(11)) == ["one"] * 5 + ["two"] * 6
+
+
 def test_another_contract_or_other_tensors_have_a_cache_of_their_own(data: Path):
     dataset(data)
     few = dataset(data, tensors=("joints", "wrench"))

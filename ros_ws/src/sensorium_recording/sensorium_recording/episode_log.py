@@ -95,12 +95,13 @@ class EpisodeLog:
         self._outdated = self._outdated and goes_on and self._judged_ns is not None
         if self._outdated:
             return
-        told = {"family": values.get("family", "")}
-        told |= {"outcome": verdict, "reason": reason} if self._judged_ns is not None else {}
         open_marked = self._marked if self._marked and self._marked[-1].end_ns is None else []
         for episodes in (open_marked, self._said, self._whole):
             if episodes:
-                episodes[-1] = replace(episodes[-1], **told)
+                one = episodes[-1]
+                one = replace(one, family=values.get("family", "") or one.family)
+                decided = self._judged_ns is not None
+                episodes[-1] = replace(one, outcome=verdict, reason=reason) if decided else one
 
 
 def _close(episodes: list[EpisodeFacts], t_ns: int) -> None:

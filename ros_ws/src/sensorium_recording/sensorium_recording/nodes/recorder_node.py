@@ -163,6 +163,7 @@ class RecorderNode(Node):
         rate_hz = self._rates.get(topic, 0.0)
         offer, qos = _meeting(offers, rate_hz)
         self.recorder.declare(topic, type_name, offer, rate_hz)
+        self.recorder.accounts[topic].publishers = len(offers)
         self._taps.append(Tap(self._tapped, message, topic, qos))
 
     def _now_ns(self) -> int:

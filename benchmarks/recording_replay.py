@@ -30,10 +30,12 @@ def replay(folder: Path, seconds: float) -> dict[str, object]:
         bag = Path(cell.record())
         Acting(cell).act(seconds)
     result: dict[str, object] = {"seconds": seconds, "runs": {}}
-    result["runs"]["nobody listening"] = _play(bag, {})
+    one_camera = {"exclude": f"{_NOT_PLAYED},/camera/wrist/*"}
+    result["runs"]["scene camera only, nobody listening"] = _play(bag, one_camera)
+    result["runs"]["everything, nobody listening"] = _play(bag, {})
     for name, options in {
-        "recorded again meanwhile": {},
-        "recorded again, --realtime": {"realtime": True},
+        "everything, recorded again meanwhile": {},
+        "everything, recorded again, --realtime": {"realtime": True},
     }.items():
         result["runs"][name] = _play_and_record(folder, bag, options)
     shutil.rmtree(bag)

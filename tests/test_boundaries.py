@@ -16,7 +16,8 @@ PACKAGES = sorted(path.parent.name for path in SOURCES.glob("*/setup.py"))
 
 ROS = {
     "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "rcl_interfaces", "rclpy",
-    "rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs", "visualization_msgs",
+    "rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs",
+    "visualization_msgs",
 }  # fmt: skip
 
 # Which of our packages a package may import; `description` depends on nothing.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from sensorium_recording.commands.bags import bags
 from sensorium_recording.commands.card import card
 from sensorium_recording.commands.import_bag import import_command
 from sensorium_recording.commands.repair import repair
+from sensorium_recording.episode_marks import Mark
 from sensorium_recording.messages import encode_string
 
 STEER = "\x1b]0;owned\x07\x1b[2J\u202e"
@@ -25,7 +27,9 @@ STRING = "std_msgs/msg/String"
 @pytest.fixture
 def bag(record: Callable[..., Path], tmp_path: Path) -> Path:
     path = tmp_path / "bags" / "ep"
-    return record(path, instruction=f"push {MARKUP}{STEER}", outcome=f"success{MARKUP}{STEER}")
+    start = Mark("start", 0, f"push {MARKUP}{STEER}")
+    end = replace(start, event="end", outcome=f"success{MARKUP}{STEER}")
+    return record(path, marks=[(0.2, start), (0.8, end)])
 
 
 def odd(path: Path) -> Path:

@@ -17,13 +17,9 @@ from pathlib import Path
 import click
 import numpy as np
 from results_page import ROOT, commit, table, write_section
-from sensorium_cli.attempt import Attempt
-from sensorium_cli.over_ros import Case, RosCell
-from sensorium_core.goal import Goal
+from running_cell import EPISODE_S, cpu_seconds, run_episode
+from sensorium_cli.over_ros import RosCell
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_WORDS = "pick up the red cube"
-_EPISODE_S = 10.0
 _BAR_MS = {"p50": 20.0, "p99": 45.0}
 STAGES = {
     "arrive": "exposure to policy: render, publish, transport, pairing",
@@ -92,30 +88,21 @@ def _stages(told: dict[str, float], total_s: float) -> dict[str, float]:
             "total": total_s}  # fmt: skip
 
 
-def cpu_seconds(processes: dict[str, int]) -> dict[str, float]:
-    """CPU time used so far by each process [s]."""
-    used = {}
-    for label, pid in processes.items():
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        used[label] = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-    return used
-
-
 def measure(arguments: dict[str, str], seconds: float) -> dict[str, object]:
     """Run episodes for a while and summarise."""
     with RosCell(arguments) as cell:
         probe = Probe(cell)
         seed = 0
-        _episode(cell, seed, 2.0)
+        run_episode(cell, seed, 2.0)
         probe.factors.clear()
         probe.frame_delays_s.clear()
-        begun_s, used = time.monotonic(), cpu_seconds(cell.launcher.running)
+        begun_s, used = time.monotonic(), _cpu(cell)
         while time.monotonic() - begun_s < seconds:
             seed += 1
             left_s = begun_s + seconds - time.monotonic()
-            _episode(cell, seed, min(_EPISODE_S, left_s))
+            run_episode(cell, seed, min(EPISODE_S, left_s))
         wall_s = time.monotonic() - begun_s
-        cpu = {k: (v - used[k]) / wall_s for k, v in cpu_seconds(cell.launcher.running).items()}
+        cpu = {k: (v - used[k]) / wall_s for k, v in _cpu(cell).items()}
         plans = probe.plans()
         return {
             "plans": len(plans),
@@ -127,13 +114,8 @@ def measure(arguments: dict[str, str], seconds: float) -> dict[str, object]:
         }
 
 
-def _episode(cell: RosCell, seed: int, limit_s: float) -> None:
-    cell.prepare(Case(seed, Goal("pick", "red", "cube"), _WORDS))
-    cell.client.say(_WORDS)
-    begun_s = time.monotonic()
-    attempt = Attempt(_WORDS, begun_s, limit_s)
-    while attempt.update(cell.client.reports, time.monotonic()) is None:
-        cell.client.spin(0.05)
+def _cpu(cell: RosCell) -> dict[str, float]:
+    return {label: cpu_seconds(pid) for label, pid in cell.launcher.running.items()}
 
 
 def _percentiles(values: list[float]) -> dict[str, float]:

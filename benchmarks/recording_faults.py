@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from recording_stack import Acting, Recording
+from recording_stack import Recording
 from results_page import table
+from running_cell import Acting
 from sensorium_cli.over_ros import RosCell
 from sensorium_core.errors import BagError, SensoriumError
 from sensorium_recording.bag_reader import BagReader

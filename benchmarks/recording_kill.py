@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from recording_stack import Acting, Recording
+from recording_stack import Recording
 from results_page import table
 from rosbags.rosbag2 import Reader
+from running_cell import Acting
 from sensorium_cli.over_ros import RosCell
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.repair import repair

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mcap.reader import NonSeekingReader
-from recording_stack import Acting, Recording, cpu_seconds, peak_rss_mb
+from recording_stack import Recording
 from results_page import table
 from rosbags.rosbag2 import Reader
+from running_cell import Acting, cpu_seconds, peak_rss_mb
 from sensorium_cli.over_ros import RosCell
 from sensorium_core.contract import tabletop
 from sensorium_core.nodes.raw import read_stamp

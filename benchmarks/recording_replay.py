@@ -13,8 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from recording_stack import Acting, Recording
+from recording_stack import Recording
 from results_page import table
+from running_cell import Acting
 from sensorium_cli.domain import free_domain
 from sensorium_cli.middleware import middleware_environment
 from sensorium_cli.over_ros import RosCell

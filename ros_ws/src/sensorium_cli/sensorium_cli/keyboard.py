@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import sys
-from types import TracebackType
 from typing import TextIO
 
 
@@ -32,12 +31,7 @@ class Keyboard:
             tty.setcbreak(self._file, termios.TCSADRAIN)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._file >= 0:
             import termios
 

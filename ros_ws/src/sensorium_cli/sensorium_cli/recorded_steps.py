@@ -22,10 +22,10 @@ from sensorium_core.policy_description import PolicyDescription
 from sensorium_core.stream import Part
 from sensorium_core.trajectory import Trajectory
 from sensorium_core.used_messages import crc, read_used
-from sensorium_fusion.carried import Carried, find_commands
+from sensorium_fusion.carried import Carried, command_key, find_commands
 from sensorium_fusion.sensor_messages import decoder
 from sensorium_recording.bag_reader import BagReader, RawMessage
-from sensorium_recording.messages import decode_diagnostics, decode_string, decode_trajectory
+from sensorium_recording.messages import decode_string, decode_trajectory, diagnostic_values
 
 STEP = "policy/step"
 _PROPOSED = "command/joint_trajectory"
@@ -132,8 +132,7 @@ class StepReader:
         elif topic == DESCRIPTION:
             self._description = PolicyDescription.from_json(decode_string(message.payload))
         else:
-            t_ns, statuses = decode_diagnostics(message.payload)
-            values = {k: v for status in statuses for k, v in status.values.items()}
+            t_ns, values = diagnostic_values(message.payload)
             self._waiting.append((message.log_time_ns, t_ns, values))
 
     def _take_sense(self, payload: bytes, topic: str) -> None:
@@ -147,7 +146,7 @@ class StepReader:
 
     def _take_command(self, payload: bytes) -> None:
         trajectory = decode_trajectory(payload)
-        self._commands[f"{trajectory.stamp_ns}:{trajectory.fingerprint()}"] = trajectory
+        self._commands[command_key(trajectory)] = trajectory
         if self._first_command_ns is None:
             self._first_command_ns = trajectory.stamp_ns
         shorten(self._commands, _KEEP_COMMANDS)

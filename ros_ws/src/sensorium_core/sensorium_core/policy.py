@@ -3,8 +3,8 @@
 One `Policy` serves one thread; ONNX Runtime is told to use one thread and not to spin.
 """
 
-import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
 from sensorium_core.onnx_session import open_session
+from sensorium_core.policy_description import file_sha256
 
 METADATA_KEY = "sensorium.contract"
 OUTPUTS = ("chunk", "target", "present", "done", "weights")
@@ -53,10 +54,10 @@ class Policy:
             raise PolicyFileError(path, f"lacks the outputs {sorted(absent)}", "export it anew")
         self.input_names = tuple(i.name for i in self._session.get_inputs())
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of the file, for provenance."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return file_sha256(self.path)
 
     def run(self, tensors: dict[str, NDArray[np.generic]]) -> PolicyOutput:
         """One step over the tensors of `policy_inputs`."""

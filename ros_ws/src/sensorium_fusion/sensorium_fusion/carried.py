@@ -48,8 +48,13 @@ class Carried:
 
 
 def tell_commands(trajectories: Iterable[Trajectory]) -> str:
-    """`stamp:fingerprint` of each."""
-    return " ".join(f"{t.stamp_ns}:{t.fingerprint()}" for t in trajectories)
+    """The `command_key` of each."""
+    return " ".join(map(command_key, trajectories))
+
+
+def command_key(trajectory: Trajectory) -> str:
+    """`stamp:fingerprint` of a trajectory."""
+    return f"{trajectory.stamp_ns}:{trajectory.fingerprint()}"
 
 
 def find_commands(

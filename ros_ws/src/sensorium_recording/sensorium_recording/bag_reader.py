@@ -17,7 +17,7 @@ from sensorium_recording.bag_seek import Seek
 from sensorium_recording.bag_writer import LIBRARY
 from sensorium_recording.mcap_records import (
     LATEST_NS,
-    RECORD_LIMIT,
+    REMEDY,
     chunk_records,
     inflate,
     metadata_records,
@@ -27,7 +27,6 @@ from sensorium_recording.mcap_records import (
 from sensorium_recording.rosbag2_metadata import Offer, parse_offer
 
 _NUMBER = re.compile(r"_(\d+)$")
-_REMEDY = "`sensorium repair` recovers what is whole"
 
 
 class RawMessage(NamedTuple):
@@ -72,7 +71,7 @@ class BagReader:
 
         None where the files' indexes do not tell which those are.
         """
-        seek = Seek(from_ns, always, RECORD_LIMIT)
+        seek = Seek(from_ns, always)
         parts = [seek.records(file) for file in self.files]
         if None in parts:
             return None
@@ -158,7 +157,7 @@ class _File:
             elif isinstance(record, Message):
                 found = self._known(record.channel_id)
                 if record.log_time > LATEST_NS:
-                    raise BagError(self._file, f"holds a time of {record.log_time} ns", _REMEDY)
+                    raise BagError(self._file, f"holds a time of {record.log_time} ns", REMEDY)
                 if found is not None:
                     yield RawMessage(*found, record.log_time, record.data)
             elif isinstance(record, Header):
@@ -197,5 +196,5 @@ class _File:
 
     def _known(self, channel: int) -> tuple[str, str] | None:
         if channel not in self._channels:
-            raise BagError(self._file, f"holds a message of unknown channel {channel}", _REMEDY)
+            raise BagError(self._file, f"holds a message of unknown channel {channel}", REMEDY)
         return self._channels[channel]

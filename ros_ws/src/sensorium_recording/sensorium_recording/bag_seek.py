@@ -13,7 +13,7 @@ from mcap.records import Chunk, ChunkIndex
 from mcap.summary import Summary
 from sensorium_core.errors import BagError
 
-from sensorium_recording.mcap_records import DAMAGE
+from sensorium_recording.mcap_records import DAMAGE, RECORD_LIMIT
 
 _BACK_NS = 500_000_000
 _SILENCE_NS = 3_600_000_000_000
@@ -23,16 +23,16 @@ _OPCODE_AND_LENGTH = 9
 class Seek:
     """Goes through the files of one bag in their order."""
 
-    def __init__(self, from_ns: int, always: Collection[str], record_limit: int) -> None:
+    def __init__(self, from_ns: int, always: Collection[str]) -> None:
         """Chunks that end before `from_ns` are left out unless they hold a topic of `always`."""
-        self._from_ns, self._always, self._limit = from_ns, always, record_limit
+        self._from_ns, self._always = from_ns, always
         self._newest_ns: int | None = None
 
     def records(self, file: Path) -> Iterator[object] | None:
         """Header, schemas, channels and chunks of the next file; None where all must be read."""
         with file.open("rb") as stream:
             try:
-                reader = SeekingReader(stream, record_size_limit=self._limit)
+                reader = SeekingReader(stream, record_size_limit=RECORD_LIMIT)
                 header, summary = reader.get_header(), reader.get_summary()
             except DAMAGE:
                 return None

@@ -7,7 +7,6 @@ import hashlib
 import struct
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability, QosReliability
@@ -99,12 +98,7 @@ class ForeignBag:
     def __enter__(self) -> "ForeignBag":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _take(self, connection: Connection) -> None:

@@ -35,7 +35,7 @@ _HEAD = struct.Struct("<BQ")
 _MESSAGE = struct.Struct("<BQHIQQ")
 _IS_MESSAGE = int(Opcode.MESSAGE)
 _LEAST_MESSAGE = _MESSAGE.size - _HEAD.size
-_REMEDY = "`sensorium repair` recovers what is whole"
+REMEDY = "`sensorium repair` recovers what is whole"
 
 Place: TypeAlias = tuple[int, int, int, int, int]
 """Channel, sequence and log time of a message; where its payload begins and ends in the chunk."""
@@ -53,10 +53,10 @@ def read_records(file: Path) -> Iterator[object]:
                 yield record
         except DAMAGE as error:
             raise BagError(
-                file, f"is damaged or cut short ({error!r:.200})", remedy or _REMEDY
+                file, f"is damaged or cut short ({error!r:.200})", remedy or REMEDY
             ) from None
     if not complete:
-        raise BagError(file, "ends without a footer", remedy or _REMEDY)
+        raise BagError(file, "ends without a footer", remedy or REMEDY)
 
 
 class _Records(StreamReader):  # type: ignore[misc]
@@ -74,15 +74,15 @@ def inflate(file: Path, chunk: Chunk) -> bytes:
         words = (
             f"holds a chunk of {chunk.uncompressed_size} bytes; at most {RECORD_LIMIT} are read"
         )
-        raise BagError(file, words, _REMEDY)
+        raise BagError(file, words, REMEDY)
     try:
         data = _unpacked(chunk)
         if len(data) != chunk.uncompressed_size:
             raise ValueError(f"{len(data)} bytes instead of {chunk.uncompressed_size}")
     except DAMAGE as error:
-        raise BagError(file, f"holds a damaged chunk ({error})", _REMEDY) from None
+        raise BagError(file, f"holds a damaged chunk ({error})", REMEDY) from None
     if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
-        raise BagError(file, "holds a chunk whose CRC does not match", _REMEDY)
+        raise BagError(file, "holds a chunk whose CRC does not match", REMEDY)
     return data
 
 
@@ -108,7 +108,7 @@ def chunk_records(file: Path, data: bytes) -> Iterator[Schema | Channel | Place]
                 yield Channel.read(ReadDataStream(BytesIO(data[begin:offset])))
     except DAMAGE as error:
         words = f"holds a chunk with a bad record ({error!r:.200})"
-        raise BagError(file, words, _REMEDY) from None
+        raise BagError(file, words, REMEDY) from None
 
 
 def _unpacked(chunk: Chunk) -> bytes:
@@ -137,6 +137,7 @@ def summary_declarations(file: Path) -> tuple[dict[int, Schema], list[Channel]] 
 
 
 def metadata_records(file: Path) -> list[Metadata]:
+    """A file's metadata, by its index or else by reading all. Raises `BagError`."""
     with file.open("rb") as stream:
         try:
             reader = SeekingReader(stream, record_size_limit=RECORD_LIMIT)

@@ -14,6 +14,8 @@ from sensorium_recording.episodes import Values, decode_track
 
 RESET_NS = NS
 """A stamp this far behind the newest means that the clock jumped back, as in `Stream`."""
+SAME_CLOCK_NS = 10 * NS
+"""Stamps closer than this to another time are of the same clock."""
 _FORGET_NS = 10 * NS
 """What was recorded this long ago and no frame has taken belongs to none."""
 _STAMP = struct.Struct("<II")

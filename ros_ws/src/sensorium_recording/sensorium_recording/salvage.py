@@ -5,7 +5,6 @@ it says. In both cases the search goes on at the next place that looks like a ch
 """
 
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,21 +12,18 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from mcap.data_stream import ReadDataStream
-from mcap.exceptions import McapError
 from mcap.opcode import Opcode
 from mcap.records import Chunk, Header, Metadata
 from sensorium_core.errors import BagError
 
-from sensorium_recording.mcap_records import inflate
+from sensorium_recording.mcap_records import DAMAGE, RECORD_LIMIT, inflate
 
 _RECORD = struct.Struct("<BQ")
 _MAGIC = b"\x89MCAP0\r\n"
-_CHUNK_LIMIT = 1 << 30
 _SMALL_LIMIT = 64 << 20
-_COMPRESSIONS = (b"lz4", b"zstd", b"")
 _NAME_AT = 9 + 8 + 8 + 8 + 4
 """From the start of a chunk record to the length of its compression's name."""
-_MARKS = tuple(struct.pack("<I", len(name)) + name for name in _COMPRESSIONS if name)
+_MARKS = tuple(struct.pack("<I", len(name)) + name for name in (b"lz4", b"zstd"))
 _PLAIN = (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE)
 _BLOCK = 1 << 20
 
@@ -92,7 +88,7 @@ class _Search:
         if len(head) < _RECORD.size:
             return "the file is cut short", None
         opcode, length = _RECORD.unpack(head)
-        limit = _CHUNK_LIMIT if opcode == Opcode.CHUNK else _SMALL_LIMIT
+        limit = RECORD_LIMIT if opcode == Opcode.CHUNK else _SMALL_LIMIT
         if not 1 <= opcode <= 0x0F or length > limit:
             return f"no record ({opcode:#04x}, {length} bytes)", None
         end = offset + _RECORD.size + length
@@ -116,7 +112,7 @@ class _Search:
             return inflate(self._file, Chunk.read(stream))
         except BagError as error:
             return str(error)
-        except (McapError, ValueError, struct.error, EOFError, zlib.error) as error:
+        except DAMAGE as error:
             return f"unreadable record ({error!r:.80})"
 
     def _next_chunk(self, offset: int) -> int:

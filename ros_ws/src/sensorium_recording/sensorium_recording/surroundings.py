@@ -6,7 +6,6 @@ Belongs to one pass over a bag; keeps no more than a few seconds. ROS-free.
 from collections import deque
 from typing import TypeVar
 
-from sensorium_core.cdr import NS
 from sensorium_core.contract import Contract
 from sensorium_core.geometry import Camera
 from sensorium_core.policy_description import TOPIC as POLICY_DESCRIPTION
@@ -26,10 +25,9 @@ from sensorium_recording.episodes import (
     posed_camera,
 )
 from sensorium_recording.messages import decode_string, decode_trajectory, diagnostic_values
+from sensorium_recording.pending import SAME_CLOCK_NS
 
 POLICY_STEP = "policy/step"
-_SAME_CLOCK_NS = 10 * NS
-"""Stamps closer than this to the time of recording are of the same clock."""
 _KEPT = 64
 """Halves of commands and states that wait for their partner or their frame."""
 _Value = TypeVar("_Value")
@@ -89,7 +87,7 @@ class Surroundings:
         Text has no stamp. Its time of recording is compared with the frame's stamp where both
         come from one clock, else with the frame's time of recording.
         """
-        now = t_ns if abs(log_time_ns - t_ns) < _SAME_CLOCK_NS else log_time_ns
+        now = t_ns if abs(log_time_ns - t_ns) < SAME_CLOCK_NS else log_time_ns
         words = []
         while self._told and self._told[0][0] <= now:
             words.append(self._told.popleft()[1])

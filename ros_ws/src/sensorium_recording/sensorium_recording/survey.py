@@ -10,11 +10,9 @@ from sensorium_core.errors import SensoriumError
 from sensorium_recording.bag_entry import BagEntry, EpisodeEntry, TopicFacts
 from sensorium_recording.bag_reader import BagReader, RawMessage, mcap_files
 from sensorium_recording.episode_log import EpisodeLog, tells
-from sensorium_recording.pending import RESET_NS, stamp_of
+from sensorium_recording.pending import RESET_NS, SAME_CLOCK_NS, stamp_of
 from sensorium_recording.typestore import has_header
 
-_SAME_CLOCK_NS = 10 * NS
-"""A mark's time this close to the senses' stamps is of their clock."""
 _SENSES = ("sensor_msgs/", "geometry_msgs/")
 
 
@@ -149,7 +147,7 @@ class _Survey:
     def _moment(self, stamp_ns: int) -> int:
         """A time in the clock of the senses' stamps; 0 before the first of them."""
         newest = max((topic.last_ns for topic in self._senses), default=0)
-        return newest if not newest or abs(stamp_ns - newest) > _SAME_CLOCK_NS else stamp_ns
+        return newest if not newest or abs(stamp_ns - newest) > SAME_CLOCK_NS else stamp_ns
 
 
 def _family(goal: str) -> str:

@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 
 from sensorium_cli.launch.interpreter import interpret
 from sensorium_cli.launch.output import Line, Output
@@ -104,12 +103,7 @@ class Launcher:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _clean_up(self) -> None:

@@ -1,7 +1,7 @@
 """The gate's status as a diagnostic message."""
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from sensorium_core.nodes.messages import ns_to_stamp
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from sensorium_core.nodes.messages import diagnostics
 
 from sensorium_control.reasons import GateState, GateStatus
 
@@ -27,14 +27,5 @@ def status_message(status: GateStatus, now_ns: int) -> DiagnosticArray:
         "force_n": f"{status.force_n:.2f}",
         **{f"age_s/{name}": f"{age:.3f}" for name, age in status.ages_s},
     }
-    message = DiagnosticArray()
-    message.header.stamp = ns_to_stamp(now_ns)
-    message.status = [
-        DiagnosticStatus(
-            name="gate",
-            level=_LEVELS[status.state],
-            message=f"{status.state.value}: {status.detail}",
-            values=[KeyValue(key=k, value=v) for k, v in values.items()],
-        )
-    ]
-    return message
+    text = f"{status.state.value}: {status.detail}"
+    return diagnostics(now_ns, "gate", _LEVELS[status.state], text, values)

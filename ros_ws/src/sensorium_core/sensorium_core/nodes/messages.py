@@ -1,7 +1,10 @@
-"""Stamps and joint trajectories between ROS messages and ours."""
+"""Stamps, joint trajectories and diagnostics between ROS messages and ours."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from sensorium_core.errors import TrajectoryError
@@ -52,6 +55,23 @@ def trajectory_to_message(trajectory: Trajectory) -> JointTrajectory:
         if trajectory.velocities is not None:
             point.velocities = trajectory.velocities[i].tolist()
         message.points.append(point)
+    return message
+
+
+def diagnostics(
+    stamp_ns: int, name: str, level: int | bytes, text: str, values: Mapping[str, str]
+) -> DiagnosticArray:
+    """A DiagnosticArray of one status; level as in `DiagnosticStatus`, 0 is OK."""
+    message = DiagnosticArray()
+    message.header.stamp = ns_to_stamp(stamp_ns)
+    message.status = [
+        DiagnosticStatus(
+            name=name,
+            level=bytes([level]) if isinstance(level, int) else level,
+            message=text,
+            values=[KeyValue(key=k, value=v) for k, v in values.items()],
+        )
+    ]
     return message
 
 

@@ -2,9 +2,9 @@
 
 import math
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensorium_core.contract import Contract
-from sensorium_core.nodes.messages import ns_to_stamp
+from sensorium_core.nodes.messages import diagnostics
 from sensorium_core.used_messages import tell_used
 
 from sensorium_fusion.carried import tell_commands
@@ -26,20 +26,11 @@ def step_message(
     target_m, present, done. To take the step again from a bag: carried, commanded, action, and
     by modality `used/` (see `used_messages`).
     """
-    message = DiagnosticArray()
-    message.header.stamp = ns_to_stamp(step.t_ns)
     values = {**_decision(step, instruction), **_senses(step, contract)}
     values |= {f"problem/{name}": text for name, text in problems.items()}
     values |= {f"latency_s/{stage}": f"{s:.6f}" for stage, s in step.stages_s.items()}
-    message.status = [
-        DiagnosticStatus(
-            name="policy",
-            level=_LEVELS.get(step.state, DiagnosticStatus.OK),
-            message=f"{step.state.value}: {step.reason}",
-            values=[KeyValue(key=k, value=v) for k, v in values.items()],
-        )
-    ]
-    return message
+    level = _LEVELS.get(step.state, DiagnosticStatus.OK)
+    return diagnostics(step.t_ns, "policy", level, f"{step.state.value}: {step.reason}", values)
 
 
 def _decision(step: Step, instruction: str) -> dict[str, str]:

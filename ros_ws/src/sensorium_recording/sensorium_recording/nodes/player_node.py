@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock as RclClock
 from rclpy.clock import ClockType
@@ -19,6 +19,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensorium_core.cdr import NS
 from sensorium_core.errors import BagError, PlayerConfigError, SensoriumError, TopicTakenError
+from sensorium_core.nodes.messages import diagnostics
 from sensorium_core.nodes.parameters import declare_config
 from sensorium_core.nodes.process import run_node
 from std_srvs.srv import SetBool, Trigger
@@ -164,17 +165,9 @@ class PlayerNode(Node):
 
     def _report(self) -> None:
         status = self.player.status()
-        message = DiagnosticArray()
-        message.header.stamp = self.get_clock().now().to_msg()
-        message.status = [
-            DiagnosticStatus(
-                name=status.name,
-                level=bytes([status.level]),
-                message=status.message,
-                values=[KeyValue(key=k, value=v) for k, v in status.values.items()],
-            )
-        ]
-        self._diagnostics.publish(message)
+        now_ns = self.get_clock().now().nanoseconds
+        told = diagnostics(now_ns, status.name, status.level, status.message, status.values)
+        self._diagnostics.publish(told)
 
     def destroy_node(self) -> None:
         """End playing, then the node."""

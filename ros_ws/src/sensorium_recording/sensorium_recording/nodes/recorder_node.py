@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensorium_core.contract import Contract, tabletop
 from sensorium_core.errors import SensoriumError
+from sensorium_core.nodes.messages import diagnostics
 from sensorium_core.nodes.parameters import declare_config
 from sensorium_core.nodes.process import run_node
 from sensorium_core.nodes.raw import read_stamp
@@ -108,7 +109,7 @@ class RecorderNode(Node):
     def _take(self) -> None:
         """Empty every queue into the bag."""
         take = self.recorder.take
-        simulated = self.get_parameter("use_sim_time").value
+        simulated = self.get_clock().ros_time_is_active
         for tap in self._taps:
             for payload, received_ns, sequence, full in tap.take():
                 now_ns = self._now_ns() if simulated or not received_ns else received_ns
@@ -186,18 +187,10 @@ class RecorderNode(Node):
 
     def _report(self) -> None:
         status = self.recorder.status()
-        values = [KeyValue(key=k, value=v) for k, v in status.values.items()]
-        message = DiagnosticArray()
-        message.header.stamp = self.get_clock().now().to_msg()
-        message.status = [
-            DiagnosticStatus(
-                name=status.name,
-                level=bytes([status.level]),
-                message=status.message,
-                values=values,
-            )
-        ]
-        self._diagnostics.publish(message)
+        told = diagnostics(
+            self._now_ns(), status.name, status.level, status.message, status.values
+        )
+        self._diagnostics.publish(told)
 
     def destroy_node(self) -> None:
         """Close the bag, then the node."""

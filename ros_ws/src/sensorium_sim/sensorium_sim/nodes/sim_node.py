@@ -19,7 +19,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensorium_core.errors import EpisodeError, SensoriumError, TrajectoryError
-from sensorium_core.nodes.messages import trajectory_from_message
+from sensorium_core.nodes.messages import diagnostics, trajectory_from_message
 from sensorium_core.nodes.parameters import declare_config
 from sensorium_core.nodes.process import run_node
 from std_msgs.msg import String
@@ -32,7 +32,7 @@ from sensorium_sim.episode import Episode, Judge, find_episode
 from sensorium_sim.faults import KINDS, SENSORS, Fault, Reading
 from sensorium_sim.live import LiveCell
 from sensorium_sim.nodes.sensor_publishers import SensorPublishers
-from sensorium_sim.nodes.truth_messages import diagnostics, marker_array, outcome_message
+from sensorium_sim.nodes.truth_messages import marker_array, outcome_message
 
 _TRUTH_S = 0.1
 _REPORT_S = 1.0

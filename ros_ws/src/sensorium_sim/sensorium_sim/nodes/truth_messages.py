@@ -1,9 +1,9 @@
 """Ground truth and verdicts as standard messages, for people, bags and the evaluator."""
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
-from sensorium_core.nodes.messages import ns_to_stamp
+from sensorium_core.nodes.messages import diagnostics, ns_to_stamp
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -61,23 +61,6 @@ def outcome_message(episode: Episode, verdict: Verdict, stamp_ns: int) -> Diagno
             "tool_travel_m": f"{verdict.travel_m:.4f}",
         },
     )
-
-
-def diagnostics(
-    stamp_ns: int, name: str, level: bytes, text: str, values: dict[str, str]
-) -> DiagnosticArray:
-    """A DiagnosticArray of one status."""
-    message = DiagnosticArray()
-    message.header.stamp = ns_to_stamp(stamp_ns)
-    message.status = [
-        DiagnosticStatus(
-            name=name,
-            level=level,
-            message=text,
-            values=[KeyValue(key=k, value=v) for k, v in values.items()],
-        )
-    ]
-    return message
 
 
 def _marker(stamp_ns: int, namespace: str, index: int, kind: int, text: str) -> Marker:

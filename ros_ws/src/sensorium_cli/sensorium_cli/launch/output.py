@@ -53,6 +53,7 @@ class Output:
         self._wake_read, self._wake_write = os.pipe()
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         self._logs: dict[str, BinaryIO] = {}
+        self._asked: deque[str] = deque()
         self._thread = threading.Thread(target=self._read_all, name="output", daemon=True)
         self._thread.start()
 
@@ -73,6 +74,11 @@ class Output:
             self._selector.register(stream, selectors.EVENT_READ, source)
         os.write(self._wake_write, b"+")
 
+    def show_tail(self, label: str) -> None:
+        """Show the last lines of a process as errors, once all that it wrote is read."""
+        self._asked.append(label)
+        os.write(self._wake_write, b"t")
+
     def close(self) -> None:
         """Read what is left, then stop."""
         os.write(self._wake_write, b"x")
@@ -89,7 +95,14 @@ class Output:
     def _read_all(self) -> None:
         closing = False
         while True:
-            ready = self._selector.select(0.0 if closing else None)
+            asked = [self._asked.popleft() for _ in range(len(self._asked))]
+            ready = self._selector.select(0.0 if closing or asked else None)
+            unread = {key.data.label for key, _ in ready if isinstance(key.data, _Source)}
+            for label in asked:
+                if label in unread:
+                    self._asked.append(label)
+                else:
+                    self._show_tail(label)
             if closing and not ready:
                 return
             for key, _ in ready:
@@ -97,6 +110,10 @@ class Output:
                     self._read_source(_stream(key.fileobj), key.data)
                 else:
                     closing = b"x" in os.read(self._wake_read, _CHUNK) or closing
+
+    def _show_tail(self, label: str) -> None:
+        for text in self.tails.get(label, ()):
+            self.on_line(Line(label, text, is_error=True))
 
     def _read_source(self, stream: IO[bytes], source: _Source) -> None:
         chunk = os.read(stream.fileno(), _CHUNK)

@@ -112,7 +112,7 @@ class Supervisor:
             return
         self._failed = self._failed or code != 0
         if code != 0 and process.output == "log":
-            self._show_tail(label)
+            self._output.show_tail(label)
         if process.ends_launch:
             self._say(f"{label} was to end the launch: stopping the others")
             self._stopping = True
@@ -124,10 +124,6 @@ class Supervisor:
                 del self._due_s[process.label]
                 self._say(f"{process.label} starts again ({self._restarts[process.label]})")
                 self._start(process)
-
-    def _show_tail(self, label: str) -> None:
-        for text in list(self._output.tails.get(label, ())):
-            self._output.on_line(Line(label, text, is_error=True))
 
     def _tell_warden(self, sign: str, group: int) -> None:
         if self._warden is not None and self._warden.stdin is not None:

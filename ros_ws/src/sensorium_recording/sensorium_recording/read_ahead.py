@@ -5,7 +5,7 @@ Bounded in bytes. One thread takes; peeking and taking cost no lock.
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from sensorium_recording.timeline import Item
 
@@ -17,7 +17,7 @@ _WAIT_S = 0.2
 class ReadAhead:
     """What comes next of a stream of items. Use as a context manager."""
 
-    def __init__(self, items: Iterator[Item], limit_bytes: int = LIMIT_BYTES) -> None:
+    def __init__(self, items: Iterable[Item], limit_bytes: int = LIMIT_BYTES) -> None:
         self._items, self._limit = items, limit_bytes
         self._queue: deque[Item] = deque()
         self._read_bytes = self._taken_bytes = 0

@@ -1,7 +1,7 @@
 """Plays a bag: its messages byte for byte, with /clock, at the pace at which they were recorded.
 
-The pace is kept by a thread of its own (`Player.run`), reading is another's (`ReadAhead`);
-services, parameters and diagnostics are the events executor's.
+The pace is kept by a thread of its own (`Player.run`). Another (`ReadAhead`) takes what a process
+of its own reads (`ReaderProcess`). Services, parameters and diagnostics are the events executor's.
 """
 
 import os
@@ -28,13 +28,13 @@ from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.nodes.bag_publishers import BagPublishers
 from sensorium_recording.play_list import (
     PlayerConfig,
-    PlayList,
     check_rate,
     choose_topics,
     frame_topic,
 )
 from sensorium_recording.player import Outlets, Player
 from sensorium_recording.read_ahead import ReadAhead
+from sensorium_recording.reader_process import ReaderProcess
 
 _SWITCH_S = 0.0005
 """A thread that computes hands the interpreter over to the pace within this time."""
@@ -58,9 +58,8 @@ class PlayerNode(Node):
             say(f"not played, since their message packages are not installed: {missing}")
         if not topics:
             raise BagError(bag.path, "holds nothing that can be played", "choose other topics")
-        self._ahead = ReadAhead(
-            iter(PlayList(bag, topics, self.config.start_s, self.config.loop, say))
-        )
+        self._reading = ReaderProcess(bag.path, topics, self.config.start_s, self.config.loop, say)
+        self._ahead = ReadAhead(self._reading)
         self.player = Player(
             self._ahead,
             Outlets(self._outlets.publish, self._outlets.tick, say),
@@ -98,7 +97,7 @@ class PlayerNode(Node):
     def _play(self) -> None:
         """The pace's thread."""
         try:
-            with self._ahead:
+            with self._reading, self._ahead:
                 self._leaving.wait(self.config.delay_s)
                 self._require_alone()
                 self._ahead.wait_filled(_FILL_S)

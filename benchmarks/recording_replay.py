@@ -30,6 +30,7 @@ def replay(folder: Path, seconds: float) -> dict[str, object]:
     with RosCell({"record": "true", "autostart": "false", "output": str(folder)}) as cell:
         bag = Path(cell.record())
         Acting(cell).act(seconds)
+    os.sync()
     result: dict[str, object] = {"seconds": seconds, "runs": {}}
     one_camera = {"exclude": f"{_NOT_PLAYED},/camera/wrist/*"}
     result["runs"]["scene camera only, nobody listening"] = _play(bag, one_camera)
@@ -53,6 +54,7 @@ def _play_and_record(folder: Path, bag: Path, options: dict[str, object]) -> dic
         recording.end()
     original, played = _payloads(bag, topics), _payloads(recording.bag, topics)
     shutil.rmtree(recording.bag)
+    os.sync()
     different = sorted(t for t in topics if original.get(t) != played.get(t))
     count = sum(count for _, count in original.values())
     return {**times, "messages": count, "different_topics": different}

@@ -80,8 +80,8 @@ def _books(bag: Path) -> tuple[dict[str, dict], dict[str, int], dict[str, int], 
 def published(bag: Path) -> tuple[int, int]:
     """What the simulator says that it published, and how much of it the bag holds.
 
-    From the first to the last report of the simulator: its counts, against the messages whose
-    stamps lie between.
+    From the first report of the simulator since every topic is recorded to its last one: its
+    counts, against the messages whose stamps lie between.
     """
     reports: list[tuple[int, dict[str, str]]] = []
     topics = {f"/{m.topic}": m.name for m in tabletop().modalities}
@@ -92,6 +92,8 @@ def published(bag: Path) -> tuple[int, int]:
             continue
         stamp_ns, statuses = decode_diagnostics(message.payload)
         reports += [(stamp_ns, dict(s.values)) for s in statuses if s.name == "sim"]
+    whole_ns = max(min(seen) for seen in stamps.values())
+    reports = [report for report in reports if report[0] >= whole_ns]
     (first_ns, before), (last_ns, after) = reports[0], reports[-1]
     sent = kept = 0
     for topic, name in topics.items():

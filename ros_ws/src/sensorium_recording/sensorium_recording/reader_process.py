@@ -30,6 +30,7 @@ _HEAD = struct.Struct("<BqqI")
 _NICE = 10
 """Below the player, which has a second or two in hand."""
 _PIPE_BYTES = 1 << 20
+"""Fewer switches between the two; where the system allows less, less will do."""
 
 
 class ReaderProcess:
@@ -70,7 +71,8 @@ class ReaderProcess:
     def __iter__(self) -> Iterator[Item]:
         """Raises what `PlayList` raises, and `BagError` when the process dies."""
         with Connection(os.dup(self._output.fileno()), writable=False) as pipe:
-            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            with suppress(OSError):
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             try:
                 yield from self._items(pipe)
             except (EOFError, OSError):
@@ -96,6 +98,7 @@ class ReaderProcess:
 def main() -> None:
     """Read a bag for whoever started this, until they go away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.nice(_NICE)
     path, names, start_s, loop = json.loads(sys.argv[1])
     numbers = {name: number for number, name in enumerate(names)}

@@ -14,14 +14,15 @@ from pathlib import Path
 from rich.console import Console
 from sensorium_core.errors import BagError, PolicyFileError
 from sensorium_core.geometry import Camera
+from sensorium_core.hashes import file_sha256, text_sha256
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.language import Command, LanguageEncoder
 from sensorium_core.policy import Policy
-from sensorium_core.policy_description import PolicyDescription, file_sha256, text_sha256
+from sensorium_core.policy_description import PolicyDescription
 from sensorium_description import load_urdf
 from sensorium_fusion.runner import Runner
 from sensorium_fusion.step import Step
-from sensorium_recording.bag_facts import ROBOT
+from sensorium_recording.bag_facts import urdf_in
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.printable import printable
 
@@ -80,7 +81,7 @@ def verify(bag: Path, policy: Path | None = None, language: Path | None = None) 
     encoder = LanguageEncoder(language or models / "language" / "encoder.onnx")
     reader = StepReader(bag, loaded.contract)
     about = reader.description()
-    urdf = BagReader(bag).metadata().get(ROBOT, {}).get("urdf", "") or load_urdf()
+    urdf = urdf_in(BagReader(bag).metadata()) or load_urdf()
     _require_same(bag, about, loaded, encoder, urdf)
     runner = Runner(loaded, encoder, Kinematics(urdf), frozenset(about.drop))
     understand = lru_cache(maxsize=64)(encoder.encode)

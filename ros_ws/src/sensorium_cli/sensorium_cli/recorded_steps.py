@@ -25,11 +25,12 @@ from sensorium_core.used_messages import crc, read_used
 from sensorium_fusion.carried import Carried, command_key, find_commands
 from sensorium_fusion.sensor_messages import decoder
 from sensorium_recording.bag_reader import BagReader, RawMessage
+from sensorium_recording.episodes import ARM_COMMAND, GRIPPER_COMMAND
 from sensorium_recording.messages import decode_string, decode_trajectory, diagnostic_values
+from sensorium_recording.surroundings import POLICY_STEP
 
-STEP = "policy/step"
 _PROPOSED = "command/joint_trajectory"
-_COMMANDED = ("arm_controller/joint_trajectory", "gripper_controller/joint_trajectory")
+_COMMANDED = (ARM_COMMAND, GRIPPER_COMMAND)
 _WAIT_NS = 1_000_000_000
 _KEEP_S, _KEEP_LEAST = 8.0, 64
 """How much is kept of each modality, by its rate in the contract."""
@@ -83,12 +84,12 @@ class StepReader:
         """Raises `BagError` when no policy step was recorded."""
         self._reader, self._contract = BagReader(bag), contract
         topics = self._reader.topics()
-        found = [t for t in topics if t == "/" + STEP or t.endswith("/" + STEP)]
+        found = [t for t in topics if t == "/" + POLICY_STEP or t.endswith("/" + POLICY_STEP)]
         if not found:
-            raise BagError(bag, f"holds no {STEP}", "record with the policy running")
+            raise BagError(bag, f"holds no {POLICY_STEP}", "record with the policy running")
         if len(found) > 1:
             raise BagError(bag, f"holds steps of several robots: {found}", "record one at a time")
-        self._prefix = found[0].removesuffix(STEP)
+        self._prefix = found[0].removesuffix(POLICY_STEP)
         self._bag = bag
         self._decoders = {m.topic: (m, decoder(m, contract)) for m in contract.modalities}
         self._tracks = {
@@ -112,7 +113,7 @@ class StepReader:
 
     def steps(self) -> Iterator[RecordedStep]:
         """Every step in the order of recording."""
-        names = [*self._decoders, *_COMMANDED, _PROPOSED, STEP, DESCRIPTION]
+        names = [*self._decoders, *_COMMANDED, _PROPOSED, POLICY_STEP, DESCRIPTION]
         for message in self._reader.messages({self._prefix + name for name in names}):
             self._take(message, message.topic.removeprefix(self._prefix))
             while self._waiting and abs(message.log_time_ns - self._waiting[0][0]) > _WAIT_NS:

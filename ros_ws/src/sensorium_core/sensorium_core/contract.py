@@ -130,13 +130,25 @@ class Contract(_Frozen):
 
     @classmethod
     def load(cls, path: Path) -> "Contract":
-        """Read a contract from YAML."""
-        return cls.parse(yaml.safe_load(path.read_text()), str(path))
+        """Read a contract from YAML. Raises `ContractError` when it is none."""
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ContractError(str(path), f"cannot be read ({error})", "check the path") from None
+        except yaml.YAMLError as error:
+            problem = f"is not YAML ({' '.join(str(error).split())})"
+            raise ContractError(str(path), problem, "see docs/contract.md") from None
+        return cls.parse(data, str(path))
 
 
 def tabletop() -> Contract:
     """The contract of the reference cell: every sense, tool motions of a UR5e-size arm."""
     return Contract.load(Path(__file__).parent / "contracts" / "tabletop.yaml")
+
+
+def load_contract(path: Path | str | None) -> Contract:
+    """The contract of a file; the tabletop one where no file is named."""
+    return Contract.load(Path(path)) if path else tabletop()
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
+from sensorium_core.hashes import file_sha256
 from sensorium_core.onnx_session import open_session
-from sensorium_core.policy_description import file_sha256
 
 METADATA_KEY = "sensorium.contract"
 OUTPUTS = ("chunk", "target", "present", "done", "weights")

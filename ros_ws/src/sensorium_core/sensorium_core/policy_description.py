@@ -1,9 +1,7 @@
 """What a running policy is made of, published once so that a recording explains itself."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,14 +44,3 @@ class PolicyDescription:
             raise MessageDecodeError(
                 TOPIC, f"is {text!r:.60} ({error})", "what this version's fusion node writes"
             ) from None
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
-    return text_sha256(path.read_bytes())
-
-
-def text_sha256(text: str | bytes) -> str:
-    """Hash of a text's UTF-8, or of bytes."""
-    data = text.encode() if isinstance(text, str) else text
-    return hashlib.sha256(data).hexdigest()

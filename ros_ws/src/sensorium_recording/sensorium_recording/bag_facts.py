@@ -1,13 +1,15 @@
 """What a recorder puts into every bag so that it explains itself: contract, calibration, robot."""
 
-import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from sensorium_core.contract import Contract
 from sensorium_core.errors import CalibrationError
+from sensorium_core.hashes import text_sha256
 from sensorium_description import load_urdf
 
-CONTRACT, CALIBRATION, ROBOT = "contract", "calibration", "robot_description"
+_CONTRACT, _CALIBRATION, _ROBOT = "contract", "calibration", "robot_description"
+Metadata = Mapping[str, Mapping[str, str]]
 
 
 def bag_facts(contract: Contract, calibration: str, urdf_xml: str) -> dict[str, dict[str, str]]:
@@ -23,12 +25,23 @@ def bag_facts(contract: Contract, calibration: str, urdf_xml: str) -> dict[str, 
     """
     xml = urdf_xml or load_urdf()
     facts = {
-        CONTRACT: {"json": contract.to_json()},
-        ROBOT: {"urdf": xml, "sha256": hashlib.sha256(xml.encode()).hexdigest()},
+        _CONTRACT: {"json": contract.to_json()},
+        _ROBOT: {"urdf": xml, "sha256": text_sha256(xml)},
     }
     if calibration:
-        facts[CALIBRATION] = _texts(Path(calibration))
+        facts[_CALIBRATION] = _texts(Path(calibration))
     return facts
+
+
+def contract_in(metadata: Metadata) -> Contract | None:
+    """The contract inside a bag; None without. Raises `ContractError` when it cannot be read."""
+    text = metadata.get(_CONTRACT, {}).get("json")
+    return None if text is None else Contract.from_json(text, "in the bag")
+
+
+def urdf_in(metadata: Metadata) -> str:
+    """The robot description inside a bag; empty without."""
+    return metadata.get(_ROBOT, {}).get("urdf", "")
 
 
 def _texts(folder: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from sensorium_core.contract import Contract, Modality
 from sensorium_core.errors import ContractError, MessageDecodeError
 from sensorium_core.policy_description import PolicyDescription
 
+from sensorium_recording.bag_facts import contract_in
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.episode_log import EpisodeFacts, EpisodeLog, is_topic
 from sensorium_recording.health import Health, TopicHealth
@@ -114,15 +115,9 @@ def sensed_topics(contract: Contract | None, topics: dict[str, str]) -> dict[str
     return found
 
 
-def bag_contract(metadata: dict[str, dict[str, str]]) -> Contract | None:
-    """The contract inside a bag; None without. Raises `ContractError` when it cannot be read."""
-    text = metadata.get("contract", {}).get("json")
-    return None if text is None else Contract.from_json(text, "in the bag")
-
-
 def _contract(metadata: dict[str, dict[str, str]]) -> tuple[Contract | None, str]:
     try:
-        contract = bag_contract(metadata)
+        contract = contract_in(metadata)
     except ContractError as error:
         return None, str(error)
     return contract, "" if contract is None else contract.name

@@ -10,11 +10,10 @@ from functools import lru_cache
 
 from sensorium_core.errors import SensoriumError
 
-from sensorium_recording.episode_marks import MARKS
+from sensorium_recording.episode_marks import MARKS, VERDICTS
 from sensorium_recording.messages import decode_diagnostics, decode_string
 
 INSTRUCTION, OUTCOME = "instruction", "sim/outcome"
-_VERDICTS = ("success", "failure")
 _JUDGE_NS = 2_000_000_000
 """A judge that reports all the time does so more often than this."""
 
@@ -90,7 +89,7 @@ class EpisodeLog:
     def _judge(self, t_ns: int, values: dict[str, str]) -> None:
         # A judge that reports all the time goes on with its last verdict until it begins anew.
         verdict, reason = values.get("status", ""), values.get("reason", "")
-        before_ns, self._judged_ns = self._judged_ns, t_ns if verdict in _VERDICTS else None
+        before_ns, self._judged_ns = self._judged_ns, t_ns if verdict in VERDICTS else None
         goes_on = before_ns is not None and t_ns - before_ns < _JUDGE_NS
         self._outdated = self._outdated and goes_on and self._judged_ns is not None
         if self._outdated:

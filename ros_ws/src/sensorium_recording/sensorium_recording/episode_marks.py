@@ -19,7 +19,8 @@ from sensorium_recording.messages import (
 
 MARKS = "recorder/episode"
 """Topic of the marks, a `DiagnosticArray` each."""
-_VERDICTS = ("success", "failure")
+VERDICTS = ("success", "failure")
+"""Of a judge that has decided."""
 _ENDED = ("done", "refused")
 _GRACE_NS = 1_000_000_000
 """After the policy says that it is done, a judge has this long to agree."""
@@ -111,7 +112,7 @@ class EpisodeMarks:
             return
         values = _values(payload)
         verdict = values.get("status", "")
-        if verdict not in _VERDICTS:
+        if verdict not in VERDICTS:
             self._undecided = True
         elif self._undecided:
             self.end(time_ns, verdict, values.get("reason", ""))

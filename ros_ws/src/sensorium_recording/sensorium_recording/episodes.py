@@ -3,7 +3,6 @@
 The arrays hold exactly what the live nodes push: same topics, same units, header stamps.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,15 +66,6 @@ def episodes(directory: Path) -> list[Path]:
     return found
 
 
-def read_topics(path: Path, topics: Sequence[str] | None = None) -> dict[str, list[RawMessage]]:
-    """Raw messages by relative topic; the namespace of a bag's topics is left out."""
-    by_topic: dict[str, list[RawMessage]] = {}
-    wanted = None if topics is None else set(topics)
-    for message in BagReader(path).messages(wanted):
-        by_topic.setdefault(message.topic.lstrip("/"), []).append(message)
-    return by_topic
-
-
 def read_episode(path: Path, contract: Contract, namespace: str = "") -> Episode:
     """Everything that the contract senses, and what was said, commanded and judged.
 
@@ -88,7 +78,7 @@ def read_episode(path: Path, contract: Contract, namespace: str = "") -> Episode
     """
     prefix = f"/{namespace}/" if namespace else "/"
     depth = next(m for m in contract.modalities if m.kind == "depth")
-    info_topic = depth.topic.split("/depth/")[0] + "/camera_info"
+    info_topic = camera_info_topic(depth)
     extra = (
         INSTRUCTION, ARM_COMMAND, GRIPPER_COMMAND, OUTCOME, STATE, STATIC_TRANSFORMS, info_topic
     )  # fmt: skip
@@ -167,6 +157,11 @@ def joined_command(
         np.hstack([arm.positions, gripper.positions]),
         np.hstack([arm.velocities, gripper.velocities]) if moving else None,  # type: ignore[list-item]
     ).select(joints)
+
+
+def camera_info_topic(depth: Modality) -> str:
+    """Where the intrinsics of a depth camera are told."""
+    return depth.topic.split("/depth/")[0] + "/camera_info"
 
 
 def depth_camera(info: list[RawMessage], static: list[RawMessage], frame: str) -> Camera | None:

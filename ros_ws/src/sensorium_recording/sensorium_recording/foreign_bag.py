@@ -3,7 +3,6 @@
 By `rosbags`, message by message: memory does not grow with the bag. One thread.
 """
 
-import hashlib
 import struct
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import NamedTuple
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability, QosReliability
 from rosbags.rosbag2 import Reader, ReaderError, storage_mcap, storage_sqlite3
 from sensorium_core.errors import BagError
+from sensorium_core.hashes import file_sha256
 
 from sensorium_recording.bag_reader import RawMessage
 from sensorium_recording.definitions import definition_of
+from sensorium_recording.mcap_records import REMEDY
 from sensorium_recording.rosbag2_metadata import Offer
 
 _STORAGE = (".mcap", ".db3", ".zstd")
@@ -27,8 +28,6 @@ _DAMAGE = (
 )  # fmt: skip
 _CDR_LE = b"\x00\x01"
 _ROS1_MAGIC = b"#ROSBAG"
-_BLOCK = 1 << 20
-_MCAP_REMEDY = "`sensorium repair` recovers what is whole"
 _SQLITE_REMEDY = "recover it with `sqlite3 FILE .recover`, or `ros2 bag reindex`"
 
 
@@ -84,12 +83,7 @@ class ForeignBag:
 
     def sha256(self) -> str:
         """Of the recording's files, in the order of their names."""
-        sha = hashlib.sha256()
-        for file in _files(self.path):
-            with file.open("rb") as stream:
-                while block := stream.read(_BLOCK):
-                    sha.update(block)
-        return sha.hexdigest()
+        return file_sha256(*_files(self.path))
 
     def close(self) -> None:
         """Close it."""
@@ -124,7 +118,7 @@ class ForeignBag:
         self._connections.append(connection)
 
     def _damage(self, error: Exception) -> BagError:
-        remedy = _SQLITE_REMEDY if self._file.suffix == ".db3" else _MCAP_REMEDY
+        remedy = _SQLITE_REMEDY if self._file.suffix == ".db3" else REMEDY
         if self._file.is_dir():
             remedy += "; `ros2 bag reindex` writes metadata.yaml anew"
         reason = str(error) or repr(error)

@@ -5,7 +5,6 @@ from a memory map. No torch here, and nothing is held open for each bag. One dat
 several processes that only read.
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.contract import Contract
 from sensorium_core.errors import LoaderError
+from sensorium_core.hashes import text_sha256
 
 from sensorium_recording.cache_build import Progress, build
 from sensorium_recording.episode_table import EpisodeTable, LoadedEpisode
@@ -116,7 +116,7 @@ class EpisodeDataset:
     def data_hash(self) -> str:
         """SHA-256 over the content of the bags of this split, whatever their names."""
         hashes = sorted({e.sha256 for e in self.episodes})
-        return hashlib.sha256("".join(hashes).encode()).hexdigest()
+        return text_sha256("".join(hashes))
 
     def __len__(self) -> int:
         return len(self._row)

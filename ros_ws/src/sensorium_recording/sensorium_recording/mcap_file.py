@@ -34,7 +34,7 @@ from mcap.records import (
 )
 
 CHUNK_BYTES = 1 << 20
-_MAGIC = b"\x89MCAP0\r\n"
+MAGIC = b"\x89MCAP0\r\n"
 _MESSAGE = struct.Struct("<BQHIQQ")
 _MESSAGE_HEAD = 22
 _INDEX = struct.Struct("<BQHI")
@@ -70,7 +70,7 @@ class McapFile:
         self._index: _Index = {}
         self.bytes_added = 0
         """Of messages and their heads, before compression."""
-        head = _MAGIC + _bytes(Header(profile="ros2", library=library))
+        head = MAGIC + _bytes(Header(profile="ros2", library=library))
         self._run(partial(self._tail.write, head), 0)
 
     @property
@@ -177,7 +177,7 @@ class _Tail:
         footer = Footer(start, start + len(summary), 0)
         head = _bytes(footer)[:-4]
         footer.summary_crc = zlib.crc32(bytes(summary) + bytes(offsets) + head)
-        self._stream.write(summary + offsets + _bytes(footer) + _MAGIC)
+        self._stream.write(summary + offsets + _bytes(footer) + MAGIC)
         if durable:
             self.sync()
         self._stream.close()

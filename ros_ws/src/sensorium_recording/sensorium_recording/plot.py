@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from sensorium_core.errors import BagError
 
 from sensorium_recording import plot_panels as panels
+from sensorium_recording.bag_facts import urdf_in
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.episode_log import EpisodeFacts, EpisodeLog
 from sensorium_recording.plot_collector import Collector
@@ -56,7 +57,7 @@ def plot_bag(bag: Path, output: Path, episode: int | None = None) -> PlotInfo:
     if data.first_ns is None:
         raise BagError(bag, "holds no message to draw", "record something first")
     clock = Clock(data.first_ns, data.last_ns)
-    urdf = reader.metadata().get("robot_description", {}).get("urdf", "")
+    urdf = urdf_in(reader.metadata())
     rows = panels_of(data, clock, urdf)
     figure = _figure(rows, data, clock, _title(bag, data, clock, episode))
     _save(figure, output)

@@ -11,6 +11,7 @@ from sensorium_core.trajectory import Trajectory
 
 from sensorium_recording.bag_reader import RawMessage
 from sensorium_recording.episode_log import is_topic
+from sensorium_recording.episodes import ARM_COMMAND, GRIPPER_COMMAND
 from sensorium_recording.messages import decode_diagnostics, decode_trajectory
 from sensorium_recording.plot_data import STATES, PlotData, StreamTimes
 from sensorium_recording.series import Series, Thumbnails
@@ -21,7 +22,6 @@ _Take = Callable[[list[int], list[bytes]], None]
 _BATCH = 256
 _HEAD = 12
 _WAYPOINTS = 4
-_COMMANDS = ("arm_controller/joint_trajectory", "gripper_controller/joint_trajectory")
 _MAX_JOINTS = 12
 _TIMED = frozenset(
     {
@@ -107,7 +107,7 @@ class Collector:
             elif is_topic(topic, "policy/step"):
                 self._step(t_ns, payload)
             elif type_name == "trajectory_msgs/msg/JointTrajectory":
-                for name in _COMMANDS:
+                for name in (ARM_COMMAND, GRIPPER_COMMAND):
                     if is_topic(topic, name):
                         self._draw_command(name, t_ns)
                         self._commanded[name] = t_ns, decode_trajectory(payload)

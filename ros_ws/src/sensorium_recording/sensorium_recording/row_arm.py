@@ -7,7 +7,7 @@ from sensorium_core.errors import BagError
 from sensorium_core.kinematics import Kinematics
 from sensorium_description import load_urdf
 
-from sensorium_recording.bag_facts import ROBOT
+from sensorium_recording.bag_facts import urdf_in
 from sensorium_recording.bag_reader import BagReader
 
 
@@ -17,7 +17,7 @@ def arm_of(bag: Path) -> Kinematics:
     Raises `BagError` or `KinematicsError` on a description that is no such arm.
     """
     try:
-        urdf = BagReader(bag).metadata().get(ROBOT, {}).get("urdf", "")
+        urdf = urdf_in(BagReader(bag).metadata())
     except OSError as error:
         raise BagError(bag, f"cannot be read ({error})", "check the disk") from error
     try:

@@ -3,7 +3,6 @@
 All that a frame holds is contiguous, so that reading it is one copy.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.contract import Contract
 from sensorium_core.errors import CacheError
+from sensorium_core.hashes import text_sha256
 from sensorium_description import load_urdf
 
 from sensorium_recording.alignment import AlignedFrame
@@ -98,9 +98,9 @@ class RowLayout:
             "tensors": self.tensors,
             "namespace": self.namespace,
             "columns": None if columns is None else [columns.name, columns.version],
-            "urdf": hashlib.sha256(load_urdf().encode()).hexdigest(),
+            "urdf": text_sha256(load_urdf()),
         }
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        return text_sha256(json.dumps(facts, sort_keys=True))[:16]
 
     @property
     def rows(self) -> np.dtype[np.void]:

@@ -16,10 +16,10 @@ from mcap.opcode import Opcode
 from mcap.records import Chunk, Header, Metadata
 from sensorium_core.errors import BagError
 
+from sensorium_recording.mcap_file import MAGIC
 from sensorium_recording.mcap_records import DAMAGE, RECORD_LIMIT, inflate
 
 _RECORD = struct.Struct("<BQ")
-_MAGIC = b"\x89MCAP0\r\n"
 _SMALL_LIMIT = 64 << 20
 _NAME_AT = 9 + 8 + 8 + 8 + 4
 """From the start of a chunk record to the length of its compression's name."""
@@ -64,8 +64,8 @@ class _Search:
 
     def run(self) -> Iterator[Found]:
         offset = 0
-        if self._stream.read(len(_MAGIC)) == _MAGIC:
-            offset = len(_MAGIC)
+        if self._stream.read(len(MAGIC)) == MAGIC:
+            offset = len(MAGIC)
         while offset < self._size:
             found, end = self._record(offset)
             if isinstance(found, str):

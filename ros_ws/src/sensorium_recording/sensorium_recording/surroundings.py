@@ -20,6 +20,7 @@ from sensorium_recording.episodes import (
     INSTRUCTION,
     STATE,
     STATIC_TRANSFORMS,
+    camera_info_topic,
     depth_camera,
     joined_command,
     posed_camera,
@@ -39,7 +40,7 @@ class Surroundings:
     def __init__(self, contract: Contract) -> None:
         self._joints = contract.action.joints
         self._depth = next(m for m in contract.modalities if m.kind == "depth")
-        self._info = self._depth.topic.split("/depth/")[0] + "/camera_info"
+        self._info = camera_info_topic(self._depth)
         self._told: deque[tuple[int, str]] = deque()
         self._halves: dict[str, dict[int, Trajectory]] = {ARM_COMMAND: {}, GRIPPER_COMMAND: {}}
         self._commands: list[Trajectory] = []

@@ -1,11 +1,11 @@
 """One bag read once, from end to end: its hash, rates, gaps and episodes. ROS-free, any thread."""
 
-import hashlib
 import json
 from pathlib import Path
 
 from sensorium_core.cdr import NS
 from sensorium_core.errors import SensoriumError
+from sensorium_core.hashes import file_sha256
 
 from sensorium_recording.bag_entry import BagEntry, EpisodeEntry, TopicFacts
 from sensorium_recording.bag_reader import BagReader, RawMessage, mcap_files
@@ -48,12 +48,7 @@ def survey(directory: Path, path: str, size: int, mtime_ns: int) -> BagEntry:
 
 def content_hash(bag: Path) -> str:
     """SHA-256 of a bag's MCAP files in their order; the bag's name has no part in it."""
-    sha = hashlib.sha256()
-    for file in mcap_files(bag):
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                sha.update(block)
-    return sha.hexdigest()
+    return file_sha256(*mcap_files(bag))
 
 
 class _Topic:

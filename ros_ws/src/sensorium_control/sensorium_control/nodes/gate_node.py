@@ -5,7 +5,6 @@ One thread, the events executor's. An exception in a callback stops the arm; the
 
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from time import time_ns
 from typing import Any
 
@@ -15,7 +14,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
-from sensorium_core.contract import Contract, tabletop
+from sensorium_core.contract import load_contract
 from sensorium_core.errors import MessageDecodeError, TrajectoryError
 from sensorium_core.kinematics import ARM_JOINTS, GRIPPER_JOINT, JOINTS
 from sensorium_core.nodes.messages import (
@@ -60,8 +59,7 @@ class GateNode(Node):
         def parameter(name: str, default: object) -> Any:
             return self.declare_parameter(name, default).value
 
-        contract_path = parameter("contract", "")
-        contract = Contract.load(Path(contract_path)) if contract_path else tabletop()
+        contract = load_contract(parameter("contract", ""))
         required = [name for name in parameter("required_senses", ["wrench"]) if name]
         self._arm_when_ready = parameter("arm_on_start", False)
         urdf_xml = parameter("robot_description", "") or load_urdf()

@@ -26,6 +26,7 @@ from sensorium_core.errors import (
     TrajectoryError,
 )
 from sensorium_core.geometry import Camera
+from sensorium_core.hashes import file_sha256, text_sha256
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.nodes.messages import (
@@ -34,7 +35,7 @@ from sensorium_core.nodes.messages import (
 )
 from sensorium_core.nodes.process import run_node
 from sensorium_core.policy import Policy
-from sensorium_core.policy_description import PolicyDescription, file_sha256, text_sha256
+from sensorium_core.policy_description import PolicyDescription
 from sensorium_description import load_urdf
 from std_msgs.msg import String
 from std_srvs.srv import Trigger

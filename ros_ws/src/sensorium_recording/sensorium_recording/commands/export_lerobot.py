@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.text import Text
-from sensorium_core.contract import Contract, tabletop
+from sensorium_core.contract import load_contract
 
 from sensorium_recording.lerobot.export import Exported, Settings, export
 from sensorium_recording.lerobot.features import Images
@@ -52,7 +52,7 @@ def export_lerobot(
 
     DIRECTORY holds bags; OUT is the dataset's folder, which must not exist.
     """
-    contract = tabletop() if contract_file is None else Contract.load(contract_file)
+    contract = load_contract(contract_file)
     kind: Images = "image" if images == "image" else "video"
     settings = Settings(contract, fps, kind, cloud, namespace, only)
     with Console(stderr=True).status(Text(f"looking into {directory}")) as status:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from sensorium_core.contract import Contract, tabletop
+from sensorium_core.contract import load_contract
 
 from sensorium_recording.importer import ImportReport, import_bag
 from sensorium_recording.printable import printable
@@ -44,7 +44,7 @@ def import_command(
     Topics are renamed by the map; types, payloads and times stay as they are.
     """
     topic_map = parse_map(pairs, map_file)
-    contract = Contract.load(contract_file) if contract_file else tabletop()
+    contract = load_contract(contract_file)
     with _progress() as progress:
         task, done = progress.add_task(f"importing {source.name}"), 0
 

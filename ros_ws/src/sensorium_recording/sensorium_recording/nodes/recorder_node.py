@@ -7,14 +7,13 @@ publishers can meet. One thread reads; the bag's own thread compresses and write
 import importlib
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensorium_core.contract import Contract, tabletop
+from sensorium_core.contract import load_contract
 from sensorium_core.errors import SensoriumError
 from sensorium_core.nodes.messages import diagnostics
 from sensorium_core.nodes.parameters import declare_config
@@ -69,7 +68,7 @@ class RecorderNode(Node):
         self._tapped = rclpy.create_node("recorder_inputs", namespace=self.get_namespace())
         named = [t for t in self.declare_parameter("topics", [*topics, ""]).value if t]
         settings = declare_config(self, config or RecorderConfig())
-        senses = _contract(self.declare_parameter("contract", contract).value)
+        senses = load_contract(self.declare_parameter("contract", contract).value)
         folder = self.declare_parameter("calibration", calibration).value
         urdf = self.declare_parameter("robot_description", "").value
         wanted = named or [*(m.topic for m in senses.modalities), *EXTRA_TOPICS]
@@ -201,10 +200,6 @@ class RecorderNode(Node):
                 self.get_logger().error(str(error))
         self._tapped.destroy_node()
         super().destroy_node()
-
-
-def _contract(path: str) -> Contract:
-    return Contract.load(Path(path)) if path else tabletop()
 
 
 def _stamp(payload: bytes) -> int | None:

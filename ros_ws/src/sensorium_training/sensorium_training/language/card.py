@@ -3,7 +3,6 @@
 The first file is the one that ships; the others are the candidates that it was compared with.
 """
 
-import hashlib
 import json
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import click
 import numpy as np
 from rich.console import Console
 from rich.progress import track
+from sensorium_core.hashes import file_sha256
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.phrases_file import read_phrases
 
@@ -95,7 +95,7 @@ def table(candidates: list[Candidate]) -> str:
 def write_card(candidates: list[Candidate], out: Path) -> None:
     """Write the card of the first candidate."""
     shipped = candidates[0]
-    digest = hashlib.sha256(shipped.path.read_bytes()).hexdigest()
+    digest = file_sha256(shipped.path)
     config = json.loads(shipped.encoder.metadata["config"])
     wrong = [each for name in ("free", "blind") for each in shipped.scores[name].mistaken]
     missed = "\n".join(f"- `{text}`: wanted {want}, got {got}" for text, want, got in wrong)

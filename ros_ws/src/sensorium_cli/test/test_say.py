@@ -38,6 +38,31 @@ while time.monotonic() < end:
             time.sleep(0.1)
         break
 """
+POLICY = """
+import sys, time
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
+
+rclpy.init()
+node = Node("policy")
+told = {"instruction": "before"}
+
+def take(message):
+    if sys.argv[1] == "takes":
+        told["instruction"] = message.data
+
+latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+node.create_subscription(String, "instruction", take, latched)
+steps = node.create_publisher(DiagnosticArray, "policy/step", 10)
+print("up", flush=True)
+while True:
+    rclpy.spin_once(node, timeout_sec=0.1)
+    values = [KeyValue(key=k, value=v) for k, v in told.items()]
+    steps.publish(DiagnosticArray(status=[DiagnosticStatus(name="policy", values=values)]))
+"""
 
 
 @pytest.fixture
@@ -70,3 +95,20 @@ def test_saying_it_to_nobody_says_what_to_start(ros):
     assert said.returncode == 2
     assert "nothing listens to '/void/instruction'" in said.stderr
     assert "sensorium launch launch/sim.launch.yaml" in said.stderr
+
+
+@pytest.mark.parametrize(("manner", "code"), [("takes", 0), ("ignores", 1)])
+def test_it_is_said_once_the_policy_has_it(ros, manner, code):
+    policy = subprocess.Popen(
+        [sys.executable, "-c", POLICY, manner], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert policy.stdout.readline() == "up\n"
+        said = subprocess.run(
+            [*SAY, "", "--timeout", "5"], capture_output=True, text=True, timeout=60
+        )
+    finally:
+        policy.kill()
+        policy.communicate()
+    assert said.returncode == code, said.stderr
+    assert ("the policy did not take it within 5 s" in said.stderr) == (code == 1)

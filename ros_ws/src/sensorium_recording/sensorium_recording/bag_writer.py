@@ -80,7 +80,7 @@ class BagWriter:
             partial: where the bag grows; `NAME.partial` if not named.
 
         Raises:
-            BagError: the bag exists, or an unfinished one of its name.
+            BagError: the bag exists, or an unfinished one of its name, or it cannot be written.
         """
         self.directory = directory
         self.partial = partial or directory.with_name(directory.name + PARTIAL_SUFFIX)
@@ -95,6 +95,10 @@ class BagWriter:
                 self.partial,
                 "exists already: a recording in progress, or one that was cut off",
                 "`sensorium repair` makes a bag of it; or remove it",
+            ) from None
+        except OSError as error:
+            raise BagError(
+                self.partial, f"cannot be written ({error})", "choose another directory"
             ) from None
         self._compression, self._split = compression, split or Split()
         self._topics: dict[str, _Topic] = {}

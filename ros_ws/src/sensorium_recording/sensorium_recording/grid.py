@@ -8,6 +8,8 @@ from sensorium_core.cdr import NS
 
 _GAP_NS = 10 * NS
 """A hole this long, or a clock set back by more than one period, ends the grid."""
+_MISSED = 1.5
+"""An interval this many times the median one has lost an image."""
 
 
 class Grid:
@@ -68,7 +70,9 @@ class Grid:
 def nominal_rate(stamps_ns: Sequence[int]) -> tuple[int, int]:
     """Whole frames a second of a camera, and by how much its stamps scatter about that [ns]."""
     stamps = np.asarray(stamps_ns, dtype=np.int64)
-    fps = max(round(NS / float(np.median(np.diff(stamps)))), 1)
+    steps = np.diff(stamps)
+    whole = steps[steps < _MISSED * np.median(steps)]
+    fps = max(round(NS / float(np.mean(whole))), 1)
     period = NS / fps
     offsets = (stamps - stamps[0] + period / 2) % period - period / 2
     low, high = np.quantile(offsets, (0.01, 0.99))

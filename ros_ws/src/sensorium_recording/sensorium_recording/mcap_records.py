@@ -43,7 +43,9 @@ Place: TypeAlias = tuple[int, int, int, int, int]
 
 def read_records(file: Path) -> Iterator[object]:
     """The records of a file in order. Raises `BagError` where it is damaged or cut short."""
-    remedy = "stop the recording first" if file.parent.name.endswith(PARTIAL_SUFFIX) else ""
+    remedy = ""
+    if file.parent.name.endswith(PARTIAL_SUFFIX):
+        remedy = f"stop the recording first; where it was cut off, {REMEDY}"
     complete = False
     with file.open("rb") as stream:
         try:

@@ -66,14 +66,17 @@ def check_rate(rate: float) -> float:
 
 
 def choose_topics(
-    channels: Mapping[str, Topic], topics: str = "", exclude: str = ""
+    channels: Mapping[str, Topic], topics: str = "", exclude: str = "", strict: bool = False
 ) -> dict[str, Topic]:
     """The topics to play, of those of a bag; never the bag's own /clock.
 
-    Raises `UnknownNameError` for a wanted topic that the bag lacks.
+    Raises `UnknownNameError` for a wanted topic that the bag lacks; where `strict`, also for one
+    to leave out: misspelt, it would be played.
     """
     wanted = [name for pattern in _patterns(topics) for name in _matching(pattern, channels)]
     without = _patterns(exclude)
+    for pattern in without if strict else ():
+        _matching(pattern, channels)
     return {
         name: channels[name]
         for name in wanted or channels
@@ -126,14 +129,18 @@ class PlayList:
     def _pass(self, begin_ns: int) -> Iterator[Item]:
         """One pass, from `begin_ns` of play time on. Raises `BagError` on a damaged bag."""
         move_ns, any_left = begin_ns - self._start_ns, self._start_ns == 0
+        latched: list[Item] = []
         try:
             for item in self._placed():
                 early = item.play_ns < self._start_ns
-                if early and item.topic not in self._latched:
-                    continue
-                any_left = any_left or not early
                 play_ns = max(item.play_ns, self._start_ns) + move_ns
-                yield item._replace(play_ns=play_ns, shift_ns=item.shift_ns + move_ns)
+                moved = item._replace(play_ns=play_ns, shift_ns=item.shift_ns + move_ns)
+                if early:
+                    latched += [moved] if item.topic in self._latched else []
+                    continue
+                yield from latched
+                latched, any_left = [], True
+                yield moved
         except OSError as error:
             raise BagError(self._bag.path, f"cannot be read ({error})", "check the disk") from None
         if not any_left:

@@ -19,6 +19,7 @@ from sensorium_core.errors import BagError
 from sensorium_recording import plot_panels as panels
 from sensorium_recording.bag_facts import urdf_in
 from sensorium_recording.bag_reader import BagReader
+from sensorium_recording.drawn_file import require_suffix
 from sensorium_recording.episode_log import EpisodeFacts, EpisodeLog
 from sensorium_recording.plot_collector import Collector
 from sensorium_recording.plot_data import PlotData
@@ -47,8 +48,10 @@ def plot_bag(bag: Path, output: Path, episode: int | None = None) -> PlotInfo:
     """Draw a bag, or one episode of it, as PNG.
 
     Raises:
-        BagError: the bag is damaged, holds nothing to draw or no such episode.
+        BagError: the bag is damaged, holds nothing to draw or no such episode, or `output` is no
+            name of a PNG.
     """
+    require_suffix(output, ".png")
     reader = BagReader(bag)
     collector = Collector(None if episode is None else _window(reader, episode))
     for message in reader.messages():

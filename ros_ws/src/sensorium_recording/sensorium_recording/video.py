@@ -16,6 +16,7 @@ from sensorium_core.errors import BagError
 from sensorium_core.image_cdr import decode_image
 
 from sensorium_recording.bag_reader import BagReader, RawMessage
+from sensorium_recording.drawn_file import require_suffix
 from sensorium_recording.messages import decode_diagnostics, decode_string
 from sensorium_recording.panel import HEIGHT, WIDTH, Panel
 
@@ -43,8 +44,9 @@ def make_video(bag: Path, output: Path, fps: int = 25) -> VideoInfo:
     """Write an MP4 of one episode.
 
     Raises:
-        BagError: the bag is damaged or holds no camera image.
+        BagError: the bag is damaged or holds no camera image, or `output` is no name of an MP4.
     """
+    require_suffix(output, ".mp4")
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(output.name + ".partial")
     count = 0

@@ -129,6 +129,13 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_place_that_cannot_be_written_raises_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "bag", Path("/proc/bag")):
+        with pytest.raises(BagError, match="cannot be written"):
+            BagWriter(place)
+
+
 def test_a_topic_has_one_type_and_a_bag_one_writer(bag: Path, tmp_path: Path) -> None:
     with pytest.raises(BagError, match="exists already"):
         BagWriter(bag)

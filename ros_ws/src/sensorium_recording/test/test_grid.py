@@ -35,6 +35,14 @@ def test_a_grid_ends_at_a_gap_and_when_the_clock_is_set_back():
         assert grid.cuts == 1
 
 
+def test_the_nominal_rate_is_not_that_of_a_clock_of_whole_milliseconds():
+    steps = np.array([32, 34, 34] * 60) * 1_000_000
+    stamps = NS + np.cumsum(np.delete(steps, 90))
+    assert nominal_rate(stamps.tolist())[0] == 30
+    stamps[60:] += 500_000_000
+    assert nominal_rate(stamps.tolist())[0] == 30
+
+
 def test_the_nominal_rate_forgives_jitter():
     rng = np.random.default_rng(1)
     even = NS + np.round(np.arange(200) * NS / 30).astype(np.int64)

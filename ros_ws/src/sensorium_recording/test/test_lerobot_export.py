@@ -265,6 +265,19 @@ def test_an_existing_folder_is_not_touched(tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_place_that_cannot_be_written_and_a_folder_of_damage_are_named(tmp_path):
+    bag = record(tmp_path / "bags", "a")
+    (tmp_path / "file").touch()
+    with pytest.raises(ExportError, match="cannot be written"):
+        export([Source(bag)], tmp_path / "file" / "out", Settings(tabletop()))
+    file = next(bag.glob("*.mcap"))
+    file.write_bytes(file.read_bytes()[:2000])
+    arguments = [str(tmp_path / "bags"), str(tmp_path / "out")]
+    done = CliRunner().invoke(export_lerobot, arguments)
+    assert isinstance(done.exception, ExportError)
+    assert "1 bag damaged" in str(done.exception)
+
+
 def test_failed_episodes_go_out_only_on_request(tmp_path):
     bags = tmp_path / "bags"
     record(bags, "a"), record(bags, "b", outcome="failure"), record(bags, "c", outcome="")

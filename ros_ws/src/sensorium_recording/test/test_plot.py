@@ -155,6 +155,16 @@ def test_an_output_that_cannot_be_written_is_a_named_error(tmp_path):
         plot_bag(bag, bag / "metadata.yaml" / "ep.png")
 
 
+def test_a_picture_is_never_drawn_over_a_recording(tmp_path):
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.write("/talk", STRING, 10**9, encode_string("hi"))
+    file = next((tmp_path / "bag").glob("*.mcap"))
+    before = file.read_bytes()
+    with pytest.raises(BagError, match=r"end it with \.png"):
+        plot_bag(tmp_path / "bag", file)
+    assert file.read_bytes() == before
+
+
 def test_one_episode_is_drawn_by_its_number(tmp_path):
     bag = write(tmp_path / "ep")
     assert plot_bag(bag, tmp_path / "a.png", 0).duration_s == pytest.approx(1.7, abs=0.02)

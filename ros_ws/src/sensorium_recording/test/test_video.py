@@ -14,7 +14,7 @@ from sensorium_recording import messages
 from sensorium_recording.bag_writer import BagWriter
 from sensorium_recording.commands.video import video
 from sensorium_recording.panel import HEIGHT, WIDTH
-from sensorium_recording.video import frames
+from sensorium_recording.video import frames, make_video
 
 T0, MS = 10**9, 10**6
 WRENCH = "geometry_msgs/msg/WrenchStamped"
@@ -84,6 +84,11 @@ def test_words_states_and_verdict_appear(tmp_path: Path, namespace: str) -> None
 
 def _differ(a: Image.Image, b: Image.Image, box: tuple[int, int, int, int]) -> bool:
     return not np.array_equal(np.asarray(a.crop(box)), np.asarray(b.crop(box)))
+
+
+def test_a_film_is_never_written_over_a_recording(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match=r"end it with \.mp4"):
+        make_video(tmp_path / "bag", tmp_path / "bag" / "bag_0.mcap")
 
 
 def test_a_bag_without_pictures_raises_by_name(tmp_path: Path) -> None:

@@ -110,6 +110,10 @@ def _tell(recorder: Recorder) -> None:
         click.echo(printable(f"error: {recorder.problem}"), err=True)
         sys.exit(1)
     written = sum(account.written for account in recorder.accounts.values())
-    lost = sum(account.lost for account in recorder.accounts.values())
+    lost = {topic: account.lost for topic, account in recorder.accounts.items() if account.lost}
+    where = f" ({', '.join(f'{n} of {topic}' for topic, n in lost.items())})" if lost else ""
     path = Path(str(recorder.last))
-    click.echo(f"{path}: {written} messages, {lost} lost")
+    click.echo(printable(f"{path}: {written} messages, {sum(lost.values())} lost{where}"))
+    if recorder.waiting:
+        unheard = ", ".join(recorder.waiting)
+        click.secho(printable(f"nobody was heard on: {unheard}"), fg="yellow", err=True)

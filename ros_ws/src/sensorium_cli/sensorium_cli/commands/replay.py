@@ -72,7 +72,7 @@ def replay(
         bag=str(bag), rate=rate, start_s=start_s, loop=loop, topics=topics, exclude=exclude,
         paused=paused, realtime=realtime, force=force,
     )  # fmt: skip
-    choose_topics(BagReader(bag).channels(), topics, exclude)  # Fail before ROS starts.
+    choose_topics(BagReader(bag).channels(), topics, exclude, strict=True)  # Before ROS starts.
     os.environ.update(middleware_environment(os.environ))
     from sensorium_recording.nodes.player_node import play  # ROS must see the environment.
 

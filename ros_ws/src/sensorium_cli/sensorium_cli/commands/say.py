@@ -40,8 +40,11 @@ def say(ctx: click.Context, text: str, namespace: str, timeout_s: float, wait_s:
         if wait_s > 0.0:
             for topic in (OUTCOME_TOPIC, *STATE_TOPICS):
                 speaker.listen(topic, lambda report: _show(verdict.update(report)))
-        speaker.say(text, timeout_s)
+        taken = speaker.say(text, timeout_s)
         click.echo(f"said: {text}" if text else "said: stop")
+        if not taken:
+            click.secho(f"the policy did not take it within {timeout_s:g} s", fg="red", err=True)
+            ctx.exit(1)
         end_s = time.monotonic() + wait_s
         while verdict.success is None and time.monotonic() < end_s:
             speaker.spin(0.1)
@@ -59,5 +62,6 @@ def _conclude(verdict: Verdict, wait_s: float) -> int:
         click.secho(f"no verdict within {wait_s:g} s", fg="yellow", err=True)
         return 1
     word, colour = ("success", "green") if verdict.success else ("failure", "red")
-    click.secho(f"{word}: {verdict.reason}", fg=colour)
+    said = verdict.reason if verdict.reason.startswith(word) else f"{word}: {verdict.reason}"
+    click.secho(said, fg=colour)
     return 0 if verdict.success else 1

@@ -22,6 +22,11 @@ LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
 )
 _STEP_S = 0.05
+_SETTLE_S = 2.0
+"""Once the policy is known: without another new node for this long, all of them are."""
+_DISCOVERY_S = 3.5
+"""Without the policy: it takes up to 2.8 s until a node that is there is found."""
+_POLICY = "policy/step"
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ class Speaker:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._publisher = self._node.create_publisher(String, "instruction", LATCHED)
+        self._heeded: str | None = None
+        """The instruction that the policy last said it has."""
+        self.listen(_POLICY, self._heed)
 
     def listen(self, topic: str, on_report: Callable[[Report], None]) -> None:
         """Hand every status of a diagnostic topic to `on_report`, during `spin`."""
@@ -58,19 +66,46 @@ class Speaker:
 
         self._node.create_subscription(DiagnosticArray, topic, unpack, 10)
 
-    def say(self, text: str, timeout_s: float) -> None:
-        """Publish an instruction once somebody listens, and wait until it has arrived.
+    def say(self, text: str, timeout_s: float) -> bool:
+        """Publish an instruction, and stay until everybody has it: nodes find each other slowly.
+
+        Returns:
+            Whether the policy took it; true where none runs.
 
         Raises:
             NodeUnavailableError: if nobody listens within `timeout_s`.
         """
-        end_s = time.monotonic() + timeout_s
-        while self._publisher.get_subscription_count() == 0:
-            if time.monotonic() > end_s:
-                raise NodeUnavailableError(self._publisher.topic_name, timeout_s)
-            time.sleep(_STEP_S)
+        self._heeded, was_heard, seen = None, False, (0, 0, 0)
         self._publisher.publish(String(data=text))
+        changed_s = time.monotonic()
+        end_s = changed_s + timeout_s
+        while time.monotonic() < end_s:
+            self.spin(_STEP_S)
+            if seen != self._known():
+                seen, changed_s = self._known(), time.monotonic()
+            heard, there, policies = seen
+            was_heard = was_heard or heard > 0
+            patience_s = _SETTLE_S if policies else _DISCOVERY_S
+            settled = time.monotonic() - changed_s > patience_s and heard >= there
+            if was_heard and settled and self._is_taken(text, policies):
+                break
+        if not was_heard:
+            raise NodeUnavailableError(self._publisher.topic_name, timeout_s)
         self._publisher.wait_for_all_acked(Duration(seconds=2.0))
+        return self._is_taken(text, seen[2])
+
+    def _is_taken(self, text: str, policies: int) -> bool:
+        return policies == 0 or self._heeded == text
+
+    def _known(self) -> tuple[int, int, int]:
+        """How many hear us; how many listen to instructions and are policies, as far as known."""
+        topic = self._publisher.topic_name
+        there = self._node.count_subscribers(topic)
+        policies = self._node.count_publishers(_POLICY)
+        return self._publisher.get_subscription_count(), there, policies
+
+    def _heed(self, report: Report) -> None:
+        self._heeded = report.values.get("instruction", self._heeded)
 
     def spin(self, duration_s: float) -> None:
         """Take messages for a while."""

@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 from sensorium_core.contract import load_contract
+from sensorium_core.errors import ExportError
 
 from sensorium_recording.lerobot.export import Exported, Settings, export
 from sensorium_recording.lerobot.features import Images
@@ -57,6 +58,11 @@ def export_lerobot(
     settings = Settings(contract, fps, kind, cloud, namespace, only)
     with Console(stderr=True).status(Text(f"looking into {directory}")) as status:
         chosen = choose(directory, failed_too, task, split)
+        if not chosen.sources:
+            reasons = ", ".join(_reasons(chosen.left_out)) or "there is no bag"
+            raise ExportError(
+                out, f"would be empty: {reasons}", f"see `sensorium bags {directory}`"
+            )
 
         def tell(bag: object) -> None:
             status.update(Text(printable(f"exporting {bag}")))
@@ -65,11 +71,15 @@ def export_lerobot(
     click.echo(summary(made, chosen))
 
 
+def _reasons(left_out: Counter[str]) -> list[str]:
+    return [f"{count} {printable(why)}" for why, count in left_out.items() if count]
+
+
 def summary(made: Exported, chosen: Choice) -> str:
     """What was exported and what was not."""
     left_out = Counter(chosen.left_out)
     left_out["without instruction or joints"] += made.empty
-    reasons = [f"{count} {printable(why)}" for why, count in left_out.items() if count]
+    reasons = _reasons(left_out)
     cut = f"; {made.cut} cut at a gap or a clock reset" if made.cut else ""
     tail = f"; left out: {', '.join(reasons)}" if reasons else ""
     return (

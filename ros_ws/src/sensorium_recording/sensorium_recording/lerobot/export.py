@@ -119,7 +119,10 @@ def _folder(out: Path) -> Iterator[Path]:
     for path in (out, partial):
         if path.exists():
             raise ExportError(path, "exists", "name another folder, or remove it first")
-    partial.mkdir(parents=True)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise ExportError(out, f"cannot be written ({error})", "name another folder") from None
     try:
         yield partial
         partial.replace(out)

@@ -12,7 +12,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
     ],
-    install_requires=["numpy>=1.26", "sensorium_core", "sensorium_description"],
+    install_requires=["numpy>=1.26", "ruckig>=0.14", "sensorium_core", "sensorium_description"],
     extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": ["gate_node = sensorium_control.nodes.gate_node:main"],

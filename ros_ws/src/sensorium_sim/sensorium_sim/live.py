@@ -14,7 +14,8 @@ from sensorium_core.errors import TrajectoryError
 from sensorium_core.trajectory import Trajectory
 
 from sensorium_sim.cell import STEP_NS, Cell
-from sensorium_sim.faults import FaultInjector, Reading
+from sensorium_sim.fault_injector import FaultInjector
+from sensorium_sim.faults import Reading
 from sensorium_sim.pacing import Pacer
 from sensorium_sim.scene import Scene
 
@@ -158,6 +159,5 @@ class LiveCell:
         self._pass(Reading(depth, self.stamp_ns, depth_mm))
 
     def _pass(self, reading: Reading) -> None:
-        outcome = self.faults.apply(reading)
-        if outcome is not None:
+        for outcome in self.faults.apply(reading):
             self._emit(outcome)

@@ -211,6 +211,7 @@ def test_an_exception_in_any_callback_stops_the_gate_and_it_lives_on():
     rclpy.init(domain_id=DOMAIN)
     try:
         node = GateNode()
+        node.start_up()
         node._guard(lambda: 1 / 0)()
         response = node._guard_service(lambda *_: 1 / 0)(None, SetBool.Response())
         assert not response.success

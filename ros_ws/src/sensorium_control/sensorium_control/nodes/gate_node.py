@@ -1,6 +1,7 @@
 """The gate's process: converts messages, asks `Gate`, publishes. The only publisher to the arm.
 
 One thread, the events executor's. An exception in a callback stops the arm; the process lives on.
+An inactive gate hears nobody and has no `gate/arm`: nothing reaches the arm.
 """
 
 import traceback
@@ -11,12 +12,12 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import WrenchStamped
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from sensorium_core.contract import load_contract
 from sensorium_core.errors import MessageDecodeError, TrajectoryError
 from sensorium_core.kinematics import ARM_JOINTS, GRIPPER_JOINT, JOINTS
+from sensorium_core.nodes.managed import ManagedNode
 from sensorium_core.nodes.messages import (
     trajectory_from_message,
     trajectory_to_message,
@@ -39,21 +40,39 @@ _STATUS_S = 0.1
 _WRENCH_QUEUE = 50
 
 
-class GateNode(Node):
+class GateNode(ManagedNode):
     """`command/joint_trajectory` in; `arm_controller/` and `gripper_controller/` out, or not."""
 
     def __init__(self) -> None:
         super().__init__("gate")
         self._simulated_time = self.get_parameter("use_sim_time").value
+
+    def configure(self) -> None:
+        """Build the gate, disarmed, and its publishers."""
         self._gate = self._build_gate()
         self._joint_reader = JointStateReader(JOINTS)
         self._reported: tuple[object, ...] = ()
-        self._setup_topics()
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._arm = self.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", 10)
+        self._gripper = self.create_publisher(
+            JointTrajectory, "gripper_controller/joint_trajectory", 10
+        )
+        self._status = self.create_publisher(DiagnosticArray, "gate/status", latched)
+
+    def activate(self) -> None:
+        """Listen and answer; what undoes it disarms, and the arm rests where it is told to."""
+        self.undo_by(self._rest)
+        self._listen()
         self.create_service(SetBool, "gate/arm", self._guard_service(self._on_arm))
         self.create_service(Trigger, "gate/stop", self._guard_service(self._on_stop))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_TICK_S, self._guard(self._on_tick), clock=steady)
         self.create_timer(_STATUS_S, self._guard(self._report), clock=steady)
+
+    def _rest(self) -> None:
+        self._arm_when_ready = False
+        self._gate.disarm(self._now_ns())
+        self._finish()
 
     def _build_gate(self) -> Gate:
         def parameter(name: str, default: object) -> Any:
@@ -67,16 +86,10 @@ class GateNode(Node):
         self._max_points = config.max_points
         return Gate(config, urdf_xml)
 
-    def _setup_topics(self) -> None:
+    def _listen(self) -> None:
         wrench_qos = QoSProfile(
             depth=_WRENCH_QUEUE, reliability=qos_profile_sensor_data.reliability
         )
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._arm = self.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", 10)
-        self._gripper = self.create_publisher(
-            JointTrajectory, "gripper_controller/joint_trajectory", 10
-        )
-        self._status = self.create_publisher(DiagnosticArray, "gate/status", latched)
         self._subscribe(JointState, "joint_states", self._on_joints, qos_profile_sensor_data, True)
         self._subscribe(WrenchStamped, "wrench", self._on_wrench, wrench_qos, True)
         self._subscribe(

@@ -13,6 +13,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from sensorium_core.nodes.managed import ManagedNode
+
 _WAKE_S = 0.25
 """The events executor hangs in calls without a timeout; signals are seen this often when idle."""
 
@@ -39,9 +41,10 @@ def run_node(
 ) -> None:
     """Build a node and spin it until SIGINT or SIGTERM; then its `destroy_node` releases things.
 
-    `over` is asked four times a second whether the node has ended by itself; what it raises ends
-    the node too. What exists after building is frozen out of garbage collection, so that it costs
-    no pauses.
+    With its parameter `autostart` a managed node is configured and activated first; what prevents
+    that is raised. One that is shut down by its lifecycle ends its process. `over` is asked four
+    times a second whether the node has ended by itself; what it raises ends the node too. What
+    exists once the node is active is frozen out of garbage collection, so that it costs no pauses.
     """
     keep_freed_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -54,14 +57,31 @@ def run_node(
     signal.signal(signal.SIGTERM, end)
     node = build()
     executor = EventsExecutor()
-    executor.add_node(node)
-    gc.collect()
-    gc.freeze()
     try:
-        while not (ended.done() or over(node)):
+        _start(node)
+        executor.add_node(node)
+        while not (ended.done() or _is_finalized(node) or over(node)):
             executor.spin_until_future_complete(ended, timeout_sec=_WAKE_S)
+    except Exception as error:
+        if not getattr(node, "autostart", True):
+            node.get_logger().fatal(f"{type(error).__name__}: {error}")  # the bringup hears it
+        raise
     finally:
         executor.remove_node(node)
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _start(node: Node) -> None:
+    if isinstance(node, ManagedNode):
+        node.owns_process = True
+        if node.autostart and node.state == "unconfigured":
+            node.start_up()
+    else:
+        gc.collect()
+        gc.freeze()
+
+
+def _is_finalized(node: Node) -> bool:
+    return isinstance(node, ManagedNode) and node.state == "finalized"

@@ -2,7 +2,7 @@
 
 Converts messages, runs `Runner`, publishes. One thread, the events executor's. A step is taken
 when a frame of the depth camera is complete, at the frame's stamp; a slow timer steps when frames
-stay away, so that a dead camera is noticed and said.
+stay away, so that a dead camera is noticed and said. An inactive node senses and proposes nothing.
 """
 
 import time
@@ -14,7 +14,6 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import WrenchStamped
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from sensorium_core.calibration import load_camera_calibration
@@ -29,6 +28,7 @@ from sensorium_core.geometry import Camera
 from sensorium_core.hashes import file_sha256, text_sha256
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.language import LanguageEncoder
+from sensorium_core.nodes.managed import ManagedNode
 from sensorium_core.nodes.messages import (
     trajectory_from_message,
     trajectory_to_message,
@@ -58,11 +58,14 @@ MESSAGES = {
 _COMMANDED = ("arm_controller/joint_trajectory", "gripper_controller/joint_trajectory")
 
 
-class FusionNode(Node):
+class FusionNode(ManagedNode):
     """Topics of the policy's contract in; `command/joint_trajectory` and `policy/step` out."""
 
     def __init__(self) -> None:
         super().__init__("fusion")
+
+    def configure(self) -> None:
+        """Load the policy and run it once; make its publishers."""
         urdf_xml = self._parameter("robot_description", "") or load_urdf()
         policy = self._load_policy()
         self.contract = policy.contract
@@ -70,11 +73,8 @@ class FusionNode(Node):
         self._drop = self._dropped_senses()
         self._runner = Runner(policy, language, Kinematics(urdf_xml), self._drop)
         self._runner.warm_up()
-        self._instruction = ""
-        self._problems: dict[str, str] = {}
-        self._last_step_s = self._last_frame_s = 0.0
-        self._setup_senses(urdf_xml)
-        self._setup_topics()
+        self._setup_frames(urdf_xml)
+        self._setup_publishers()
         about = PolicyDescription(
             policy.sha256,
             file_sha256(language.path),
@@ -83,9 +83,18 @@ class FusionNode(Node):
             tuple(self._T_base_optical.ravel().tolist()),
         )
         self._descriptions.publish(String(data=about.to_json()))
+        self.get_logger().info(f"policy {policy.path}, sha256 {policy.sha256[:12]}")
+
+    def activate(self) -> None:
+        """Sense and propose; what was sensed or told before does not count."""
+        self._runner.reset()
+        self._instruction = ""
+        self._problems: dict[str, str] = {}
+        self._last_step_s = self._last_frame_s = 0.0
+        self._listen()
+        self.create_service(Trigger, "~/reset", self._on_reset)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_IDLE_S, self._on_idle, clock=steady)
-        self.get_logger().info(f"policy {policy.path}, sha256 {policy.sha256[:12]}")
 
     def _parameter(self, name: str, default: object) -> Any:
         return self.declare_parameter(name, default).value
@@ -106,9 +115,7 @@ class FusionNode(Node):
             )
         return drop
 
-    def _setup_senses(self, urdf_xml: str) -> None:
-        for modality in self.contract.modalities:
-            self._subscribe_modality(modality)
+    def _setup_frames(self, urdf_xml: str) -> None:
         depth = next(m for m in self.contract.modalities if m.kind == "depth")
         colour = self.contract.modality(depth.name.replace("_depth", "_rgb"))
         self._frame = FramePair(colour.max_age_s)
@@ -118,10 +125,7 @@ class FusionNode(Node):
         }
         self._T_base_optical = self._camera_pose(urdf_xml, depth.frame)
         self._camera: Camera | None = None
-        prefix = depth.topic.split("/depth/")[0]
-        self.create_subscription(
-            CameraInfo, f"{prefix}/camera_info", self._on_camera_info, _sensor_qos(1)
-        )
+        self._camera_info = f"{depth.topic.split('/depth/')[0]}/camera_info"
 
     def _camera_pose(self, urdf_xml: str, frame: str) -> np.ndarray:
         """`T_base_optical` from a calibration file, or else from the description."""
@@ -140,15 +144,22 @@ class FusionNode(Node):
         message = MESSAGES[modality.message]
         self.create_subscription(message, modality.topic, receive, _sensor_qos(queue), raw=True)
 
-    def _setup_topics(self) -> None:
+    def _setup_publishers(self) -> None:
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._proposals = self.create_publisher(JointTrajectory, "command/joint_trajectory", 5)
         self._steps = self.create_publisher(DiagnosticArray, "policy/step", 10)
         self._descriptions = self.create_publisher(String, "policy/description", latched)
+
+    def _listen(self) -> None:
+        for modality in self.contract.modalities:
+            self._subscribe_modality(modality)
+        self.create_subscription(
+            CameraInfo, self._camera_info, self._on_camera_info, _sensor_qos(1)
+        )
         for topic in _COMMANDED:
             self.create_subscription(JointTrajectory, topic, self._on_commanded, 10)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(String, "instruction", self._on_instruction, latched)
-        self.create_service(Trigger, "~/reset", self._on_reset)
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

@@ -16,7 +16,7 @@ from typing import IO, Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 from sensorium_core.errors import CommandUnavailableError, SensoriumError
-from sensorium_recording.printable import printable
+from sensorium_core.printable import printable
 
 GROUP = "sensorium.commands"
 _HELP = """Every sense of the arm, aligned by capture time, in one policy, on a CPU, in ROS 2.

@@ -19,12 +19,12 @@ from sensorium_core.kinematics import Kinematics
 from sensorium_core.language import Command, LanguageEncoder
 from sensorium_core.policy import Policy
 from sensorium_core.policy_description import PolicyDescription
+from sensorium_core.printable import printable
 from sensorium_description import load_urdf
 from sensorium_fusion.runner import Runner
 from sensorium_fusion.step import Step
 from sensorium_recording.bag_facts import urdf_in
 from sensorium_recording.bag_reader import BagReader
-from sensorium_recording.printable import printable
 
 from sensorium_cli.packages import BRINGUP, package_share
 from sensorium_cli.recorded_steps import RecordedStep, StepReader

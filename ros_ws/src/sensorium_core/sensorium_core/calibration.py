@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from sensorium_core.bounded import load_yaml, one_line
 from sensorium_core.errors import CalibrationError
 from sensorium_core.geometry import Camera
 
@@ -125,11 +125,11 @@ def rotation_of_quat(quat_xyzw: Array) -> Array:
 def _load(path: Path, kind: type[Record]) -> Record:
     legal = f"legal keys: {', '.join(kind.model_fields)}"
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = load_yaml(path)
     except OSError as error:
         raise CalibrationError(path, f"cannot be read ({error.strerror})", legal) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CalibrationError(path, f"is not YAML ({error})", legal) from None
+    except ValueError as error:
+        raise CalibrationError(path, one_line(error), legal) from None
     try:
         return kind.model_validate(data)
     except ValidationError as error:

@@ -8,6 +8,8 @@ or take a slip of the finger.
 import json
 from collections.abc import Iterable, Mapping
 
+from sensorium_core.bounded import parse_json
+
 _LONG = 7
 _SHORT = 3
 
@@ -20,12 +22,19 @@ class ColourWords:
 
     @classmethod
     def from_json(cls, text: str) -> "ColourWords":
-        """Read what `to_json` wrote."""
-        return cls(json.loads(text))
+        """Read what `to_json` wrote. Raises `ValueError`, `TypeError` or `AttributeError`."""
+        words = parse_json(text)
+        if not all(isinstance(name, str) for names in words.values() for name in names):
+            raise ValueError("colour words that are not texts")
+        return cls(words)
 
     def to_json(self) -> str:
         """Write the words, sorted."""
         return json.dumps({colour: sorted(names) for colour, names in self._words.items()})
+
+    def know(self, colours: Iterable[str]) -> bool:
+        """Say whether there are words for every colour."""
+        return set(colours) <= self._words.keys()
 
     def were_said(self, colour: str, said: Iterable[str]) -> bool:
         """Say whether any of the lower-case words `said` can mean `colour`."""

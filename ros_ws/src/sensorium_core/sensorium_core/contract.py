@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sensorium_core.bounded import load_yaml, one_line, parse_json
 from sensorium_core.errors import ContractError
 
 Kind = Literal["image", "depth", "vector", "joints", "trajectory"]
@@ -121,10 +121,10 @@ class Contract(_Frozen):
     def from_json(cls, text: str, where: str = "metadata") -> "Contract":
         """Parse what `to_json` wrote."""
         try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
+            data = parse_json(text)
+        except ValueError as error:
             raise ContractError(
-                where, f"is not JSON ({error})", "export the policy anew"
+                where, f"is not JSON ({one_line(error)})", "export the policy anew"
             ) from None
         return cls.parse(data, where)
 
@@ -132,12 +132,11 @@ class Contract(_Frozen):
     def load(cls, path: Path) -> "Contract":
         """Read a contract from YAML. Raises `ContractError` when it is none."""
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
+            data = load_yaml(path)
+        except OSError as error:
             raise ContractError(str(path), f"cannot be read ({error})", "check the path") from None
-        except yaml.YAMLError as error:
-            problem = f"is not YAML ({' '.join(str(error).split())})"
-            raise ContractError(str(path), problem, "see docs/contract.md") from None
+        except ValueError as error:
+            raise ContractError(str(path), one_line(error), "see docs/contract.md") from None
         return cls.parse(data, str(path))
 
 

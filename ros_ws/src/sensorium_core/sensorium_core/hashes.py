@@ -19,3 +19,8 @@ def file_sha256(*files: Path) -> str:
 def text_sha256(text: str) -> str:
     """Hash of a text's UTF-8."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def bytes_sha256(data: bytes) -> str:
+    """Hash of bytes."""
+    return hashlib.sha256(data).hexdigest()

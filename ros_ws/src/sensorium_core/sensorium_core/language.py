@@ -3,7 +3,6 @@
 Owns what the arm says when it does not understand. The file carries its own vocabulary.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorium_core.bounded import one_line, parse_json
 from sensorium_core.codebook import CLASSES, NOTHING, SLOTS, codebook, goal_tokens
 from sensorium_core.colour_words import ColourWords
 from sensorium_core.errors import LanguageFileError
 from sensorium_core.goal import COLOURS, SHAPES, Goal
-from sensorium_core.onnx_session import open_session
+from sensorium_core.instruction import require_visible
+from sensorium_core.onnx_session import RUN_FAULTS, open_session
 from sensorium_core.wordpiece import Pieces, WordPiece
 
 __all__ = ["REASONS", "Command", "LanguageEncoder", "codebook", "goal_tokens"]
@@ -62,38 +63,66 @@ class Command:
 class LanguageEncoder:
     """Runs the encoder file. Not thread-safe; encode once per instruction and keep the result."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, sha256: str = "") -> None:
+        """Load the file. Raises `LanguageFileError`; also when its hash is not the pinned one."""
         self.path = Path(path)
         if not self.path.is_file():
             raise LanguageFileError(self.path, "no such file")
-        self._session = open_session(self.path, LanguageFileError)
+        self._session, self.sha256 = open_session(self.path, LanguageFileError, sha256)
         meta = self._session.get_modelmeta().custom_metadata_map
         if meta.get("format") != FORMAT:
-            raise LanguageFileError(self.path, f"format {meta.get('format')!r}, not {FORMAT!r}")
-        if json.loads(meta["classes"]) != {slot: list(CLASSES[slot]) for slot in SLOTS}:
-            raise LanguageFileError(self.path, f"classes {meta['classes']} are not this release's")
+            raise LanguageFileError(
+                self.path, f"format {meta.get('format', '')[:40]!r}, not {FORMAT!r}"
+            )
         self.metadata = {key: value for key, value in meta.items() if key != "vocabulary"}
+        try:
+            self._read_metadata(meta)
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            words = f"its metadata cannot be used ({type(error).__name__}: {one_line(error)})"
+            raise LanguageFileError(self.path, words) from None
+
+    def _read_metadata(self, meta: Mapping[str, str]) -> None:
+        if parse_json(meta["classes"]) != {slot: list(CLASSES[slot]) for slot in SLOTS}:
+            raise ValueError(f"classes {meta['classes'][:200]} are not this release's")
         self.tokenizer = WordPiece(meta["vocabulary"].split("\n"))
         self._threshold = float(meta["threshold"])
+        if not 0.0 <= self._threshold <= 1.0:
+            raise ValueError(f"threshold {self._threshold}, not a probability")
         self._colour_words = ColourWords.from_json(meta["colour_words"])
+        if not self._colour_words.know(COLOURS):
+            raise ValueError(f"colour words without all of {COLOURS}")
 
     def encode(self, text: str) -> Command:
         """Understand one instruction.
 
         Raises:
             TextTooLongError: the text is longer than 512 characters.
+            InstructionError: it holds control characters, or such as turn its direction.
         """
         pieces = self.tokenizer.split(text)
+        require_visible(text.strip())
         if not any(word[0].isalnum() for word in pieces.words):
             return _refused(text, "not_a_command", "I was told nothing")
         if len(pieces.ids) > MAX_PIECES:
             return _refused(text, "multiple", "that is too long for me; say one short command")
         ids = np.asarray([pieces.ids], dtype=np.int64)
-        tokens, family, colour, shape, direction, reason, pointer = self._session.run(
-            None, {"ids": ids}
-        )
+        tokens, family, colour, shape, direction, reason, pointer = self._run(ids)
         scores = dict(zip(SLOTS, (family[0], colour[0], shape[0], direction[0]), strict=True))
         return self._judge(text, pieces, tokens[0], {**scores, "reason": reason[0]}, pointer[0])
+
+    def _run(self, ids: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+        """The outputs; checked, since a file may declare one shape and compute another."""
+        n = ids.shape[1]
+        classes = [(1, len(CLASSES[slot])) for slot in SLOTS]
+        expected = [(1, 4, 32), *classes, (1, len(REASONS)), (1, n)]
+        try:
+            found: list[NDArray[np.float32]] = self._session.run(None, {"ids": ids})
+        except RUN_FAULTS as fault:
+            raise LanguageFileError(self.path, f"cannot be run ({one_line(fault)})") from None
+        got = [getattr(value, "shape", None) for value in found]
+        if got != expected or not all(bool(np.isfinite(value).all()) for value in found):
+            raise LanguageFileError(self.path, f"answers {got!s:.200}; expected finite {expected}")
+        return found
 
     def _judge(
         self,

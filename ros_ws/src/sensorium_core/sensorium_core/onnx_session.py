@@ -1,29 +1,62 @@
-"""Opens an ONNX file for the robot: one thread, and none that spins beside the senses."""
+"""Opens an ONNX file for the robot: checked first, one thread, and none that spins.
+
+What is hashed and checked is what is run: the file is read once.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import onnxruntime as ort
 
+from sensorium_core.bounded import one_line, read_bytes
 from sensorium_core.errors import SensoriumError
+from sensorium_core.hashes import bytes_sha256
+from sensorium_core.onnx_check import MAX_BYTES, check_model
 
 _STATE = ort.capi.onnxruntime_pybind11_state
-_FAULTS = (_STATE.InvalidArgument, _STATE.InvalidGraph, _STATE.InvalidProtobuf, _STATE.Fail)
+_FAULTS = (
+    _STATE.InvalidArgument, _STATE.InvalidGraph, _STATE.InvalidProtobuf, _STATE.Fail,
+    _STATE.NotImplemented, _STATE.RuntimeException, _STATE.NoSuchFile, RuntimeError, ValueError,
+)  # fmt: skip
 """What ONNX Runtime raises for an empty, inconsistent, garbled or otherwise unusable file."""
+RUN_FAULTS = (*_FAULTS, _STATE.EPFail)
+"""What ONNX Runtime raises when a file loads and yet cannot be run."""
+
+
+class Opened(NamedTuple):
+    """A session, and the hash of the bytes that it was made of."""
+
+    session: ort.InferenceSession
+    sha256: str
 
 
 def open_session(
-    path: Path, unreadable: Callable[[Path, str], SensoriumError]
-) -> ort.InferenceSession:
+    path: Path, unreadable: Callable[[Path, str], SensoriumError], sha256: str = ""
+) -> Opened:
     """An ONNX Runtime session on one thread that leaves the other core to the senses.
 
-    Raises what `unreadable` makes of the path and the fault, when the file is broken.
+    Raises what `unreadable` makes of the path and the fault: when the bytes are not those of
+    `sha256` (any, where it is empty), when `check_model` refuses them, or the file is broken.
     """
+    try:
+        data = read_bytes(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, f"cannot be read ({one_line(error)})") from None
+    found = bytes_sha256(data)
+    if sha256 and found != sha256.lower():
+        raise unreadable(path, f"has sha256 {found}, pinned is {sha256[:64]!r}")
+    try:
+        check_model(data)
+    except ValueError as error:
+        raise unreadable(path, one_line(error)) from None
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except _FAULTS as fault:
-        raise unreadable(path, f"not a readable ONNX file ({fault})") from fault
+        words = f"is not a readable ONNX file ({one_line(fault)})"
+        raise unreadable(path, words) from fault
+    return Opened(session, found)

@@ -3,19 +3,21 @@
 One `Policy` serves one thread; ONNX Runtime is told to use one thread and not to spin.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorium_core.bounded import one_line
 from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
-from sensorium_core.hashes import file_sha256
-from sensorium_core.onnx_session import open_session
+from sensorium_core.onnx_session import RUN_FAULTS, open_session
 
 METADATA_KEY = "sensorium.contract"
+TOKENS = (4, 32)
+"""Shape of an instruction's tokens."""
 OUTPUTS = ("chunk", "target", "present", "done", "weights")
 
 
@@ -38,34 +40,96 @@ class PolicyOutput:
 class Policy:
     """A loaded policy file and the contract inside it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sha256: str = "") -> None:
+        """Load the file. Raises `PolicyFileError`; also when its hash is not the pinned one."""
         if path.is_dir():
             path = path / "policy.onnx"
         if not path.is_file():
             raise PolicyFileError(path, "does not exist", "run `make train` or name another file")
         self.path = path
-        self._session = open_session(path, unreadable_policy)
+        self._session, self.sha256 = open_session(path, unreadable_policy, sha256)
         metadata = self._session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise PolicyFileError(path, "carries no contract", "write it with `sensorium export`")
         self.contract = Contract.from_json(metadata[METADATA_KEY], str(path))
-        absent = set(OUTPUTS) - {o.name for o in self._session.get_outputs()}
-        if absent:
-            raise PolicyFileError(path, f"lacks the outputs {sorted(absent)}", "export it anew")
+        self._require_fit()
         self.input_names = tuple(i.name for i in self._session.get_inputs())
 
-    @cached_property
-    def sha256(self) -> str:
-        """Hash of the file, for provenance."""
-        return file_sha256(self.path)
+    def _require_fit(self) -> None:
+        """Inputs and outputs are those that the contract asks for, as far as the file declares."""
+        found = {o.name: o for o in self._session.get_outputs()}
+        absent = set(OUTPUTS) - found.keys()
+        if absent:
+            raise PolicyFileError(
+                self.path, f"lacks the outputs {sorted(absent)}", "export it anew"
+            )
+        takes, gives = input_shapes(self.contract), output_shapes(self.contract)
+        wanted = [(i, takes.get(i.name)) for i in self._session.get_inputs()]
+        wanted += [(found[name], ("tensor(float)", gives[name])) for name in OUTPUTS]
+        for node, expected in wanted:
+            if expected is None:
+                raise PolicyFileError(
+                    self.path, f"takes {node.name[:60]!r}", f"its contract gives {sorted(takes)}"
+                )
+            if node.type != expected[0] or not _fits(node.shape, expected[1]):
+                raise PolicyFileError(
+                    self.path,
+                    f"has {node.name} of {node.type} {node.shape!s:.80}",
+                    f"its contract says {expected[0]} {list(expected[1])}",
+                )
 
     def run(self, tensors: dict[str, NDArray[np.generic]]) -> PolicyOutput:
         """One step over the tensors of `policy_inputs`."""
         feed = {name: tensors[name] for name in self.input_names}
-        chunk, target, present, done, weights = self._session.run(list(OUTPUTS), feed)
+        try:
+            outputs = self._session.run(list(OUTPUTS), feed)
+        except RUN_FAULTS as fault:
+            words = f"cannot be run ({one_line(fault)})"
+            raise PolicyFileError(self.path, words, "export it anew") from None
+        shapes = output_shapes(self.contract)
+        for name, value in zip(OUTPUTS, outputs, strict=True):
+            if getattr(value, "shape", None) != shapes[name]:
+                got = f"answers {name} of shape {getattr(value, 'shape', None)}"
+                raise PolicyFileError(self.path, got, f"its contract says {shapes[name]}")
+        chunk, target, present, done, weights = outputs
         return PolicyOutput(chunk[0], target[0], float(present[0]), float(done[0]), weights[0])
 
 
 def unreadable_policy(path: Path, problem: str) -> PolicyFileError:
     """The error of a policy file that ONNX Runtime cannot read."""
-    return PolicyFileError(path, f"is {problem}", "export it anew")
+    return PolicyFileError(path, problem, "export it anew")
+
+
+def input_shapes(contract: Contract) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """ONNX type and shape, with its batch axis of 1, of all that a step can give to a policy."""
+    seen = {
+        m.name: ("tensor(uint8)" if m.kind == "image" else "tensor(float)", (1, *m.shape))
+        for m in contract.modalities
+        if m.kind in ("image", "vector", "joints")
+    }
+    told = {
+        "cloud": (contract.cloud.points, 7),
+        "reference": (5,),
+        "memory": (5,),
+        "text": TOKENS,
+        "valid": (len(contract.senses),),
+    }
+    return {**seen, **{name: ("tensor(float)", (1, *shape)) for name, shape in told.items()}}
+
+
+def output_shapes(contract: Contract) -> dict[str, tuple[int, ...]]:
+    """Shape, with its batch axis of 1, of what a policy answers."""
+    return {
+        "chunk": (1, contract.action.horizon, 5),
+        "target": (1, 3),
+        "present": (1,),
+        "done": (1,),
+        "weights": (1, len(contract.senses)),
+    }
+
+
+def _fits(declared: Sequence[int | str | None], expected: tuple[int, ...]) -> bool:
+    """Whether a declared shape, whose named or unknown axes may be anything, allows another."""
+    return len(declared) == len(expected) and all(
+        a == b or not isinstance(a, int) for a, b in zip(declared, expected, strict=True)
+    )

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorium_core.bounded import one_line, parse_json
 from sensorium_core.errors import MessageDecodeError
 
 TOPIC = "policy/description"
@@ -35,12 +36,14 @@ class PolicyDescription:
     def from_json(cls, text: str) -> "PolicyDescription":
         """Read what `to_json` wrote. Raises `MessageDecodeError` on anything else."""
         try:
-            data = json.loads(text)
+            data = parse_json(text)
             data["drop"], pose = tuple(data["drop"]), tuple(map(float, data["T_base_optical"]))
             if len(pose) != 16:
                 raise ValueError(f"{len(pose)} numbers of a pose")
             return cls(**{**data, "T_base_optical": pose})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
             raise MessageDecodeError(
-                TOPIC, f"is {text!r:.60} ({error})", "what this version's fusion node writes"
+                TOPIC,
+                f"is {text[:60]!r} ({one_line(error)})",
+                "what this version's fusion node writes",
             ) from None

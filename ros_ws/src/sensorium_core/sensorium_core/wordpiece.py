@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sensorium_core.errors import TextTooLongError
+from sensorium_core.instruction import MAX_CHARACTERS
 
-MAX_CHARACTERS = 512
 _MAX_WORD = 100
 _CJK = (
     (0x4E00, 0x9FFF),

@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sensorium_core.bounded import parse_json
+
 
 @dataclass(frozen=True)
 class BuiltEpisode:
@@ -56,7 +58,7 @@ class BuiltBag:
     @classmethod
     def from_json(cls, text: str | bytes) -> "BuiltBag":
         """What `to_json` wrote. Raises `ValueError`, `TypeError` or `KeyError` on other text."""
-        data = json.loads(text)
+        data = parse_json(text)
         episodes = tuple(BuiltEpisode(**episode) for episode in data.pop("episodes"))
         return cls(episodes=episodes, texts=tuple(data.pop("texts")), **data)
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sensorium_core import policy_description
+from sensorium_core.bounded import parse_json
 from sensorium_core.contract import Contract, Modality
 from sensorium_core.errors import ContractError, MessageDecodeError
 from sensorium_core.policy_description import PolicyDescription
@@ -99,8 +100,8 @@ def make_card(path: Path) -> Card:
 def _counts(text: str) -> dict[str, object] | None:
     """What the recorder counted of a topic; None for what it noted in words."""
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = parse_json(text)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None
 

@@ -9,6 +9,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sensorium_core.bounded import parse_json
 from sensorium_core.errors import BagError
 
 from sensorium_recording.bag_entry import BagEntry
@@ -100,7 +101,7 @@ class EpisodeIndex:
         lines = text.splitlines()
         for line in lines:
             try:
-                data = json.loads(line)
+                data = parse_json(line)
                 if data.pop("format") == FORMAT:
                     entry = BagEntry.from_json(data)
                     self._entries[entry.path] = entry

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import yaml
+from sensorium_core.bounded import parse_yaml
 
 _VERSION = 9
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -108,10 +109,10 @@ def parse_offer(text: str) -> Offer:
     Names and numbers are both understood: rosbag2 wrote numbers before Jazzy.
     """
     try:
-        profiles = yaml.safe_load(text) or []
+        profiles = parse_yaml(text) or []
         profile: dict[str, Any] = dict(profiles[0]) if profiles else {}
         depth = int(profile.get("depth", Offer.depth))
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, IndexError, OverflowError):
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
         return Offer()
     return Offer(
         latched=profile.get("durability") in ("transient_local", 1),

@@ -1,8 +1,8 @@
 """One bag read once, from end to end: its hash, rates, gaps and episodes. ROS-free, any thread."""
 
-import json
 from pathlib import Path
 
+from sensorium_core.bounded import parse_json
 from sensorium_core.cdr import NS
 from sensorium_core.errors import SensoriumError
 from sensorium_core.hashes import file_sha256
@@ -148,7 +148,7 @@ class _Survey:
 def _family(goal: str) -> str:
     """Family of a goal in JSON, as the generator notes it."""
     try:
-        data = json.loads(goal)
+        data = parse_json(goal)
     except ValueError:
         return ""
     return str(data.get("family", "")) if isinstance(data, dict) else ""

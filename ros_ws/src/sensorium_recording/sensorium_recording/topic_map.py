@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-import yaml
+from sensorium_core.bounded import load_yaml, one_line
 from sensorium_core.errors import TopicMapError, UnknownNameError
 
 _NAME = re.compile(r"(/?[A-Za-z_][A-Za-z0-9_]*)+")
@@ -50,9 +50,10 @@ def renamed(topic_map: Mapping[str, str], topics: Collection[str]) -> dict[str, 
 
 def _read(file: Path) -> Mapping[str, str]:
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TopicMapError(str(file), f"cannot be read ({error})", "YAML: FROM: TO") from None
+        data = load_yaml(file)
+    except (OSError, ValueError) as error:
+        problem = f"cannot be read ({one_line(error)})"
+        raise TopicMapError(str(file), problem, "YAML: FROM: TO") from None
     texts = isinstance(data, dict) and all(
         isinstance(old, str) and isinstance(new, str) for old, new in data.items()
     )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from sensorium_core.bounded import one_line, parse_json
+from sensorium_core.errors import MessageDecodeError
 from sensorium_core.goal import Goal
 
 from sensorium_sim.scene import ButtonSpec, ButtonState, ObjectSpec, ObjectState, Scene, SceneState
+
+Made = TypeVar("Made")
 
 
 def state_to_json(state: SceneState) -> str:
@@ -18,8 +23,11 @@ def state_to_json(state: SceneState) -> str:
 
 
 def state_from_json(text: str) -> SceneState:
-    """The state that `state_to_json` wrote."""
-    data = json.loads(text)
+    """The state that `state_to_json` wrote. Raises `MessageDecodeError` on anything else."""
+    return _read(text, _state)
+
+
+def _state(data: dict[str, Any]) -> SceneState:
     objects = [_arrays(o, "position", "quat_xyzw", "velocity") for o in data["objects"]]
     buttons = [_arrays(b, "position") for b in data["buttons"]]
     return SceneState(
@@ -38,8 +46,11 @@ def scene_to_json(scene: Scene) -> str:
 
 
 def scene_from_json(text: str) -> Scene:
-    """The scene that `scene_to_json` wrote."""
-    data = json.loads(text)
+    """The scene that `scene_to_json` wrote. Raises `MessageDecodeError` on anything else."""
+    return _read(text, _scene)
+
+
+def _scene(data: dict[str, Any]) -> Scene:
     tuples = {name: tuple(data[name]) for name in ("start_pose", "table_rgb")}
     objects = tuple(ObjectSpec(**{**o, "rgb": _colour(o["rgb"])}) for o in data["objects"])
     buttons = tuple(ButtonSpec(**{**b, "rgb": _colour(b["rgb"])}) for b in data["buttons"])
@@ -52,8 +63,17 @@ def goal_to_json(goal: Goal) -> str:
 
 
 def goal_from_json(text: str) -> Goal:
-    """The goal that `goal_to_json` wrote."""
-    return Goal(**json.loads(text))
+    """The goal that `goal_to_json` wrote. Raises `MessageDecodeError` on anything else."""
+    return _read(text, lambda data: Goal(**data))
+
+
+def _read(text: str, build: Callable[[dict[str, Any]], Made]) -> Made:
+    try:
+        return build(parse_json(text))
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise MessageDecodeError(
+            "ground truth", f"is {text[:60]!r} ({one_line(error)})", "what this version writes"
+        ) from None
 
 
 def _plain(value: object) -> list[float]:

@@ -97,7 +97,7 @@ def _describe(model: onnx.ModelProto, contract: Contract) -> None:
 @torch.no_grad()
 def parity(deployed: nn.Module, contract: Contract, path: Path, trials: int = 20) -> float:
     """Largest absolute difference of any output between torch and the file."""
-    session = open_session(path, unreadable_policy)
+    session = open_session(path, unreadable_policy).session
     worst = 0.0
     for seed in range(trials):
         tensors = example_inputs(contract, seed)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
-from sensorium_recording.printable import printable
+from sensorium_core.printable import printable
 from sensorium_recording.recorder_config import RecorderConfig
 
 from sensorium_cli.middleware import middleware_environment
@@ -76,6 +76,7 @@ def record(
 
     def build() -> RecorderNode:
         node = RecorderNode(config, topics, contract, calibration, namespace)
+        node.start_up()
         recorders.append(node.recorder)
         return node
 

@@ -11,10 +11,10 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 from sensorium_core.contract import Contract, tabletop
+from sensorium_core.printable import printable
 
 from sensorium_recording.bag_entry import BagEntry
 from sensorium_recording.index import EpisodeIndex
-from sensorium_recording.printable import printable
 
 _COLOURS = {"success": "green", "failure": "red"}
 

@@ -7,10 +7,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from sensorium_core.printable import printable
 
 from sensorium_recording.card import Card, make_card
 from sensorium_recording.health import Health
-from sensorium_recording.printable import printable
 
 _LEAST_WIDTH = 200
 """Rather long lines than numbers cut short."""

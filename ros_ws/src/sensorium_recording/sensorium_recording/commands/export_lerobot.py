@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.text import Text
 from sensorium_core.contract import load_contract
 from sensorium_core.errors import ExportError
+from sensorium_core.printable import printable
 
 from sensorium_recording.lerobot.export import Exported, Settings, export
 from sensorium_recording.lerobot.features import Images
 from sensorium_recording.lerobot.sources import Choice, choose
-from sensorium_recording.printable import printable
 from sensorium_recording.splits import SPLITS, Split
 
 

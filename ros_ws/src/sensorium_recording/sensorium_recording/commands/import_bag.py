@@ -6,9 +6,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sensorium_core.contract import load_contract
+from sensorium_core.printable import printable
 
 from sensorium_recording.importer import ImportReport, import_bag
-from sensorium_recording.printable import printable
 from sensorium_recording.topic_map import parse_map
 
 _EVERY = 256

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.text import Text
+from sensorium_core.printable import printable
 
-from sensorium_recording.printable import printable
 from sensorium_recording.repair import Repair
 from sensorium_recording.repair import repair as repair_bag
 

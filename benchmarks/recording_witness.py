@@ -17,6 +17,10 @@ class WitnessNode(RecorderNode):
     def __init__(self) -> None:
         self.hashes: dict[str, object] = {}
         super().__init__()
+
+    def activate(self) -> None:
+        """Put the hashing between the middleware and the recorder."""
+        super().activate()
         take = self.recorder.take
 
         def witnessed(topic: str, time_ns: int, payload: bytes, *rest: object) -> None:

@@ -115,7 +115,7 @@ def test_services_start_and_stop_and_counts_are_published(
     text = node.create_publisher(String, "instruction", 10)
     start = node.create_client(Trigger, "recorder/start")
     stop = node.create_client(Trigger, "recorder/stop")
-    process = _start(tmp_path, 'topics:=["instruction"]', "autostart:=false", "name:=run")
+    process = _start(tmp_path, 'topics:=["instruction"]', "record_on_start:=false", "name:=run")
 
     def call(client: object) -> object:
         node.run_until(client.service_is_ready)

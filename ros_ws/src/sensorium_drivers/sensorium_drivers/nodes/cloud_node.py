@@ -7,11 +7,11 @@ is. One thread, the events executor's.
 from array import array
 from pathlib import Path
 
-from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import Image, PointCloud2, PointField
 from sensorium_core.calibration import load_camera_calibration
 from sensorium_core.errors import MessageDecodeError
+from sensorium_core.nodes.managed import ManagedNode
 from sensorium_core.nodes.messages import ns_to_stamp
 from sensorium_core.nodes.parameters import declare_config
 from sensorium_core.nodes.process import run_node
@@ -25,11 +25,14 @@ _RELIABLE = QoSProfile(depth=2)
 """What RViz asks for when told nothing else."""
 
 
-class CloudNode(Node):
+class CloudNode(ManagedNode):
     """`camera/<name>/image_raw` and `depth/image_rect_raw` to `camera/<name>/points`."""
 
     def __init__(self) -> None:
         super().__init__("cloud")
+
+    def configure(self) -> None:
+        """Read the calibration, and offer the cloud."""
         camera = self.declare_parameter("camera", "scene").value
         folder = Path(self.declare_parameter("calibration", "calibration/ur5e_cell").value)
         rate_hz = self.declare_parameter("rate_hz", 5.0).value
@@ -39,9 +42,12 @@ class CloudNode(Node):
         self._builder: CloudBuilder | None = None
         self._pairer: ExposurePairer[bytes, bytes] = ExposurePairer(rate_hz)
         self._cloud = _empty_cloud(calibration.pose.parent)
-        topic = f"camera/{camera}"
-        qos = qos_profile_sensor_data
-        self._points = self.create_publisher(PointCloud2, f"{topic}/points", _RELIABLE)
+        self._topic = f"camera/{camera}"
+        self._points = self.create_publisher(PointCloud2, f"{self._topic}/points", _RELIABLE)
+
+    def activate(self) -> None:
+        """Listen to the camera."""
+        qos, topic = qos_profile_sensor_data, self._topic
         self.create_subscription(Image, f"{topic}/image_raw", self._on_colour, qos, raw=True)
         self.create_subscription(
             Image, f"{topic}/depth/image_rect_raw", self._on_depth, qos, raw=True

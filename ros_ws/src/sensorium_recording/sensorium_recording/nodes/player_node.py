@@ -2,6 +2,7 @@
 
 The pace is kept by a thread of its own (`Player.run`). Another (`ReadAhead`) takes what a process
 of its own reads (`ReaderProcess`). Services, parameters and diagnostics are the events executor's.
+Each activation plays from the beginning.
 """
 
 import os
@@ -15,10 +16,10 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock as RclClock
 from rclpy.clock import ClockType
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensorium_core.cdr import NS
 from sensorium_core.errors import BagError, PlayerConfigError, SensoriumError, TopicTakenError
+from sensorium_core.nodes.managed import ManagedNode
 from sensorium_core.nodes.messages import diagnostics
 from sensorium_core.nodes.parameters import declare_config
 from sensorium_core.nodes.process import run_node
@@ -43,54 +44,70 @@ _REPORT_S = 1.0
 _ARRIVAL_S = 2.0
 
 
-class PlayerNode(Node):
+class PlayerNode(ManagedNode):
     """Publishers of a bag's topics; services `~/pause`, `~/step`; parameter `rate`."""
 
     def __init__(self, config: PlayerConfig | None = None) -> None:
         super().__init__("player")
-        self.config = declare_config(self, config or PlayerConfig(), live=("rate",))
+        self._defaults = config or PlayerConfig()
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
+
+    def configure(self) -> None:
+        """Open the bag, and offer its topics."""
+        self.config = declare_config(self, self._defaults, live=("rate",))
         bag = _bag(self.config.bag)
         chosen = choose_topics(bag.channels(), self.config.topics, self.config.exclude)
-        say = self.get_logger().warning
         self._outlets = BagPublishers(self, chosen)
-        topics, missing = self._outlets.topics, ", ".join(self._outlets.missing)
+        self._path, missing = bag.path, ", ".join(self._outlets.missing)
         if missing:
-            say(f"not played, since their message packages are not installed: {missing}")
-        if not topics:
+            self.get_logger().warning(
+                f"not played, since their message packages are not installed: {missing}"
+            )
+        if not self._outlets.topics:
             raise BagError(bag.path, "holds nothing that can be played", "choose other topics")
-        self._reading = ReaderProcess(bag.path, topics, self.config.start_s, self.config.loop, say)
-        self._ahead = ReadAhead(self._reading)
-        self.player = Player(
-            self._ahead,
-            Outlets(self._outlets.publish, self._outlets.tick, say),
-            rate=self.config.rate,
-            start_s=self.config.start_s,
-            paused=self.config.paused,
-            frame_topic=frame_topic(topics, self.config.frame_topic),
-            tick_ns=round(NS / self.config.clock_hz),
-        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", 10)
+
+    def activate(self) -> None:
+        """Play."""
+        self.player = self._build()
         self._setup_control()
-        self._error: Exception | None = None
+        self._error = None
         self._leaving = threading.Event()
         if self.config.realtime:
             self._hurry()
         self._thread = threading.Thread(target=self._play, name="pace")
         self._thread.start()
+        self.undo_by(self._end)
+
+    def _build(self) -> Player:
+        topics, config, say = self._outlets.topics, self.config, self.get_logger().warning
+        self._reading = ReaderProcess(self._path, topics, config.start_s, config.loop, say)
+        self._ahead = ReadAhead(self._reading)
+        return Player(
+            self._ahead,
+            Outlets(self._outlets.publish, self._outlets.tick, say),
+            rate=check_rate(float(self.get_parameter("rate").value)),
+            start_s=config.start_s,
+            paused=config.paused,
+            frame_topic=frame_topic(topics, config.frame_topic),
+            tick_ns=round(NS / config.clock_hz),
+        )
 
     @property
     def over(self) -> bool:
         """Whether everything is played. Raises what ended it early."""
-        if self._thread.is_alive():
+        if self._thread is None or self._thread.is_alive():
             return False
         if self._error is not None:
             raise self._error
         return True
 
     def _setup_control(self) -> None:
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", 10)
         self.create_service(SetBool, "~/pause", self._on_pause)
         self.create_service(Trigger, "~/step", self._on_step)
         self.add_on_set_parameters_callback(self._on_parameters)
+        self.undo_by(self.remove_on_set_parameters_callback, self._on_parameters)
         steady = RclClock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_REPORT_S, self._look, clock=steady)
 
@@ -168,12 +185,13 @@ class PlayerNode(Node):
         told = diagnostics(now_ns, status.name, status.level, status.message, status.values)
         self._diagnostics.publish(told)
 
-    def destroy_node(self) -> None:
-        """End playing, then the node."""
+    def _end(self) -> None:
+        """End playing; a player that is deactivated is not over."""
         self._leaving.set()
         self.player.stop()
-        self._thread.join()
-        super().destroy_node()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
 
 
 def _bag(path: str) -> BagReader:

@@ -1,7 +1,8 @@
 """Records topics to MCAP bags: raw bytes, as they come, with every loss accounted for.
 
 A topic is subscribed when its first publisher is seen, with a quality of service that the
-publishers can meet. One thread reads; the bag's own thread compresses and writes.
+publishers can meet. One thread reads; the bag's own thread compresses and writes. An inactive
+recorder hears nothing and has no services; a bag that is open when it is deactivated is closed.
 """
 
 import importlib
@@ -11,10 +12,10 @@ from collections.abc import Callable
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensorium_core.contract import load_contract
 from sensorium_core.errors import SensoriumError
+from sensorium_core.nodes.managed import ManagedNode
 from sensorium_core.nodes.messages import diagnostics
 from sensorium_core.nodes.parameters import declare_config
 from sensorium_core.nodes.process import run_node
@@ -52,7 +53,7 @@ _QUEUE = (60, 1000)
 """Fewest and most messages that the middleware keeps for us."""
 
 
-class RecorderNode(Node):
+class RecorderNode(ManagedNode):
     """Subscribes, hands over, reports."""
 
     def __init__(
@@ -65,26 +66,38 @@ class RecorderNode(Node):
     ) -> None:
         """Arguments are the defaults of the parameters of the same names."""
         super().__init__("recorder", namespace=namespace)
-        self._tapped = rclpy.create_node("recorder_inputs", namespace=self.get_namespace())
+        self._defaults = (config or RecorderConfig(), topics, contract, calibration)
+
+    def configure(self) -> None:
+        """Read what is wanted, and what goes into every bag."""
+        config, topics, contract, calibration = self._defaults
         named = [t for t in self.declare_parameter("topics", [*topics, ""]).value if t]
-        settings = declare_config(self, config or RecorderConfig())
+        self._settings = declare_config(self, config)
         senses = load_contract(self.declare_parameter("contract", contract).value)
         folder = self.declare_parameter("calibration", calibration).value
         urdf = self.declare_parameter("robot_description", "").value
         wanted = named or [*(m.topic for m in senses.modalities), *EXTRA_TOPICS]
-        self._pending = {self.resolve_topic_name(t) for t in wanted}
+        self._wanted = {self.resolve_topic_name(t) for t in wanted}
         self._rates = {self.resolve_topic_name(m.topic): m.rate_hz for m in senses.modalities}
-        facts = bag_facts(senses, folder, urdf)
-        self.recorder = Recorder(settings, facts, self.get_namespace())
+        self._facts = bag_facts(senses, folder, urdf)
+        self._begins_at_once = self.declare_parameter("record_on_start", True).value
+        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", 10)
+
+    def activate(self) -> None:
+        """Hear, and record at once if `record_on_start` is set; what was heard before is gone."""
+        self.recorder = Recorder(self._settings, self._facts, self.get_namespace())
+        self._tapped = rclpy.create_node("recorder_inputs", namespace=self.get_namespace())
+        self.undo_by(self._tapped.destroy_node)
+        self.undo_by(self._close)
+        self._pending = set(self._wanted)
         self._taps: list[Tap] = []
         self._types: dict[str, str] = {}
         self._reported = ""
         self._setup_interface()
-        if self.declare_parameter("autostart", True).value:
-            self._autostart()
+        if self._begins_at_once:
+            self._begin()
 
     def _setup_interface(self) -> None:
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", 10)
         for name, action in {
             "start": lambda: str(self.recorder.start(self._now_ns())),
             "stop": self._stop,
@@ -99,7 +112,7 @@ class RecorderNode(Node):
         self.create_timer(_REPORT_S, self._report, clock=steady)
         self.create_timer(_REPORT_S, self._watch, clock=steady)
 
-    def _autostart(self) -> None:
+    def _begin(self) -> None:
         try:
             self.get_logger().info(f"recording to {self.recorder.start(self._now_ns())}")
         except SensoriumError as error:
@@ -191,15 +204,12 @@ class RecorderNode(Node):
         )
         self._diagnostics.publish(told)
 
-    def destroy_node(self) -> None:
-        """Close the bag, then the node."""
+    def _close(self) -> None:
         if self.recorder.recording:
             try:
                 self.get_logger().info(f"recorded {self._stop()}")
             except SensoriumError as error:
                 self.get_logger().error(str(error))
-        self._tapped.destroy_node()
-        super().destroy_node()
 
 
 def _stamp(payload: bytes) -> int | None:

@@ -5,6 +5,8 @@ parameter services and `ros2 param set` drive them while the node runs:
 
     ros2 param set /sim fault.wrench silence
     ros2 param set /sim episode.goal "push blue cylinder left"
+
+While inactive time stands still in the cell; each activation begins the episode anew.
 """
 
 import time
@@ -15,10 +17,10 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensorium_core.errors import EpisodeError, SensoriumError, TrajectoryError
+from sensorium_core.nodes.managed import ManagedNode
 from sensorium_core.nodes.messages import diagnostics, trajectory_from_message
 from sensorium_core.nodes.parameters import declare_config
 from sensorium_core.nodes.process import run_node
@@ -68,26 +70,37 @@ class SimConfig:
             raise EpisodeError(f"tick_s {self.tick_s:g}", "0.001 to 0.05")
 
 
-class SimNode(Node):
+class SimNode(ManagedNode):
     """Runs a `LiveCell` and judges its episodes."""
 
     def __init__(self) -> None:
         super().__init__("sim")
-        config = declare_config(self, SimConfig())
-        self._live = self._build(config)
-        self._episode = self._declare_episode()
-        for sensor in SENSORS:
-            described = ParameterDescriptor(
-                description="; ".join(f"{kind}: {words}" for kind, words in KINDS.items())
-            )
-            value = self.declare_parameter(f"{_FAULT}{sensor}", "none", described).value
-            self._live.faults.set(sensor, Fault.parse(sensor, value))
+
+    def configure(self) -> None:
+        """Build the cell and its publishers; nothing moves yet."""
+        self._config = declare_config(self, SimConfig())
+        self._declare_episode()
+        self._declare_faults()
+        self._live = self._build(self._config)
+        self.undo_by(self._live.cell.close)
         self.add_on_set_parameters_callback(self._check_parameters)
+        self.undo_by(self.remove_on_set_parameters_callback, self._check_parameters)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._markers = self.create_publisher(MarkerArray, "sim/ground_truth", 10)
+        self._outcomes = self.create_publisher(DiagnosticArray, "sim/outcome", latched)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", 10)
+
+    def activate(self) -> None:
+        """Begin the episode and let time pass."""
+        for sensor in SENSORS:
+            fault = self.get_parameter(f"{_FAULT}{sensor}").value
+            self._live.faults.set(sensor, Fault.parse(sensor, fault))
         self.add_post_set_parameters_callback(self._take_parameters)
-        self._setup_topics()
-        self._begin(self._episode)
+        self.undo_by(self.remove_post_set_parameters_callback, self._take_parameters)
+        self._listen()
+        self._begin(find_episode(*(self.get_parameter(name).value for name in _EPISODE)))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(config.tick_s, self._live.advance, clock=steady)
+        self.create_timer(self._config.tick_s, self._live.advance, clock=steady)
         self.create_timer(_TRUTH_S, self._publish_truth, clock=steady)
         self.create_timer(_REPORT_S, self._report, clock=steady)
 
@@ -111,7 +124,8 @@ class SimNode(Node):
 
         return LiveCell(cell, _CAMERAS, config.camera_rate_hz, depth, send, config.tick_s)
 
-    def _declare_episode(self) -> Episode:
+    def _declare_episode(self) -> None:
+        """Declare what is judged. Raises on a goal that there is none of."""
         seed = self.declare_parameter(
             "episode.seed", 0, ParameterDescriptor(description="seed of the scene")
         ).value
@@ -120,13 +134,18 @@ class SimNode(Node):
             "pick",
             ParameterDescriptor(description="what is judged, such as `pick red cube` or `none`"),
         ).value
-        return find_episode(seed, goal)
+        find_episode(seed, goal)
 
-    def _setup_topics(self) -> None:
+    def _declare_faults(self) -> None:
+        described = "; ".join(f"{kind}: {words}" for kind, words in KINDS.items())
+        for sensor in SENSORS:
+            fault = self.declare_parameter(
+                f"{_FAULT}{sensor}", "none", ParameterDescriptor(description=described)
+            ).value
+            Fault.parse(sensor, fault)
+
+    def _listen(self) -> None:
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._markers = self.create_publisher(MarkerArray, "sim/ground_truth", 10)
-        self._outcomes = self.create_publisher(DiagnosticArray, "sim/outcome", latched)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", 10)
         for topic in ("arm_controller/joint_trajectory", "gripper_controller/joint_trajectory"):
             self.create_subscription(JointTrajectory, topic, self._on_trajectory, 10)
         self.create_subscription(String, "instruction", self._on_instruction, latched)
@@ -209,11 +228,6 @@ class SimNode(Node):
             **{f"{_FAULT}{sensor}": fault for sensor, fault in faults.items()},
         }
         self._diagnostics.publish(diagnostics(self._live.stamp_ns, "sim", level, text, values))
-
-    def destroy_node(self) -> None:
-        """Free the renderer, then the node."""
-        self._live.cell.close()
-        super().destroy_node()
 
 
 def main(args: list[str] | None = None) -> None:

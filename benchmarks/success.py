@@ -9,7 +9,9 @@ Scenes and wordings are held out: no training saw them. Rows that name what the 
 from __future__ import annotations
 
 import json
+import math
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +43,15 @@ class Bench:
     workers: int
 
     def run(
-        self, cases: list[Case], drop: tuple[str, ...] = (), over_ros: bool = False
+        self,
+        cases: list[Case],
+        drop: tuple[str, ...] = (),
+        over_ros: bool = False,
+        gate: bool = True,
     ) -> list[Outcome]:
         """Outcomes of the cases, in order."""
         return evaluate_cases(
-            cases, self.model, _LANGUAGE, frozenset(drop), over_ros, self.workers
+            cases, self.model, _LANGUAGE, frozenset(drop), over_ros, self.workers, gate
         )
 
 
@@ -111,6 +117,58 @@ def over_ros(bench: Bench, n: int) -> tuple[list[list[str]], list[Outcome]]:
     return rows, headless + real
 
 
+def gate_on_off(bench: Bench, n: int) -> tuple[str, list[Outcome]]:
+    """The same scenes with and without the gate, and everything that the gate did in them."""
+    cases = [c for f in _FAMILIES for c in task_cases(f, n, "heldout", "train")]
+    off, on = bench.run(cases, gate=False), bench.run(cases)
+    rows = []
+    for family in (*_FAMILIES, "all"):
+        pairs = [(a, b) for a, b in zip(off, on, strict=True) if family in ("all", a.case.family)]
+        lost = sum(a.success and not b.success for a, b in pairs)
+        won = sum(b.success and not a.success for a, b in pairs)
+        low, high = paired_interval(won, lost, len(pairs))
+        rows.append(
+            [
+                family,
+                share([a for a, _ in pairs]),
+                share([b for _, b in pairs]),
+                f"{won} / {lost}",
+                f"{100 * (won - lost) / len(pairs):+.1f} ({100 * low:+.1f} to {100 * high:+.1f})",
+                f"{mcnemar(won, lost):.2f}",
+            ]
+        )
+    columns = ["family", "gate off", "gate on", "only on / only off", "difference, %", "p"]
+    return table(columns, rows) + "\n\n" + gate_events(on), off + on
+
+
+def gate_events(outcomes: list[Outcome]) -> str:
+    """False trips and refusals in episodes in which nothing was wrong, with their reasons."""
+    tripped = sum(bool(o.trips or o.refusals) for o in outcomes)
+    minutes = sum(o.seconds for o in outcomes) / 60
+    text = f"False trips (any hold, stop or refusal) in {len(outcomes)} episodes, "
+    text += f"{minutes:.0f} minutes: {tripped} episodes (bar 0)."
+    for what in ("trips", "refusals"):
+        found = Counter(words.partition(":")[0] for o in outcomes for words in getattr(o, what))
+        reasons = ", ".join(f"{reason} {k}" for reason, k in found.most_common()) or "none"
+        text += f" {what.capitalize()}: {reasons}."
+    return text
+
+
+def mcnemar(won: int, lost: int) -> float:
+    """Exact two-sided p that pairs which differ do so either way alike (McNemar 1947)."""
+    n = won + lost
+    tail = sum(math.comb(n, k) for k in range(min(won, lost) + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
+def paired_interval(won: int, lost: int, n: int) -> tuple[float, float]:
+    """95 % interval of the difference of two paired shares, Agresti and Min (2005)."""
+    won, lost, total = won + 0.5, lost + 0.5, n + 2
+    centre = (won - lost) / total
+    half = 1.96 * math.sqrt(won + lost - (won - lost) ** 2 / total) / total
+    return centre - half, centre + half
+
+
 def step_latency(model: Path, n: int = 2000) -> list[list[str]]:
     """Milliseconds of one policy step with every sense, one thread."""
     from sensorium_core.contract import tabletop
@@ -132,8 +190,9 @@ def step_latency(model: Path, n: int = 2000) -> list[list[str]]:
 @click.option("--episodes", default=200, show_default=True, help="For each family; 0: none.")
 @click.option("--dead", default=20, show_default=True, help="Episodes a family; 0: none.")
 @click.option("--over-ros", "ros", default=30, show_default=True, help="Episodes; 0: none.")
+@click.option("--gate", "gated", default=200, show_default=True, help="A family; 0: none.")
 @click.option("--workers", default=2, show_default=True)
-def main(model: Path, episodes: int, dead: int, ros: int, workers: int) -> None:
+def main(model: Path, episodes: int, dead: int, ros: int, gated: int, workers: int) -> None:
     """Measure MODEL and write docs/results.md and out/success.json."""
     bench, every = Bench(model, workers), []
     facts = f"Policy sha256 `{Policy(model).sha256[:16]}`, commit `{commit()}`, "
@@ -158,6 +217,12 @@ def main(model: Path, episodes: int, dead: int, ros: int, workers: int) -> None:
         head = "## The same episodes headless and over ROS 2\n\n"
         head += f"{facts}{command} --over-ros {ros}`\n\n"
         _publish("over ros", head + table(["", "success", ""], rows))
+    if gated:
+        text, outcomes = gate_on_off(bench, gated)
+        every += outcomes
+        head = f"## With the gate and without it\n\n{facts}{command} --gate {gated}`. The same "
+        head += "scenes both times; p by McNemar's exact test; bar: no loss beyond noise.\n\n"
+        _publish("gate on and off", head + text)
     report = {"commit": commit(), "outcomes": [o.as_json() for o in every]}
     (ROOT / "out").mkdir(exist_ok=True)
     (ROOT / "out" / "success.json").write_text(json.dumps(report, indent=1))

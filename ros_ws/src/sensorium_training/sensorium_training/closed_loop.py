@@ -9,17 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_control.gate import Gate
-from sensorium_control.limits import GateConfig
 from sensorium_core.geometry import Camera
 from sensorium_core.policy import Policy
 from sensorium_core.trajectory import Trajectory
-from sensorium_description import load_urdf
 from sensorium_fusion.runner import Language, Runner
 from sensorium_fusion.step import State, Step
 from sensorium_sim.cell import Cell
 from sensorium_sim.episode_log import EpisodeLog
 from sensorium_sim.scene import Scene, SceneState
+
+from sensorium_training.guard import Guard, peak_force_n
 
 Array = NDArray[np.float64]
 Verdict = tuple[bool | None, str]
@@ -50,10 +49,15 @@ class Run:
     peak_force_n: float
     refusals: tuple[str, ...]
     """Why the gate refused proposals."""
+    trips: tuple[str, ...] = ()
+    """Why the gate held or stopped the arm."""
 
 
 class ClosedLoop:
-    """A simulated cell, a policy and a gate; runs any number of episodes."""
+    """A simulated cell, a policy and a gate; runs any number of episodes.
+
+    Without the gate, what the policy proposes goes straight to the arm.
+    """
 
     def __init__(
         self,
@@ -61,11 +65,12 @@ class ClosedLoop:
         language: Language,
         drop: frozenset[str] = frozenset(),
         cell: Cell | None = None,
+        gate: bool = True,
     ) -> None:
         self.cell = cell or Cell()
         self._contract = policy.contract
         self._runner = Runner(policy, language, self.cell.kinematics, drop)
-        self._urdf = load_urdf()
+        self._gate = gate
 
     def run(
         self,
@@ -89,7 +94,7 @@ class ClosedLoop:
         words = reason if runner.state is not State.REFUSED else runner.reason
         return Run(
             bool(success), words, runner.state.value, seconds, self._moved_m, self._peak_n,
-            tuple(self._refused),
+            tuple(self._guard.refusals), tuple(self._guard.trips),
         )  # fmt: skip
 
     def _begin(self, scene: Scene, log: Callable[[Cell], EpisodeLog] | None) -> None:
@@ -97,14 +102,12 @@ class ClosedLoop:
         self.cell.reset(scene)
         self._runner.reset()
         self._log = None if log is None else log(self.cell)
-        self._gate = Gate(GateConfig.from_contract(self._contract, required=()), self._urdf)
+        self._guard = Guard.of(self._contract, self._gate)
         self._camera()
         self._pending: list[tuple[int, Trajectory]] = []
         self._peak_n, self._moved_m = 0.0, 0.0
-        self._refused: list[str] = []
         self._settle()
-        armed = self._gate.arm(self.cell.time_ns)
-        assert armed.accepted, armed.detail
+        self._guard.arm(self.cell.time_ns)
         self._start_m = self.cell.ground_truth().tool_pose[:3]
 
     def _act(self, judge: Judge, limit_s: float) -> tuple[Verdict, float]:
@@ -155,16 +158,8 @@ class ClosedLoop:
         runner.push("wrench", now, readings.wrench[-1])
         runner.push("touch_left", now, touch[0])
         runner.push("touch_right", now, touch[1])
-        self._gate.observe_joints(now, joints[:7], joints[7:])
-        for stamp, wrench in zip(readings.stamps_ns.tolist(), readings.wrench, strict=True):
-            self._gate.observe_wrench(stamp, wrench)
-        force_n = float(np.linalg.norm(readings.wrench[:, :3], axis=1).max())
-        self._peak_n = max(self._peak_n, force_n)
-        self._gate.tick(now)
-        self._react()
-
-    def _react(self) -> None:
-        reaction = self._gate.pop_reaction()
+        self._peak_n = max(self._peak_n, peak_force_n(readings))
+        reaction = self._guard.hear(readings)
         if reaction is not None:
             self._command(reaction)
 
@@ -193,8 +188,5 @@ class ClosedLoop:
         """Hand proposals that have travelled long enough to the gate, what passes to the arm."""
         now = self.cell.time_ns
         while self._pending and self._pending[0][0] <= now // 10_000_000:
-            decision = self._gate.propose(self._pending.pop(0)[1], now)
-            if decision.trajectory is None:
-                self._refused.append(f"{decision.reason.value}: {decision.detail}")
-                continue
-            self._command(decision.trajectory)
+            for motion in self._guard.propose(self._pending.pop(0)[1], now):
+                self._command(motion)

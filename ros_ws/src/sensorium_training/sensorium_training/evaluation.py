@@ -60,6 +60,9 @@ class Outcome:
     peak_force_n: float | None = None
     """Largest force on the tool [N]; None where it was not measured (over ROS)."""
     refusals: tuple[str, ...] = ()
+    """Why the gate refused proposals."""
+    trips: tuple[str, ...] = ()
+    """Why the gate held or stopped the arm."""
 
     def as_json(self) -> dict[str, object]:
         """Plain data for a report."""
@@ -138,11 +141,12 @@ def run_cases(
     drop: frozenset[str],
     workers: int,
     progress: Callable[[int], None],
+    gate: bool = True,
 ) -> list[Outcome]:
-    """Run every case headless; outcomes in the order of the cases."""
+    """Run every case headless, through the gate or not; outcomes in the order of the cases."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
-    jobs = [(case, policy, language, drop) for case in cases]
+    jobs = [(case, policy, language, drop, gate) for case in cases]
     outcomes = []
     with context.Pool(workers) as pool:
         for outcome in pool.imap(_run_case, jobs):
@@ -151,14 +155,14 @@ def run_cases(
     return outcomes
 
 
-def _run_case(job: tuple[Case, Path, Path, frozenset[str]]) -> Outcome:
-    case, policy, language, drop = job
-    return run_case(_loop(policy, language, drop), case)
+def _run_case(job: tuple[Case, Path, Path, frozenset[str], bool]) -> Outcome:
+    case, policy, language, drop, gate = job
+    return run_case(_loop(policy, language, drop, gate), case)
 
 
 @lru_cache(maxsize=2)
-def _loop(policy: Path, language: Path, drop: frozenset[str]) -> ClosedLoop:
-    return ClosedLoop(Policy(policy), LanguageEncoder(language), drop)
+def _loop(policy: Path, language: Path, drop: frozenset[str], gate: bool) -> ClosedLoop:
+    return ClosedLoop(Policy(policy), LanguageEncoder(language), drop, gate=gate)
 
 
 def run_case(loop: ClosedLoop, case: Case) -> Outcome:
@@ -187,6 +191,7 @@ def run_case(loop: ClosedLoop, case: Case) -> Outcome:
         run.moved_m,
         run.peak_force_n,
         run.refusals,
+        run.trips,
     )
 
 

@@ -112,8 +112,9 @@ def evaluate_cases(
     drop: frozenset[str],
     over_ros: bool,
     workers: int,
+    gate: bool = True,
 ) -> list[Outcome]:
-    """Run cases headless or over real nodes, behind a progress bar."""
+    """Run cases headless or over real nodes, behind a progress bar; only headless without gate."""
     from sensorium_training.evaluation import run_cases
 
     columns = (TextColumn("episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -125,7 +126,7 @@ def evaluate_cases(
 
         if over_ros:
             return _run_over_ros(cases, model, language, drop, show)
-        return run_cases(cases, model, language, drop, workers, show)
+        return run_cases(cases, model, language, drop, workers, show, gate)
 
 
 def _run_over_ros(

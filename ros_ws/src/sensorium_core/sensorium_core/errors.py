@@ -53,10 +53,10 @@ class KinematicsError(SensoriumError):
 
 
 class GateConfigError(SensoriumError):
-    """A gate setting outside its legal range."""
+    """A setting of the gate, or `of` another node, outside its legal range."""
 
-    def __init__(self, field: str, got: object, allowed: str) -> None:
-        super().__init__(f"gate setting {field} = {got!r}; expected {allowed}")
+    def __init__(self, field: str, got: object, allowed: str, of: str = "gate") -> None:
+        super().__init__(f"{of} setting {field} = {got!r}; expected {allowed}")
 
 
 class CalibrationError(SensoriumError):

@@ -4,7 +4,7 @@ One `Aligner` serves one thread.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,6 +88,10 @@ class Aligner:
         """
         return self._streams[name].push(stamp_ns, encode_sample(self._specs[name], value))
 
+    def newest(self, name: str) -> Part | None:
+        """The newest message of a modality as its stream keeps it, or None."""
+        return self._streams[name].newest
+
     def newest_ns(self, name: str) -> int | None:
         """Stamp of the newest message of a modality, or None."""
         return self._streams[name].newest_ns
@@ -97,8 +101,16 @@ class Aligner:
         for stream in self._streams.values():
             stream.clear()
 
-    def observe(self, t_ns: int, drop: frozenset[str] = frozenset()) -> Observation:
-        """What was known at `t_ns`. Senses named in `drop` are treated as dead."""
+    def observe(
+        self,
+        t_ns: int,
+        drop: Container[str] = frozenset(),
+        distrusted: Container[str] = frozenset(),
+    ) -> Observation:
+        """What was known at `t_ns`. Senses in `drop` and modalities in `distrusted` are dead.
+
+        Of a distrusted modality stamp and age are told, of a dropped sense nothing is.
+        """
         values: dict[str, Tensor] = {}
         valid: dict[str, bool] = {}
         age_s: dict[str, float] = {}
@@ -107,13 +119,15 @@ class Aligner:
         for name, spec in self._specs.items():
             sample = None if spec.sense in drop else self._sample(spec, t_ns)
             age = np.inf if sample is None else (t_ns - sample.stamp_ns) / _NS
-            ok = sample is not None and age <= spec.max_age_s and _finite(sample.value)
+            believed = name not in distrusted
+            ok = believed and sample is not None and age <= spec.max_age_s
+            ok = ok and sample is not None and _finite(sample.value)
             values[name] = (
                 sample.value if ok and sample is not None else np.zeros(spec.shape, spec.dtype)
             )
             valid[name], age_s[name] = ok, age
             stamps_ns[name] = -1 if sample is None else sample.stamp_ns
-            parts[name] = () if sample is None else sample.parts
+            parts[name] = sample.parts if believed and sample is not None else ()
             if spec.kind == "depth":
                 valid[name] = ok and self._lifter is not None
         observation = Observation(t_ns, values, valid, age_s, stamps_ns, parts)

@@ -91,6 +91,11 @@ class Stream:
         """Stamp of the newest message, or None."""
         return self._stamps[-1] if self._stamps else None
 
+    @property
+    def newest(self) -> Part | None:
+        """The newest message, or None."""
+        return (self._stamps[-1], self._values[-1]) if self._stamps else None
+
     def find(self, stamps_ns: Iterable[int]) -> tuple[Part, ...] | None:
         """The messages of these stamps, or None when one is not there."""
         found: list[Part] = []

@@ -5,8 +5,10 @@ Published with every step, so that each can be taken again by itself from a bag.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
+from pydantic import TypeAdapter
+from sensorium_core.bounded import one_line, parse_json
 from sensorium_core.errors import MessageDecodeError
 from sensorium_core.trajectory import Trajectory
 
@@ -28,6 +30,16 @@ class Carried:
     must_stop: bool
     camera: tuple[float, ...] | None
     """fx, fy, cx, cy [px], rows, columns of the depth camera; None before they were known."""
+    hold_cause: str = ""
+    """What began the hold, besides a missing sense."""
+    back_ns: int | None = None
+    """Since when all required senses are back, while holding."""
+    resume_s: float = 0.0
+    """How long they must be; 0 in recordings from before it was known."""
+    faults: dict[str, str] = field(default_factory=dict)
+    """By modality, why it was not believed at this step although messages came."""
+    withheld: str = ""
+    """Why the motion of this step was taken back after it; empty: it was not."""
 
     def to_json(self) -> str:
         """Text; floats come back bit for bit."""
@@ -37,14 +49,20 @@ class Carried:
     def from_json(cls, text: str) -> "Carried":
         """Read what `to_json` wrote. Raises `MessageDecodeError` on anything else."""
         try:
-            data = json.loads(text)
+            data = parse_json(text)
             for name in ("anchor_m", "presence", "camera"):
                 data[name] = None if data[name] is None else tuple(data[name])
-            return cls(**data)
-        except (ValueError, KeyError, TypeError) as error:
+            return _ADAPTER.validate_python(cls(**data), strict=True)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise MessageDecodeError(
-                "policy/step", f"carries {text!r:.60} ({error})", "what this version writes"
+                "policy/step",
+                f"carries {text[:60]!r} ({one_line(error)})",
+                "what this version writes",
             ) from None
+
+
+_ADAPTER = TypeAdapter(Carried)
+"""Checks the types of what was read; floats are kept bit for bit."""
 
 
 def tell_commands(trajectories: Iterable[Trajectory]) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.contract import ActionSpec
+from sensorium_core.errors import KinematicsError
 from sensorium_core.inputs import CommandHistory
 from sensorium_core.kinematics import GRIPPER_OPEN_M, Kinematics
 from sensorium_core.trajectory import Trajectory, finite_difference_velocities
@@ -15,6 +16,7 @@ _MAX_STEP_GRIP = 0.25
 _MAX_CHANGE_M = 0.013
 _MAX_CHANGE_RAD = 0.05
 _STOP_S = 0.2
+_STOP_POINTS = 6
 DIFFERENCE_NS = 10_000_000
 
 
@@ -26,8 +28,10 @@ def tool_waypoints(
     `reference` `(5,)` is the commanded tool that the chunk is relative to, `last_step` `(4,)` how
     far it moved in the last step. Each step is limited to 35 mm, 0.25 rad and a quarter of the
     gripper's travel, and differs from the one before by at most 13 mm and 0.05 rad, so that the
-    motion starts and turns smoothly.
+    motion starts and turns smoothly. Raises `KinematicsError` when the chunk is not finite.
     """
+    if not np.isfinite(chunk).all():
+        raise KinematicsError("the policy's answer is not finite", "export the policy anew")
     c, s = np.cos(reference[3]), np.sin(reference[3])
     rotation = np.array([[c, -s], [s, c]])
     low, high = np.array(action.workspace_min_m), np.array(action.workspace_max_m)
@@ -84,13 +88,16 @@ def commanded_velocity(history: CommandHistory, t_ns: int) -> Array:
 def stop_trajectory(
     start: Array, velocity: Array, t_ns: int, names: tuple[str, ...]
 ) -> Trajectory:
-    """Come to rest from `start` at constant deceleration within 0.2 s; the gripper at once."""
+    """Come to rest from `start` within 0.2 s; the gripper at once.
+
+    The velocity falls as 1 - 3 u^2 + 2 u^3, so that braking begins and ends without a jerk.
+    """
+    u = np.linspace(0.0, 1.0, _STOP_POINTS)[:, None]
     velocity = np.append(velocity[:6], 0.0)
-    end = start + velocity * (_STOP_S / 2)
     return Trajectory(
         t_ns,
         names,
-        np.array([0.0, _STOP_S]),
-        np.stack([start, end]),
-        np.stack([velocity, np.zeros_like(velocity)]),
+        u[:, 0] * _STOP_S,
+        start + velocity * _STOP_S * (u - u**3 + u**4 / 2),
+        velocity * (1.0 - 3.0 * u**2 + 2.0 * u**3),
     )

@@ -1,55 +1,49 @@
 """The policy as a ROS node: senses and an instruction in, proposed trajectories out.
 
 Converts messages, runs `Runner`, publishes. One thread, the events executor's. A step is taken
-when a frame of the depth camera is complete, at the frame's stamp; a slow timer steps when frames
-stay away, so that a dead camera is noticed and said. An inactive node senses and proposes nothing.
+when a frame of the depth camera is complete, at the frame's stamp; timers step when frames stay
+away, so that a dead camera is noticed and said. An exception in a callback makes the arm hold
+until the next instruction; the process lives on. An inactive node senses and proposes nothing.
 """
 
 import time
+import traceback
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import WrenchStamped
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, JointState
-from sensorium_core.calibration import load_camera_calibration
 from sensorium_core.contract import Modality
-from sensorium_core.errors import (
-    ContractError,
-    PolicyFileError,
-    SensoriumError,
-    TrajectoryError,
-)
+from sensorium_core.errors import SensoriumError, TrajectoryError
 from sensorium_core.geometry import Camera
-from sensorium_core.hashes import file_sha256, text_sha256
+from sensorium_core.instruction import shown
 from sensorium_core.kinematics import Kinematics
-from sensorium_core.language import LanguageEncoder
-from sensorium_core.nodes.managed import ManagedNode
-from sensorium_core.nodes.messages import (
-    trajectory_from_message,
-    trajectory_to_message,
-)
+from sensorium_core.nodes.messages import trajectory_from_message, trajectory_to_message
+from sensorium_core.nodes.parameters import declare_config
 from sensorium_core.nodes.process import run_node
-from sensorium_core.policy import Policy
-from sensorium_core.policy_description import PolicyDescription
-from sensorium_description import load_urdf
+from sensorium_core.printable import printable
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from sensorium_fusion.clock_watch import ClockWatch
+from sensorium_fusion.config import HonestyConfig
 from sensorium_fusion.frames import FramePair
+from sensorium_fusion.instructions import CachedLanguage, Mailbox
+from sensorium_fusion.nodes import policy_parameters as given
+from sensorium_fusion.nodes.guarded_node import GuardedNode
+from sensorium_fusion.nodes.heartbeat import Heartbeat
 from sensorium_fusion.nodes.step_message import step_message
 from sensorium_fusion.runner import Runner
 from sensorium_fusion.sensor_messages import Decoder, decoder
-from sensorium_fusion.step import State
+from sensorium_fusion.step import State, Step
 
-_IDLE_S = 0.2
+_IDLE_S, _WATCH_S = 0.2, 0.01
 _FRAMES_GONE_S = 0.15
-_ACTIVE = (State.GROUNDING, State.ACTING, State.HOLDING)
+_LACKING_S = 0.03
+"""A sense must be missing for so long between frames: messages may wait behind a slow callback."""
 MESSAGES = {
     "sensor_msgs/msg/Image": Image,
     "sensor_msgs/msg/JointState": JointState,
@@ -58,7 +52,7 @@ MESSAGES = {
 _COMMANDED = ("arm_controller/joint_trajectory", "gripper_controller/joint_trajectory")
 
 
-class FusionNode(ManagedNode):
+class FusionNode(GuardedNode):
     """Topics of the policy's contract in; `command/joint_trajectory` and `policy/step` out."""
 
     def __init__(self) -> None:
@@ -66,73 +60,68 @@ class FusionNode(ManagedNode):
 
     def configure(self) -> None:
         """Load the policy and run it once; make its publishers."""
-        urdf_xml = self._parameter("robot_description", "") or load_urdf()
-        policy = self._load_policy()
+        self._config = declare_config(self, HonestyConfig())
+        self._simulated_time = bool(self.get_parameter("use_sim_time").value)
+        urdf_xml = given.urdf_of(self)
+        policy, language = given.policy_of(self), given.language_of(self)
         self.contract = policy.contract
-        language = LanguageEncoder(Path(self._parameter("language", "")))
-        self._drop = self._dropped_senses()
-        self._runner = Runner(policy, language, Kinematics(urdf_xml), self._drop)
-        self._runner.warm_up()
-        self._setup_frames(urdf_xml)
-        self._setup_publishers()
-        about = PolicyDescription(
-            policy.sha256,
-            file_sha256(language.path),
-            text_sha256(urdf_xml),
-            tuple(sorted(self._drop)),
-            tuple(self._T_base_optical.ravel().tolist()),
+        drop = given.dropped_senses(self, self.contract)
+        self._runner = Runner(
+            policy, CachedLanguage(language), Kinematics(urdf_xml), drop, self._config
         )
+        self._runner.warm_up()
+        self._depth = next(m for m in self.contract.modalities if m.kind == "depth")
+        self._T_base_optical = given.camera_pose(self, urdf_xml, self._depth.frame)
+        self._setup_publishers()
+        about = given.description_of(policy, language, urdf_xml, drop, self._T_base_optical)
         self._descriptions.publish(String(data=about.to_json()))
         self.get_logger().info(f"policy {policy.path}, sha256 {policy.sha256[:12]}")
 
     def activate(self) -> None:
         """Sense and propose; what was sensed or told before does not count."""
+        self._clock_watch = ClockWatch(self.contract, self._config, self._simulated_time)
+        self._mailbox, self._camera = Mailbox(), None
+        self._forget()
+        self._last_step_s = self._last_frame_s = 0.0
+        self._is_broken, self.progress_s = False, time.monotonic()
+        self._listen()
+        self.create_service(Trigger, "~/reset", self.guard_service(self._on_reset))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_IDLE_S, self.guard(self._on_idle), clock=steady)
+        self.create_timer(_WATCH_S, self.guard(self._on_watch), clock=steady)
+        self.undo_by(Heartbeat(self, self._is_alive).stop)
+
+    def _forget(self) -> None:
         self._runner.reset()
+        self._clock_watch.clear()
+        self._mailbox.clear()
+        self._reset_frames()
         self._instruction = ""
         self._problems: dict[str, str] = {}
-        self._last_step_s = self._last_frame_s = 0.0
-        self._listen()
-        self.create_service(Trigger, "~/reset", self._on_reset)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(_IDLE_S, self._on_idle, clock=steady)
+        self._lacking_since_s: float | None = None
+        self._must_rest = False
 
-    def _parameter(self, name: str, default: object) -> Any:
-        return self.declare_parameter(name, default).value
-
-    def _load_policy(self) -> Policy:
-        policy = Policy(Path(self._parameter("policy", "models/tabletop")))
-        wanted = self._parameter("policy_sha256", "")
-        if wanted and policy.sha256 != wanted:
-            raise PolicyFileError(policy.path, f"has sha256 {policy.sha256}", f"expected {wanted}")
-        return policy
-
-    def _dropped_senses(self) -> frozenset[str]:
-        drop = frozenset(name for name in self._parameter("drop", "").split(",") if name)
-        unknown = sorted(drop - set(self.contract.senses))
-        if unknown:
-            raise ContractError(
-                self.contract.name, f"has no senses {unknown}", f"known: {self.contract.senses}"
-            )
-        return drop
-
-    def _setup_frames(self, urdf_xml: str) -> None:
-        depth = next(m for m in self.contract.modalities if m.kind == "depth")
-        colour = self.contract.modality(depth.name.replace("_depth", "_rgb"))
-        self._frame = FramePair(colour.max_age_s)
+    def _reset_frames(self) -> None:
+        colour = self.contract.modality(self._depth.name.replace("_depth", "_rgb"))
+        frame = FramePair(colour.max_age_s)
         self._completes: dict[str, Callable[[int], int | None]] = {
-            colour.name: self._frame.colour,
-            depth.name: self._frame.depth,
+            colour.name: frame.colour,
+            self._depth.name: frame.depth,
         }
-        self._T_base_optical = self._camera_pose(urdf_xml, depth.frame)
-        self._camera: Camera | None = None
-        self._camera_info = f"{depth.topic.split('/depth/')[0]}/camera_info"
 
-    def _camera_pose(self, urdf_xml: str, frame: str) -> np.ndarray:
-        """`T_base_optical` from a calibration file, or else from the description."""
-        path = self._parameter("camera_calibration", "")
-        if path:
-            return load_camera_calibration(Path(path)).pose.matrix
-        return Kinematics(urdf_xml, tool_frame=frame).fk(np.zeros(6))
+    def _setup_publishers(self) -> None:
+        self._proposals = self.create_publisher(JointTrajectory, "command/joint_trajectory", 5)
+        self._steps = self.create_publisher(DiagnosticArray, "policy/step", 10)
+        self._descriptions = self.create_publisher(String, "policy/description", _LATCHED)
+
+    def _listen(self) -> None:
+        for modality in self.contract.modalities:
+            self._subscribe_modality(modality)
+        info = f"{self._depth.topic.split('/depth/')[0]}/camera_info"
+        self.subscribe(CameraInfo, info, self._on_camera_info, _sensor_qos(1))
+        for topic in _COMMANDED:
+            self.subscribe(JointTrajectory, topic, self._on_commanded, QoSProfile(depth=10))
+        self.subscribe(String, "instruction", self._on_instruction, _LATCHED)
 
     def _subscribe_modality(self, modality: Modality) -> None:
         decode = decoder(modality, self.contract)
@@ -141,45 +130,46 @@ class FusionNode(ManagedNode):
         def receive(payload: bytes) -> None:
             self._on_sense(modality.name, decode, payload)
 
-        message = MESSAGES[modality.message]
-        self.create_subscription(message, modality.topic, receive, _sensor_qos(queue), raw=True)
-
-    def _setup_publishers(self) -> None:
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._proposals = self.create_publisher(JointTrajectory, "command/joint_trajectory", 5)
-        self._steps = self.create_publisher(DiagnosticArray, "policy/step", 10)
-        self._descriptions = self.create_publisher(String, "policy/description", latched)
-
-    def _listen(self) -> None:
-        for modality in self.contract.modalities:
-            self._subscribe_modality(modality)
-        self.create_subscription(
-            CameraInfo, self._camera_info, self._on_camera_info, _sensor_qos(1)
-        )
-        for topic in _COMMANDED:
-            self.create_subscription(JointTrajectory, topic, self._on_commanded, 10)
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.create_subscription(String, "instruction", self._on_instruction, latched)
+        message, guarded = MESSAGES[modality.message], self.guard(receive)
+        self.create_subscription(message, modality.topic, guarded, _sensor_qos(queue), raw=True)
 
     def _now_ns(self) -> int:
-        return int(self.get_clock().now().nanoseconds)
+        """Time of the node's clock; asking the system for it costs a tenth of asking rclpy."""
+        return int(self.get_clock().now().nanoseconds) if self._simulated_time else time.time_ns()
 
     def _on_sense(self, name: str, decode: Decoder, payload: bytes) -> None:
+        now_ns, steady_s = self._now_ns(), time.monotonic()
+        self._watch_clock(now_ns, steady_s)
         try:
             stamp_ns, value = decode(payload)
+            if not self._clock_watch.accept(name, stamp_ns, now_ns, steady_s):
+                return
             self._runner.push(name, stamp_ns, value)
         except SensoriumError as error:
-            self._note_problem(name, str(error))
+            self.note_problem(name, str(error))
             return
-        if name in self._completes:
-            self._problems.pop(name, None)
-            frame_ns = self._completes[name](stamp_ns)
-            if frame_ns is not None:
-                self._last_frame_s = time.monotonic()
-                if self._runner.due(frame_ns):
-                    self._step(frame_ns)
+        self._problems.pop(name, None)
+        complete = self._completes.get(name)
+        frame_ns = None if complete is None else complete(stamp_ns)
+        if frame_ns is not None:
+            self._last_frame_s = steady_s
+            if self._runner.due(frame_ns, self._clock_watch.faults(now_ns, steady_s)):
+                self._step(frame_ns)
 
-    def _note_problem(self, name: str, problem: str) -> None:
+    def _watch_clock(self, now_ns: int, steady_s: float) -> None:
+        """Forget what was sensed when the clock jumped: its stamps mean nothing any more."""
+        jump_s = self._clock_watch.jump_s(now_ns, steady_s)
+        if not jump_s:
+            return
+        words = f"the clock jumped {'back' if jump_s < 0 else 'ahead'} by {abs(jump_s):.1f} s"
+        self.get_logger().warning(words)
+        self._clock_watch.clear()
+        self._reset_frames()
+        self._runner.restart_clock(words)
+        self._must_rest = self._runner.is_active
+
+    def note_problem(self, name: str, problem: str) -> None:
+        """Tell once, and with every step until the next good message."""
         if self._problems.get(name) != problem:
             self.get_logger().error(problem)
         self._problems[name] = problem
@@ -197,18 +187,24 @@ class FusionNode(ManagedNode):
         try:
             self._runner.commanded(trajectory_from_message(message).validate())
         except TrajectoryError as error:
-            self._note_problem("command", str(error))
+            self.note_problem("command", str(error))
 
     def _on_instruction(self, message: String) -> None:
-        self._instruction = message.data
-        self._runner.instruct(message.data)
-        self.get_logger().info(f"told: {message.data!r}; {self._runner.reason}")
-        if self._runner.state not in _ACTIVE:
+        self._mailbox.put(message.data)
+        self._read_mail(time.monotonic())
+
+    def _read_mail(self, steady_s: float) -> None:
+        text = self._mailbox.take(steady_s)
+        if text is None:
+            return
+        self._instruction = shown(text)
+        self._runner.instruct(text)
+        self.get_logger().info(f"told: {self._instruction!r:.80}; {self._runner.reason}")
+        if not self._runner.is_active:
             self._step(self._now_ns())
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._runner.reset()
-        self._instruction = ""
+        self._forget()
         response.success, response.message = True, "forgot senses, commands and instruction"
         return response
 
@@ -217,21 +213,76 @@ class FusionNode(ManagedNode):
         now_s = time.monotonic()
         if now_s - self._last_step_s < _IDLE_S:
             return
-        resting = self._runner.state not in _ACTIVE
         gone = now_s - self._last_frame_s > _FRAMES_GONE_S
-        if resting or (gone and self._runner.due(self._now_ns())):
+        if not self._runner.is_active or (gone and self._runner.due(self._now_ns())):
             self._step(self._now_ns())
 
+    def _on_watch(self) -> None:
+        """Between frames: read a waiting instruction, notice what cannot wait for the next one."""
+        now_ns, steady_s = self._now_ns(), time.monotonic()
+        self._watch_clock(now_ns, steady_s)
+        self._read_mail(steady_s)
+        if self._must_rest or (self._is_lacking(now_ns, steady_s) and self._runner.is_active):
+            self._step(now_ns)
+
+    def _is_lacking(self, now_ns: int, steady_s: float) -> bool:
+        """Whether a moving arm has lacked a required sense for longer than a moment."""
+        moving = self._runner.state in (State.GROUNDING, State.ACTING)
+        faults = self._clock_watch.faults(now_ns, steady_s) if moving else {}
+        if not moving or not self._runner.is_lacking(now_ns, faults):
+            self._lacking_since_s = None
+            return False
+        if self._lacking_since_s is None:
+            self._lacking_since_s = steady_s
+        return steady_s - self._lacking_since_s >= _LACKING_S
+
     def _step(self, t_ns: int) -> None:
-        begun_ns = self._now_ns()
-        step = self._runner.step(t_ns)
+        begun_ns, begun_s = self._now_ns(), time.monotonic()
+        self._must_rest = False
+        step = self._runner.step(t_ns, self._clock_watch.faults(begun_ns, begun_s))
+        step = self._withhold_if_late(step, (begun_ns - t_ns) * 1e-9 + time.monotonic() - begun_s)
         if step.trajectory is not None:
             self._proposals.publish(trajectory_to_message(step.trajectory))
-        sent_ns = self._now_ns()
         step.stages_s["arrive"] = (begun_ns - t_ns) * 1e-9
-        step.stages_s["total"] = (sent_ns - t_ns) * 1e-9
-        self._steps.publish(step_message(step, self.contract, self._instruction, self._problems))
-        self._last_step_s = time.monotonic()
+        step.stages_s["total"] = (self._now_ns() - t_ns) * 1e-9
+        received_s = {
+            m.name: self._clock_watch.received_age_s(m.name, begun_s)
+            for m in self.contract.modalities
+        }
+        message = step_message(step, self.contract, self._instruction, self._problems, received_s)
+        self._steps.publish(message)
+        self._last_step_s, self._is_broken = time.monotonic(), False
+
+    def _withhold_if_late(self, step: Step, late_s: float) -> Step:
+        """Nothing moves on pictures that became old meanwhile; see `max_latency_s`."""
+        limit_s = self._config.max_latency_s
+        if step.trajectory is None or step.state is not State.ACTING or late_s <= limit_s:
+            return step
+        self._must_rest = True
+        words = f"a step ended {1e3 * late_s:.0f} ms after its pictures were taken"
+        return self._runner.withhold(step, f"{words}; at most {1e3 * limit_s:.0f} ms are allowed")
+
+    def _is_alive(self) -> bool:
+        """Whether the executor gets on and its steps succeed. Called by the heartbeat's thread."""
+        return not self._is_broken and not self.is_stuck()
+
+    def fail(self, error: Exception) -> str:
+        """Refuse everything until the next instruction; where even that fails, beat no more."""
+        words = f"internal error: {type(error).__name__}: {printable(str(error)):.160}"
+        if self._runner.state is State.REFUSED and self._runner.reason == words:
+            return words
+        self.get_logger().error(traceback.format_exc())
+        try:
+            self._mailbox.clear()
+            self._runner.refuse(words)
+            self._step(self._now_ns())
+        except Exception:  # noqa: BLE001 - nothing is left to do but to fall silent
+            self._is_broken = True
+            self.get_logger().error(f"silent from now on: {traceback.format_exc()}")
+        return words
+
+
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def _sensor_qos(depth: int) -> QoSProfile:

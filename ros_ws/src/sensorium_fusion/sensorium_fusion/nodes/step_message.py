@@ -1,6 +1,8 @@
 """One policy step as a diagnostic message: what was seen, how old it was, what was decided."""
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensorium_core.contract import Contract
@@ -17,16 +19,22 @@ _LEVELS = {
 
 
 def step_message(
-    step: Step, contract: Contract, instruction: str, problems: dict[str, str]
+    step: Step,
+    contract: Contract,
+    instruction: str,
+    problems: Mapping[str, str],
+    received_s: Mapping[str, float] = MappingProxyType({}),
 ) -> DiagnosticArray:
     """One `DiagnosticStatus` named `policy`, stamped with the step's capture time.
 
-    Keys: state, reason, instruction, planned, digest; by modality `stamp_ns/`, `age_s/`,
-    `valid/`, `problem/`; by sense `weight/`; by stage `latency_s/`; when the policy ran
-    target_m, present, done. To take the step again from a bag: carried, commanded, action, and
-    by modality `used/` (see `used_messages`).
+    Keys: state, reason, instruction, planned, digest; by modality `stamp_ns/`, `age_s/` by header
+    stamps, `received_s/` since its receipt by the monotonic clock, `valid/`, `fault/` (why it is
+    not believed although messages come), `problem/` (of the last message); by sense `weight/`; by
+    stage `latency_s/`; when the policy ran target_m, present, done. To take the step again from a
+    bag: carried, commanded, action, and by modality `used/` (see `used_messages`).
     """
     values = {**_decision(step, instruction), **_senses(step, contract)}
+    values |= {f"received_s/{name}": _seconds(age) for name, age in received_s.items()}
     values |= {f"problem/{name}": text for name, text in problems.items()}
     values |= {f"latency_s/{stage}": f"{s:.6f}" for stage, s in step.stages_s.items()}
     level = _LEVELS.get(step.state, DiagnosticStatus.OK)
@@ -45,6 +53,7 @@ def _decision(step: Step, instruction: str) -> dict[str, str]:
     }
     if step.before is not None:
         values["carried"] = step.before.to_json()
+        values |= {f"fault/{name}": text for name, text in step.before.faults.items()}
     values |= tell_used(step.observation)
     if step.output is not None:
         values["target_m"] = " ".join(f"{v:.4f}" for v in step.output.target.tolist())
@@ -59,9 +68,13 @@ def _senses(step: Step, contract: Contract) -> dict[str, str]:
     for modality in contract.modalities:
         name, age = modality.name, seen.age_s[modality.name]
         values[f"stamp_ns/{name}"] = str(seen.stamps_ns[name])
-        values[f"age_s/{name}"] = f"{age:.4f}" if math.isfinite(age) else "inf"
+        values[f"age_s/{name}"] = _seconds(age)
         values[f"valid/{name}"] = str(bool(seen.valid[name])).lower()
     if step.output is not None:
         weights = zip(contract.senses, step.output.weights.tolist(), strict=False)
         values |= {f"weight/{sense}": f"{weight:.3f}" for sense, weight in weights}
     return values
+
+
+def _seconds(age_s: float) -> str:
+    return f"{age_s:.4f}" if math.isfinite(age_s) else "inf"

@@ -1,0 +1,32 @@
+"""What the policy loop's own honesty is measured by: one documented configuration."""
+
+import math
+from dataclasses import dataclass, fields
+
+from sensorium_core.errors import GateConfigError
+
+
+@dataclass(frozen=True)
+class HonestyConfig:
+    """When the policy holds still, whatever it was told. Times in seconds."""
+
+    resume_s: float = 0.2
+    """How long every required sense must be back, in capture time, before the arm goes on."""
+    max_latency_s: float = 0.2
+    """Pictures that arrive later after their capture, or steps that end later, move nothing."""
+    max_future_s: float = 0.02
+    """How far a stamp may lie ahead of this clock."""
+    max_future_simulated_s: float = 0.25
+    """The same with `use_sim_time`, where /clock comes in steps."""
+    frozen_pictures: int = 3
+    """Equal pictures in a row that count as a frozen camera; 0 for a camera without any noise."""
+    frozen_force_s: float = 0.2
+    """The same for a force/torque sensor, whose every reading is exactly the same; 0: never."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not (math.isfinite(value) and value >= 0):
+                raise GateConfigError(field.name, value, "a finite number, not negative", "fusion")
+        if self.frozen_pictures == 1:
+            raise GateConfigError("frozen_pictures", 1, "0 (never) or at least 2", "fusion")

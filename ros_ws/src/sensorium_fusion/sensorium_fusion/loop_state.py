@@ -1,0 +1,80 @@
+"""What the policy loop is doing and remembers, from one step to the next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from sensorium_core.geometry import Camera
+from sensorium_core.inputs import Memory
+from sensorium_core.language import Command
+
+from sensorium_fusion.carried import Carried
+from sensorium_fusion.holding import Hold
+from sensorium_fusion.step import State
+
+
+@dataclass
+class LoopState:
+    """One instruction's worth of memory; a new instruction begins with a new one."""
+
+    hold: Hold
+    state: State = State.IDLE
+    reason: str = "no instruction"
+    command: Command | None = None
+    must_stop: bool = True
+    """Whether a stop is still to be proposed."""
+    memory: Memory = field(default_factory=Memory)
+    presence: list[float] = field(default_factory=list)
+    done_count: int = 0
+    next_ns: int | None = None
+    """When to plan anew."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there is an instruction to act on."""
+        return self.state in (State.GROUNDING, State.ACTING, State.HOLDING)
+
+    def hold_still(self, cause: str) -> None:
+        """Hold because of this, besides any missing sense; a stop is to be proposed."""
+        self.state, self.reason = State.HOLDING, self.hold.begin(cause)
+        self.must_stop = True
+
+    def resume(self) -> None:
+        """Go on with what the hold interrupted."""
+        known = self.memory.anchor_m is not None
+        self.state = State.ACTING if known else State.GROUNDING
+        self.reason = "acting" if known else "looking for the object"
+
+    def carried(self, camera: Camera | None, faults: Mapping[str, str]) -> Carried:
+        """All of it as a value; `recalled` gives it back."""
+        anchor = self.memory.anchor_m
+        return Carried(
+            self.state.value,
+            self.reason,
+            self.command.text if self.command is not None else "",
+            None if anchor is None else tuple(anchor.tolist()),
+            self.memory.peak_press_n,
+            tuple(self.presence),
+            self.done_count,
+            self.must_stop,
+            None if camera is None else (*camera.intrinsics, *camera.size),
+            self.hold.cause,
+            self.hold.back_ns,
+            self.hold.resume_s,
+            dict(faults),
+        )
+
+    @classmethod
+    def recalled(cls, before: Carried, command: Command | None) -> "LoopState":
+        """The state that was carried, with the command that it names."""
+        anchor = None if before.anchor_m is None else np.array(before.anchor_m)
+        return cls(
+            Hold(before.resume_s, before.hold_cause, before.back_ns),
+            State(before.state),
+            before.reason,
+            command,
+            before.must_stop,
+            Memory(anchor, before.peak_press_n),
+            list(before.presence),
+            before.done_count,
+        )

@@ -15,9 +15,9 @@ SOURCES = Path(__file__).resolve().parents[1] / "ros_ws" / "src"
 PACKAGES = sorted(path.parent.name for path in SOURCES.glob("*/setup.py"))
 
 ROS = {
-    "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "rcl_interfaces", "rclpy",
-    "rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs", "trajectory_msgs",
-    "visualization_msgs",
+    "builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "lifecycle_msgs",
+    "rcl_interfaces", "rclpy", "rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs",
+    "trajectory_msgs", "visualization_msgs",
 }  # fmt: skip
 
 # Which of our packages a package may import; `description` depends on nothing.

@@ -14,6 +14,9 @@ setup(
     ],
     install_requires=["numpy>=1.26", "pydantic>=2.7", "pyyaml>=6", "pin>=3", "onnxruntime>=1.20"],
     extras_require={"test": ["pytest"]},
+    entry_points={
+        "console_scripts": ["bringup_node = sensorium_core.nodes.bringup_node:main"],
+    },
     package_data={NAME: ["contracts/*.yaml"]},
     zip_safe=False,
     maintainer="Sensorium developers",

@@ -97,6 +97,38 @@ def test_respawn_starts_again_at_most_as_often_as_told(run):
     with it.launcher:
         assert it.finish() == 1
     assert it.texts("a") == ["up", "up", "up"]
+    assert it.texts("")[-2:] == [
+        "a ended: exit code 1, after 2 restarts",
+        "failed: a ended: exit code 1, after 2 restarts",
+    ]
+
+
+def test_on_exit_shutdown_comes_before_respawn_as_in_ros(run):
+    it = run("""
+        launch:
+        - executable:
+            {cmd: "sh -c 'echo up; exit 1'", name: a, output: screen, respawn: "true",
+             on_exit: shutdown}
+        - executable: {cmd: "sleep 100", name: other}
+    """)
+    with it.launcher:
+        assert it.finish() == 1
+    assert it.texts("a") == ["up"]
+    assert it.texts("")[-1] == "failed: a ended: exit code 1"
+
+
+def test_what_waits_to_start_again_does_not_when_all_end(run):
+    it = run("""
+        launch:
+        - executable:
+            {cmd: "sh -c 'echo up; exit 1'", name: a, output: screen, respawn: "true",
+             respawn_delay: 3600.0}
+        - executable: {cmd: "sh -c 'sleep 0.2; exit 4'", name: b, on_exit: shutdown}
+    """)
+    with it.launcher:
+        assert it.finish() == 1
+    assert it.texts("a") == ["up"]
+    assert it.texts("")[-1] == "failed: b ended: exit code 4"
 
 
 def test_on_exit_shutdown_ends_the_others(run):

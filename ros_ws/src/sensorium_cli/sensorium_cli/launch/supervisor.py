@@ -1,6 +1,8 @@
 """Runs the processes of a plan: starts, restarts, ends them. Nothing is left behind.
 
-`poll` does all the work, in the caller's thread; it never blocks.
+`poll` does all the work, in the caller's thread; it never blocks. As in `ros2 launch`, a process
+with `respawn` starts again whenever it ends, and one with `on_exit: shutdown` ends everything the
+first time that it does.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._restarts: dict[str, int] = {}
         self._due_s: dict[str, float] = {}
-        self._failed = False
+        self._failures: list[str] = []
         self._stopping = False
 
     def start(self) -> None:
@@ -60,8 +62,11 @@ class Supervisor:
         self._restart_due()
         if self._children or self._due_s:
             return None
+        if self._warden is not None:
+            for failure in self._failures:
+                self._say(failure, is_error=True)
         self._release_warden()
-        return int(self._failed)
+        return int(bool(self._failures))
 
     def stop(self) -> None:
         """Tell every process to end; `poll` sees it through. A second call is impatient."""
@@ -86,8 +91,7 @@ class Supervisor:
         try:
             child = Child(process, self._folder)
         except OSError as error:
-            self._say(f"{process.label} cannot start: {error}", is_error=True)
-            self._failed = True
+            self._fail(process.label, f"cannot start: {error}")
             self._stopping = self._stopping or process.ends_launch
             return
         self._children[process.label] = child
@@ -103,21 +107,33 @@ class Supervisor:
                 self._say(f"{label} did not end by itself and was killed", is_error=True)
             return
         process = child.process
-        if code != 0 or process.respawn:
-            self._say(f"{label} ended: {describe_exit(code)}", is_error=code != 0)
-        self._restarts[label] = self._restarts.get(label, 0) + 1
-        may_respawn = process.respawn_max < 0 or self._restarts[label] <= process.respawn_max
-        if process.respawn and may_respawn:
-            self._due_s[label] = time.monotonic() + process.respawn_delay_s
-            return
-        self._failed = self._failed or code != 0
-        if code != 0 and process.output == "log":
-            self._output.show_tail(label)
+        words = describe_exit(code)
         if process.ends_launch:
             self._say(f"{label} was to end the launch: stopping the others")
             self._stopping = True
+        elif process.respawn and self._may_restart(process):
+            self._say(f"{label} ended: {words}", is_error=code != 0)
+            self._restarts[label] = self._restarts.get(label, 0) + 1
+            self._due_s[label] = time.monotonic() + process.respawn_delay_s
+            return
+        if code != 0:
+            times = self._restarts.get(label, 0)
+            self._fail(label, f"ended: {words}" + (f", after {times} restarts" if times else ""))
+            if process.output == "log":
+                self._output.show_tail(label)
+
+    def _may_restart(self, process: Process) -> bool:
+        done = self._restarts.get(process.label, 0)
+        return process.respawn_max < 0 or done < process.respawn_max
+
+    def _fail(self, label: str, what: str) -> None:
+        """Say it now, and once more as the last thing when everything has ended."""
+        self._say(f"{label} {what}", is_error=True)
+        self._failures.append(f"failed: {label} {what}")
 
     def _restart_due(self) -> None:
+        if self._stopping:
+            self._due_s.clear()
         for process in self._plan.processes:
             due_s = self._due_s.get(process.label)
             if due_s is not None and time.monotonic() >= due_s:

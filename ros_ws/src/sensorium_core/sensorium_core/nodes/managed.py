@@ -93,11 +93,11 @@ class ManagedNode(LifecycleNode):
         if done == _SUCCESS and self.owns_process:
             gc.collect()
             gc.freeze()
+            self.undo_by(gc.unfreeze)
         return done
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Undo `activate`."""
-        gc.unfreeze()
         return self.__undo(1)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:

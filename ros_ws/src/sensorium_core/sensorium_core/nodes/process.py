@@ -38,6 +38,7 @@ def run_node(
     build: Callable[[], Node],
     args: list[str] | None = None,
     over: Callable[[Any], bool] = lambda node: False,
+    leave: Callable[[Any, Callable[[Future, float], None]], None] | None = None,
 ) -> None:
     """Build a node and spin it until SIGINT or SIGTERM; then its `destroy_node` releases things.
 
@@ -45,6 +46,8 @@ def run_node(
     that is raised. One that is shut down by its lifecycle ends its process. `over` is asked four
     times a second whether the node has ended by itself; what it raises ends the node too. What
     exists once the node is active is frozen out of garbage collection, so that it costs no pauses.
+    `leave` has the last word after a signal; it gets the node, and what spins it until a future is
+    done or a time is over.
     """
     keep_freed_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -62,6 +65,8 @@ def run_node(
         executor.add_node(node)
         while not (ended.done() or _is_finalized(node) or over(node)):
             executor.spin_until_future_complete(ended, timeout_sec=_WAKE_S)
+        if leave is not None and ended.done():
+            leave(node, executor.spin_until_future_complete)
     except Exception as error:
         if not getattr(node, "autostart", True):
             node.get_logger().fatal(f"{type(error).__name__}: {error}")  # the bringup hears it

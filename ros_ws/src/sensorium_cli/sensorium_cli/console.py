@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 import threading
 
 import click
+from sensorium_core.printable import printable
 
 from sensorium_cli.launch.output import Line
 
+_COLOUR = re.compile("(\x1b\\[[0-9;]*m)")
+_PLAIN = "\x1b[0m"
 _COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green")
 
 
@@ -30,5 +34,14 @@ class Console:
                 self._styles[label] = next(self._colours) if line.label else "white"
             self._width = max(self._width, len(label))
             prefix = click.style(f"{label:<{self._width}} │", fg=self._styles[label])
-            click.echo(f"{prefix} {line.text}", err=line.is_error)
+            click.echo(f"{prefix} {_harmless(line.text)}", err=line.is_error)
             (sys.stderr if line.is_error else sys.stdout).flush()
+
+
+def _harmless(text: str) -> str:
+    """A line that may colour itself, but steers the terminal in no other way."""
+    parts = _COLOUR.split(text.expandtabs())
+    if len(parts) == 1:
+        return printable(parts[0])
+    shown = (part if at % 2 else printable(part) for at, part in enumerate(parts))
+    return "".join((*shown, _PLAIN))

@@ -9,6 +9,7 @@ import importlib
 import sys
 
 from sensorium_core.errors import SensoriumError
+from sensorium_core.printable import printable_lines
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
     try:
         sys.exit(function())
     except SensoriumError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {printable_lines(str(error))}\n")
         sys.exit(2)
 
 

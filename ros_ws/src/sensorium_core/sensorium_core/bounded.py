@@ -28,6 +28,10 @@ _FAULTS = (
 """What PyYAML raises for texts that are no YAML, or claim types that they do not have."""
 
 
+class ExcessError(ValueError):
+    """More than a bound allows; never seen outside: callers turn it into their own error."""
+
+
 def read_bytes(path: Path, most: int) -> bytes:
     """A regular file's bytes. Raises `OSError`, or `ValueError` for more than `most`."""
     if path.exists() and not path.is_file():
@@ -58,37 +62,33 @@ def parse_yaml(text: str) -> Any:
     Raises:
         ValueError: it is too long or too deep, repeats itself by aliases, or is not YAML.
     """
-    check_yaml(text)
     try:
+        check_yaml(text, _LOADER)
         return yaml.load(text, Loader=_LOADER)
+    except ExcessError:
+        raise
     except _FAULTS as error:
         raise ValueError(f"is not YAML ({one_line(error)})") from None
 
 
-def check_yaml(text: str) -> None:
-    """Raise `ValueError` unless a text is YAML within the bounds; nothing is built of it.
+def check_yaml(text: str, loader: Any = yaml.SafeLoader) -> None:
+    """Raise `ExcessError` when a YAML text goes beyond the bounds; nothing is built of it.
 
     Aliases are refused: a few of them, nested, stand for more values than any memory holds.
+    What is no YAML at all raises a `yaml.YAMLError`.
     """
     if len(text) > YAML_BYTES:
-        raise ValueError(f"has {len(text)} characters; at most {YAML_BYTES} are read")
+        raise ExcessError(f"has {len(text)} characters; at most {YAML_BYTES} are read")
     depth = values = 0
-    try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            if isinstance(event, yaml.AliasEvent):
-                raise ValueError(f"repeats a value by the alias *{event.anchor}; write it out")
-            begins = isinstance(event, yaml.CollectionStartEvent)
-            depth += begins - isinstance(event, yaml.CollectionEndEvent)
-            values += begins or isinstance(event, yaml.ScalarEvent)
-            if depth > MAX_DEPTH or values > MAX_VALUES:
-                raise ValueError(
-                    f"nests deeper than {MAX_DEPTH} or holds more than {MAX_VALUES} values"
-                )
-    except _FAULTS as error:
-        words = one_line(error)
-        raise ValueError(
-            words if type(error) is ValueError else f"is not YAML ({words})"
-        ) from None
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ExcessError(f"repeats a value by the alias *{event.anchor}; write it out")
+        begins = isinstance(event, yaml.CollectionStartEvent)
+        depth += begins - isinstance(event, yaml.CollectionEndEvent)
+        values += begins or isinstance(event, yaml.ScalarEvent)
+        if depth > MAX_DEPTH or values > MAX_VALUES:
+            words = f"nests deeper than {MAX_DEPTH} or holds more than {MAX_VALUES} values"
+            raise ExcessError(words)
 
 
 def parse_json(text: str | bytes, most: int = JSON_CHARACTERS) -> Any:
@@ -108,3 +108,10 @@ def parse_json(text: str | bytes, most: int = JSON_CHARACTERS) -> Any:
 def one_line(error: Exception, most: int = 200) -> str:
     """What an error says, on one line of at most `most` characters that steer no terminal."""
     return printable(" ".join(str(error).split())[:most])
+
+
+def short_repr(value: object, most: int = 80) -> str:
+    """The beginning of a value's `repr`; only the beginning of a text or list is looked at."""
+    if isinstance(value, str | bytes | list | tuple):
+        value = value[:most]
+    return f"{value!r:.{most}}"

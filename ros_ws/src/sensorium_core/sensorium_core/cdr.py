@@ -20,6 +20,11 @@ Stamps = NDArray[np.int64]
 
 ENCAPSULATION = b"\x00\x01\x00\x00"
 NS = 1_000_000_000
+MAX_NAMES = 1024
+"""Most joints of one message, and most numbers of each kind that it may give."""
+MAX_NAME_BYTES = 1024
+"""Longest name of a joint or a frame."""
+MAX_STRING_BYTES = 1 << 20
 _STAMP = slice(4, 12)
 _U32 = struct.Struct("<I")
 _STAMP_PARTS = struct.Struct("<II")
@@ -199,18 +204,27 @@ class CdrCursor:
         value: int = _U32.unpack(self.take(4))[0]
         return value
 
-    def string(self) -> str:
-        """A string without its zero."""
-        data = bytes(self.take(self.u32()))
+    def count(self, most: int, what: str) -> int:
+        """An unsigned 32-bit integer that tells how many of `what` follow."""
+        count = self.u32()
+        if count > most:
+            raise MessageDecodeError(self._type, f"has {count} {what}", f"at most {most}")
+        return count
+
+    def string(self, most: int = MAX_STRING_BYTES) -> str:
+        """A string without its zero, of at most `most` bytes."""
+        data = bytes(self.take(self.count(most, "bytes in a string")))
         try:
             return data[:-1].decode()
         except UnicodeDecodeError:
-            raise MessageDecodeError(self._type, f"holds the string {data!r}", "UTF-8") from None
+            raise MessageDecodeError(
+                self._type, f"holds the string {data[:40]!r}", "UTF-8"
+            ) from None
 
     def header(self) -> tuple[int, str]:
         """`(stamp_ns, frame_id)`."""
         stamp_ns = self.u32() * NS + self.u32()
-        return stamp_ns, self.string()
+        return stamp_ns, self.string(MAX_NAME_BYTES)
 
 
 def decode_wrenches(payloads: Sequence[bytes]) -> tuple[Stamps, Array]:
@@ -242,10 +256,12 @@ def decode_joint_states(
 
 def _joint_layout(cursor: CdrCursor) -> tuple[tuple[str, ...], PackedLayout]:
     _, frame_id = cursor.header()
-    names = tuple(cursor.string() for _ in range(cursor.u32()))
+    names = tuple(
+        cursor.string(MAX_NAME_BYTES) for _ in range(cursor.count(MAX_NAMES, "joint names"))
+    )
     lengths = []
     for _ in range(3):
-        lengths.append(cursor.u32())
+        lengths.append(cursor.count(MAX_NAMES, "numbers"))
         if lengths[-1]:
             cursor.align(8)
             cursor.take(8 * lengths[-1])

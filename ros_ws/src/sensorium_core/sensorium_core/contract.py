@@ -6,19 +6,32 @@ nothing else. `docs/contract.md` is its reference.
 
 import json
 from functools import cached_property
+from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sensorium_core.bounded import load_yaml, one_line, parse_json
+from sensorium_core.bounded import load_yaml, one_line, parse_json, short_repr
 from sensorium_core.errors import ContractError
+from sensorium_core.printable import printable
 
+_LONGEST_TEXT = 256
+_MOST_VALUES = 1 << 24
+"""Of one tensor."""
+Length = Annotated[int, Field(gt=0, le=1 << 20)]
+"""Of one axis, or of one list."""
 Kind = Literal["image", "depth", "vector", "joints", "trajectory"]
 
 
+_AXES = {"image": 3, "depth": 2}
+"""Of the kinds that have more than one."""
+
+
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, str_max_length=_LONGEST_TEXT
+    )
 
 
 class Modality(_Frozen):
@@ -31,16 +44,24 @@ class Modality(_Frozen):
     topic: str
     message: str
     """ROS type, for example `sensor_msgs/msg/Image`."""
-    shape: tuple[int, ...]
+    shape: tuple[Length, ...] = Field(min_length=1, max_length=4)
     """Shape of the tensor; a window's first axis is time, oldest first."""
     dtype: Literal["uint8", "uint16", "float32"]
     unit: str
     frame: str
-    rate_hz: float = Field(gt=0)
-    window_s: float = Field(default=0.0, ge=0)
+    rate_hz: float = Field(gt=0, le=100_000)
+    window_s: float = Field(default=0.0, ge=0, le=60)
     """Zero: the latest message. Otherwise `shape[0]` samples that end at the step's time."""
-    max_age_s: float = Field(gt=0)
+    max_age_s: float = Field(gt=0, le=60)
     """Older than this counts as missing."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "Modality":
+        if prod(self.shape) > _MOST_VALUES:
+            raise ValueError(f"{self.name} has {prod(self.shape)} values; at most {_MOST_VALUES}")
+        if len(self.shape) < _AXES.get(self.kind, 1):
+            raise ValueError(f"{self.name}: {self.kind} needs {_AXES[self.kind]} axes")
+        return self
 
     @property
     def period_s(self) -> float:
@@ -54,10 +75,10 @@ class ActionSpec(_Frozen):
     space: Literal["tool_delta_xyz_yaw_grip"] = "tool_delta_xyz_yaw_grip"
     """Cumulative displacement of the commanded tool, in its yaw frame, and open fraction 0..1."""
     frame: str = "tool"
-    horizon: int = Field(default=8, gt=0)
-    step_s: float = Field(default=0.1, gt=0)
-    execute_steps: int = Field(default=3, gt=0)
-    joints: tuple[str, ...]
+    horizon: int = Field(default=8, gt=0, le=1000)
+    step_s: float = Field(default=0.1, gt=0, le=60)
+    execute_steps: int = Field(default=3, gt=0, le=1000)
+    joints: tuple[str, ...] = Field(max_length=64)
     workspace_min_m: tuple[float, float, float]
     workspace_max_m: tuple[float, float, float]
     """Box in base_link that the tool stays in."""
@@ -66,7 +87,7 @@ class ActionSpec(_Frozen):
 class CloudSpec(_Frozen):
     """How depth becomes the policy's coloured cloud."""
 
-    points: int = Field(default=512, gt=0)
+    points: Length = 512
     crop_min_m: tuple[float, float, float]
     crop_max_m: tuple[float, float, float]
     """Box in base_link; what lies outside is not the policy's business."""
@@ -78,10 +99,10 @@ class Contract(_Frozen):
     name: str
     version: int = 1
     robot: str
-    modalities: tuple[Modality, ...]
+    modalities: tuple[Modality, ...] = Field(max_length=64)
     cloud: CloudSpec
     action: ActionSpec
-    required: tuple[str, ...]
+    required: tuple[str, ...] = Field(max_length=64)
     """Senses without which the policy holds still."""
     provenance: dict[str, Any] = Field(default_factory=dict)
     """Git commit, data hash, seeds, metrics."""
@@ -110,6 +131,9 @@ class Contract(_Frozen):
             contract = cls.model_validate(data)
         except ValidationError as error:
             raise ContractError(where, _first_problem(error), _legal_keys(cls)) from None
+        names = [m.name for m in contract.modalities]
+        if len(set(names)) != len(names):
+            raise ContractError(where, f"names a modality twice in {names}", "give each its own")
         unknown = sorted(set(contract.required) - set(contract.senses))
         if unknown:
             raise ContractError(
@@ -153,7 +177,7 @@ def load_contract(path: Path | str | None) -> Contract:
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']} (got {first['input']!r:.80})"
+    return printable(f"{place[:80]}: {first['msg'][:200]} (got {short_repr(first['input'])})")
 
 
 def _legal_keys(model: type[BaseModel]) -> str:

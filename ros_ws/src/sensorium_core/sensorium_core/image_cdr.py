@@ -5,11 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorium_core.cdr import CdrBuilder, CdrCursor, Stamps
+from sensorium_core.cdr import MAX_NAME_BYTES, CdrBuilder, CdrCursor, Stamps
 from sensorium_core.errors import MessageDecodeError
 
 Image = NDArray[np.generic]
 TYPE = "sensor_msgs/msg/Image"
+MAX_SIDE = 1 << 14
+"""Most rows, and most columns, of an image that is read."""
+MAX_BYTES = 256 << 20
 
 _ENCODINGS: dict[str, tuple[str, int]] = {
     "rgb8": ("u1", 3),
@@ -42,12 +45,18 @@ def decode_image(payload: bytes) -> tuple[int, str, Image]:
     """
     cursor = CdrCursor(payload, TYPE)
     stamp_ns, frame_id = cursor.header()
-    rows, cols, encoding = cursor.u32(), cursor.u32(), cursor.string()
+    rows, cols, encoding = cursor.u32(), cursor.u32(), cursor.string(MAX_NAME_BYTES)
     big_endian = cursor.u8()
     step, size = cursor.u32(), cursor.u32()
     pixel, channels = _pixel(encoding)
     dtype = np.dtype(pixel).newbyteorder(">") if big_endian else np.dtype(pixel)
     row_bytes = cols * channels * dtype.itemsize
+    if rows * cols == 0 or max(rows, cols) > MAX_SIDE or size > MAX_BYTES:
+        raise MessageDecodeError(
+            TYPE,
+            f"is {rows}x{cols} in {size} bytes",
+            f"1 to {MAX_SIDE} rows and columns, at most {MAX_BYTES} bytes",
+        )
     if step < row_bytes or size != rows * step:
         raise MessageDecodeError(
             TYPE,
@@ -73,5 +82,5 @@ def decode_images(payloads: Sequence[bytes]) -> tuple[Stamps, Image]:
 
 def _pixel(encoding: str) -> tuple[str, int]:
     if encoding not in _ENCODINGS:
-        raise MessageDecodeError(TYPE, f"has encoding {encoding!r}", ", ".join(_ENCODINGS))
+        raise MessageDecodeError(TYPE, f"has encoding {encoding[:40]!r}", ", ".join(_ENCODINGS))
     return _ENCODINGS[encoding]

@@ -7,7 +7,9 @@ import numpy as np
 import pinocchio as pin
 from numpy.typing import NDArray
 
+from sensorium_core.bounded import one_line
 from sensorium_core.errors import KinematicsError
+from sensorium_core.urdf_text import check_urdf
 
 Array = NDArray[np.float64]
 
@@ -35,7 +37,7 @@ class Kinematics:
     def __init__(
         self, urdf_xml: str, tool_frame: str = "tool", base_frame: str = "base_link"
     ) -> None:
-        full = pin.buildModelFromXML(urdf_xml)
+        full = _model_of(urdf_xml)
         for frame in (tool_frame, base_frame):
             if not full.existFrame(frame):
                 raise KinematicsError(
@@ -96,6 +98,20 @@ class Kinematics:
             f"(error {float(np.abs(error).max()):.3g})",
             "keep targets inside the workspace of the contract",
         )
+
+
+def _model_of(urdf_xml: str) -> pin.Model:
+    check_urdf(urdf_xml)
+    try:
+        model = pin.buildModelFromXML(urdf_xml)
+    except (ValueError, RuntimeError, IndexError) as error:
+        raise KinematicsError(
+            f"the URDF is no robot ({one_line(error)})", "check it with `check_urdf`"
+        ) from None
+    placements = (joint.homogeneous for joint in model.jointPlacements)
+    if not all(bool(np.isfinite(placement).all()) for placement in placements):
+        raise KinematicsError("the URDF places a joint at no finite pose", "correct its <origin>")
+    return model
 
 
 def xyzyaw_to_pose(xyzyaw: Array) -> Array:

@@ -68,8 +68,7 @@ class LanguageEncoder:
         self.path = Path(path)
         if not self.path.is_file():
             raise LanguageFileError(self.path, "no such file")
-        self._session, self.sha256 = open_session(self.path, LanguageFileError, sha256)
-        meta = self._session.get_modelmeta().custom_metadata_map
+        self._session, self.sha256, meta = open_session(self.path, LanguageFileError, sha256)
         if meta.get("format") != FORMAT:
             raise LanguageFileError(
                 self.path, f"format {meta.get('format', '')[:40]!r}, not {FORMAT!r}"

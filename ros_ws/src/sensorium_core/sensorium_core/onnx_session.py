@@ -25,10 +25,11 @@ RUN_FAULTS = (*_FAULTS, _STATE.EPFail)
 
 
 class Opened(NamedTuple):
-    """A session, and the hash of the bytes that it was made of."""
+    """A session, the hash of the bytes that it was made of, and the file's own metadata."""
 
     session: ort.InferenceSession
     sha256: str
+    metadata: dict[str, str]
 
 
 def open_session(
@@ -53,10 +54,16 @@ def open_session(
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(
+            data, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
+        metadata = dict(session.get_modelmeta().custom_metadata_map)
+        for node in (*session.get_inputs(), *session.get_outputs()):
+            node.name, node.type, node.shape  # noqa: B018 - raises on names that are no text
     except _FAULTS as fault:
         words = f"is not a readable ONNX file ({one_line(fault)})"
         raise unreadable(path, words) from fault
-    return Opened(session, found)
+    return Opened(session, found, metadata)

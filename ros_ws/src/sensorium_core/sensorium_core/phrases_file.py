@@ -8,11 +8,13 @@ Blank lines and lines that begin with `#` are skipped.
 from dataclasses import dataclass
 from pathlib import Path
 
+from sensorium_core.bounded import one_line, read_bytes
 from sensorium_core.errors import PhrasesFileError
 from sensorium_core.goal import COLOURS, DIRECTIONS, FAMILIES, SHAPES, Goal
 
 _LINE = "family<TAB>target<TAB>text, for example: pick<TAB>red cube<TAB>grab the red block"
 _NOTHING = "none"
+MAX_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ def read_phrases(path: Path) -> tuple[Phrase, ...]:
         PhrasesFileError: the file is missing or empty, or a line of it is not well formed.
     """
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        content = read_bytes(path, MAX_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         raise PhrasesFileError(path, 0, "no such file", "a text file") from None
     except UnicodeDecodeError as failure:
         raise PhrasesFileError(path, 0, f"not UTF-8 ({failure.reason})", "UTF-8 text") from None
+    except (OSError, ValueError) as failure:
+        raise PhrasesFileError(path, 0, one_line(failure), "a readable text file") from None
     numbered = enumerate(content.splitlines(), start=1)
     phrases = tuple(
         _parse(path, number, line)
@@ -56,7 +60,9 @@ def _parse(path: Path, number: int, line: str) -> Phrase:
     family, target, text = cells
     if family not in (*FAMILIES, _NOTHING):
         allowed = ", ".join((*FAMILIES, _NOTHING))
-        raise PhrasesFileError(path, number, f"unknown family {family!r}", f"one of {allowed}")
+        raise PhrasesFileError(
+            path, number, f"unknown family {family[:40]!r}", f"one of {allowed}"
+        )
     if family == _NOTHING:
         if target != "-":
             raise PhrasesFileError(path, number, f"target {target!r} of none", "the target -")
@@ -73,7 +79,9 @@ def _parse_target(path: Path, number: int, family: str, target: str) -> Goal:
         kind = next((kind for kind, names in kinds.items() if word in names), None)
         if kind is None:
             names = ", ".join(name for group in kinds.values() for name in group)
-            raise PhrasesFileError(path, number, f"unknown target {word!r}", f"words of: {names}")
+            raise PhrasesFileError(
+                path, number, f"unknown target {word[:40]!r}", f"words of: {names}"
+            )
         if kind in found:
             raise PhrasesFileError(path, number, f"target names two {kind}s", "one of each kind")
         found[kind] = word

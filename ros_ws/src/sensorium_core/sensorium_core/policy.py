@@ -47,8 +47,7 @@ class Policy:
         if not path.is_file():
             raise PolicyFileError(path, "does not exist", "run `make train` or name another file")
         self.path = path
-        self._session, self.sha256 = open_session(path, unreadable_policy, sha256)
-        metadata = self._session.get_modelmeta().custom_metadata_map
+        self._session, self.sha256, metadata = open_session(path, unreadable_policy, sha256)
         if METADATA_KEY not in metadata:
             raise PolicyFileError(path, "carries no contract", "write it with `sensorium export`")
         self.contract = Contract.from_json(metadata[METADATA_KEY], str(path))

@@ -15,3 +15,8 @@ _UNSAFE = re.compile(
 def printable(text: str) -> str:
     r"""The text on one line; a character that steers a terminal becomes its escape, as `\x1b`."""
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def printable_lines(text: str) -> str:
+    """As `printable`, line by line: ends of lines stay."""
+    return "\n".join(printable(line) for line in text.split("\n"))

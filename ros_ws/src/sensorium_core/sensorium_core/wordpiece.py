@@ -40,7 +40,9 @@ class WordPiece:
     def __init__(self, vocabulary: Sequence[str]) -> None:
         self.vocabulary = tuple(vocabulary)
         self._id_of = {piece: at for at, piece in enumerate(vocabulary)}
-        self._unknown = self._id_of["[UNK]"]
+        self._unknown, self._begin, self._end = (
+            self._id_of[piece] for piece in ("[UNK]", "[CLS]", "[SEP]")
+        )
 
     def split(self, text: str) -> Pieces:
         """Tokenise a text.
@@ -51,12 +53,12 @@ class WordPiece:
         if len(text) > MAX_CHARACTERS:
             raise TextTooLongError(len(text), MAX_CHARACTERS)
         words = tuple(split_words(text))
-        ids, word_of = [self._id_of["[CLS]"]], [-1]
+        ids, word_of = [self._begin], [-1]
         for at, word in enumerate(words):
             pieces = self._split_word(word)
             ids.extend(pieces)
             word_of.extend([at] * len(pieces))
-        return Pieces((*ids, self._id_of["[SEP]"]), words, (*word_of, -1))
+        return Pieces((*ids, self._end), words, (*word_of, -1))
 
     def _split_word(self, word: str) -> list[int]:
         if len(word) > _MAX_WORD:

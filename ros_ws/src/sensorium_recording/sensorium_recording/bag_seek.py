@@ -4,10 +4,14 @@ Only where the file's index can be trusted with that: it has one, and the times 
 only grow.
 """
 
+import struct
 from collections.abc import Collection, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
 from mcap.reader import SeekingReader
 from mcap.records import Chunk, ChunkIndex
 from mcap.summary import Summary
@@ -17,7 +21,7 @@ from sensorium_recording.mcap_records import DAMAGE, RECORD_LIMIT
 
 _BACK_NS = 500_000_000
 _SILENCE_NS = 3_600_000_000_000
-_OPCODE_AND_LENGTH = 9
+_HEAD = struct.Struct("<BQ")
 
 
 class Seek:
@@ -34,7 +38,7 @@ class Seek:
             try:
                 reader = SeekingReader(stream, record_size_limit=RECORD_LIMIT)
                 header, summary = reader.get_header(), reader.get_summary()
-            except DAMAGE:
+            except (*DAMAGE, OSError):
                 return None
         chunks = None if summary is None else self._chunks(summary)
         if summary is None or chunks is None:
@@ -63,11 +67,19 @@ def _records(
     yield from declared
     with file.open("rb") as stream:
         for chunk in chunks:
-            stream.seek(chunk.chunk_start_offset + _OPCODE_AND_LENGTH)
             try:
-                record = Chunk.read(ReadDataStream(stream))
-            except DAMAGE as error:
+                record = _chunk(stream, chunk.chunk_start_offset)
+            except (*DAMAGE, OSError) as error:
                 raise BagError(
                     file, f"is damaged ({error!r:.200})", "`sensorium repair` recovers the rest"
                 ) from None
             yield record
+
+
+def _chunk(stream: BinaryIO, offset: int) -> Chunk:
+    """The chunk at an offset; an index may point anywhere."""
+    stream.seek(offset)
+    opcode, length = _HEAD.unpack(stream.read(_HEAD.size))
+    if opcode != Opcode.CHUNK or length > RECORD_LIMIT:
+        raise ValueError(f"no chunk at {offset}, where the index tells of one")
+    return Chunk.read(ReadDataStream(BytesIO(stream.read(length))))

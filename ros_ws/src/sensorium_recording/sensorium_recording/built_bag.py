@@ -59,6 +59,8 @@ class BuiltBag:
     def from_json(cls, text: str | bytes) -> "BuiltBag":
         """What `to_json` wrote. Raises `ValueError`, `TypeError` or `KeyError` on other text."""
         data = parse_json(text)
+        if not isinstance(data, dict):
+            raise TypeError("not a mapping")
         episodes = tuple(BuiltEpisode(**episode) for episode in data.pop("episodes"))
         return cls(episodes=episodes, texts=tuple(data.pop("texts")), **data)
 

@@ -22,7 +22,7 @@ from sensorium_core.errors import BagError
 
 from sensorium_recording.bag_writer import PARTIAL_SUFFIX
 
-RECORD_LIMIT = 1 << 30
+RECORD_LIMIT = 256 << 20
 """Longest record, and chunk when unpacked, that is read [bytes]."""
 LATEST_NS = (1 << 63) - 1
 """Times must fit in 64 bits with a sign [ns]."""
@@ -131,7 +131,7 @@ def summary_declarations(file: Path) -> tuple[dict[int, Schema], list[Channel]] 
     with file.open("rb") as stream:
         try:
             summary = SeekingReader(stream, record_size_limit=RECORD_LIMIT).get_summary()
-        except DAMAGE:
+        except (*DAMAGE, OSError):
             return None
     if summary is None or not summary.channels:
         return None
@@ -145,6 +145,6 @@ def metadata_records(file: Path) -> list[Metadata]:
             reader = SeekingReader(stream, record_size_limit=RECORD_LIMIT)
             if reader.get_summary() is not None:
                 return list(reader.iter_metadata())
-        except DAMAGE:
+        except (*DAMAGE, OSError):
             pass
     return [record for record in read_records(file) if isinstance(record, Metadata)]

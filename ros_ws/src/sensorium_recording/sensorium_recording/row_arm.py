@@ -3,7 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
-from sensorium_core.errors import BagError
+from sensorium_core.errors import BagError, KinematicsError
 from sensorium_core.kinematics import Kinematics
 from sensorium_description import load_urdf
 
@@ -14,7 +14,7 @@ from sensorium_recording.bag_reader import BagReader
 def arm_of(bag: Path) -> Kinematics:
     """The arm that the bag describes; the reference cell's where it describes none.
 
-    Raises `BagError` or `KinematicsError` on a description that is no such arm.
+    Raises `BagError` on a description that is no such arm.
     """
     try:
         urdf = urdf_in(BagReader(bag).metadata())
@@ -22,7 +22,7 @@ def arm_of(bag: Path) -> Kinematics:
         raise BagError(bag, f"cannot be read ({error})", "check the disk") from error
     try:
         return _arm(urdf or load_urdf())
-    except ValueError as error:
+    except KinematicsError as error:
         what = f"holds a robot_description that cannot be read ({error})"
         raise BagError(bag, what, "record it with a URDF that is whole") from None
 

@@ -4,6 +4,7 @@ Backed by `rosbags` (Apache-2.0). Quick enough for messages at tens of hertz; wr
 states and images go through `cdr` and `images`.
 """
 
+import struct
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,12 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 from sensorium_core.errors import MessageDecodeError, UnknownNameError
+
+_MISFIT = (
+    SerdeError, ValueError, LookupError, TypeError, AssertionError, OverflowError, MemoryError,
+    struct.error,
+)  # fmt: skip
+"""What `rosbags` raises for bytes that are not the message."""
 
 
 @lru_cache(maxsize=1)
@@ -60,7 +67,7 @@ def decode(payload: bytes, type_name: str) -> Any:
     _require(type_name)
     try:
         return _store().deserialize_cdr(payload, type_name)
-    except (SerdeError, ValueError, IndexError, AssertionError):
+    except _MISFIT:
         raise MessageDecodeError(
             type_name, f"does not fit its {len(payload)} bytes", "a complete CDR payload"
         ) from None

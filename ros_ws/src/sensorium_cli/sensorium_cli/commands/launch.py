@@ -9,6 +9,7 @@ from types import FrameType
 
 import click
 from sensorium_core.errors import LaunchArgumentError
+from sensorium_core.printable import printable, printable_lines
 
 from sensorium_cli.console import Console
 from sensorium_cli.launch.interpreter import declared_arguments
@@ -54,7 +55,7 @@ def launch(
     )
     if dry_run:
         for process in launcher.plan.processes:
-            click.echo(process.describe())
+            click.echo(printable_lines(process.describe()))
         return
     console.show(Line("", f"logs in {launcher.log_folder}"))
     ctx.exit(_run(launcher, console))
@@ -105,8 +106,8 @@ def _show_arguments(file: Path) -> None:
         click.echo(f"{file} takes no arguments.")
     for argument in declared:
         default = "must be given" if argument.default is None else f"default: {argument.default!r}"
-        click.echo(f"{click.style(argument.name, bold=True)}:=  ({default})")
+        click.echo(f"{click.style(printable(argument.name), bold=True)}:=  ({printable(default)})")
         if argument.description:
-            click.echo(f"    {argument.description}")
+            click.echo(f"    {printable(argument.description)}")
         if argument.choices:
-            click.echo(f"    one of: {', '.join(argument.choices)}")
+            click.echo(f"    one of: {printable(', '.join(argument.choices))}")

@@ -6,6 +6,8 @@ import os
 import time
 
 import click
+from sensorium_core.instruction import parse_instruction
+from sensorium_core.printable import printable
 
 from sensorium_cli.middleware import middleware_environment
 from sensorium_cli.verdict import OUTCOME_TOPIC, STATE_TOPICS, Verdict
@@ -32,6 +34,7 @@ def say(ctx: click.Context, text: str, namespace: str, timeout_s: float, wait_s:
         sensorium say "press the green button" --wait 30
         sensorium say ""
     """
+    text = parse_instruction(text)
     os.environ.update(middleware_environment(os.environ))
     from sensorium_cli.nodes.speaker import Speaker  # ROS must see the environment set above.
 
@@ -54,7 +57,7 @@ def say(ctx: click.Context, text: str, namespace: str, timeout_s: float, wait_s:
 
 def _show(line: str | None) -> None:
     if line is not None:
-        click.echo(f"  {line}")
+        click.echo(f"  {printable(line)}")
 
 
 def _conclude(verdict: Verdict, wait_s: float) -> int:
@@ -63,5 +66,5 @@ def _conclude(verdict: Verdict, wait_s: float) -> int:
         return 1
     word, colour = ("success", "green") if verdict.success else ("failure", "red")
     said = verdict.reason if verdict.reason.startswith(word) else f"{word}: {verdict.reason}"
-    click.secho(said, fg=colour)
+    click.secho(printable(said), fg=colour)
     return 0 if verdict.success else 1

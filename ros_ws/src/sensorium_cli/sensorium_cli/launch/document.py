@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from sensorium_core.bounded import check_yaml, one_line, read_text
 from sensorium_core.errors import LaunchFileError
 
 Plain = bool | int | float | str | None
@@ -101,7 +102,10 @@ class _Builder(yaml.SafeLoader):
         return table
 
     def _build_scalar(self, mark: Mark, node: yaml.Node) -> Plain:
-        value = self.construct_object(node)
+        try:
+            value = self.construct_object(node)
+        except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
+            raise mark.error(f"no YAML value ({one_line(error)})", "put it in quotes") from error
         if value is None or isinstance(value, bool | int | float | str):
             return value
         raise mark.error(
@@ -117,23 +121,30 @@ def read_document(path: Path) -> Value:
         LaunchFileError: if it cannot be read or is not YAML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        words = error.strerror if isinstance(error, OSError) else one_line(error)
         nowhere = Mark(path, 1, 1, "")
-        raise nowhere.error(
-            f"cannot read the launch file: {error.strerror}", "check the path"
-        ) from error
-    builder = _Builder(path, text)
+        raise nowhere.error(f"cannot read the launch file: {words}", "check the file") from error
+    start = Mark(path, 1, 1, "")
     try:
+        check_yaml(text)
+        builder = _Builder(path, text)
         node = builder.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        at = error.problem_mark or error.context_mark
-        mark = builder.mark(at) if at else Mark(path, 1, 1, "")
-        raise mark.error(
-            f"not YAML: {error.problem}", "check quotes, colons and indents"
-        ) from error
-    finally:
-        builder.dispose()
+    except yaml.YAMLError as error:
+        raise _not_yaml(path, text, error) from error
+    except ValueError as error:
+        raise start.error(f"the file {one_line(error)}", "make it smaller") from error
     if node is None:
-        raise Mark(path, 1, 1, "").error("the file is empty", "begin it with `launch:`")
+        raise start.error("the file is empty", "begin it with `launch:`")
     return builder.build(node)
+
+
+def _not_yaml(path: Path, text: str, error: yaml.YAMLError) -> LaunchFileError:
+    """The error that points to what YAML's grammar does not take."""
+    at = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    lines = text.splitlines()
+    line = lines[at.line] if at and at.line < len(lines) else ""
+    mark = Mark(path, at.line + 1, at.column + 1, line) if at else Mark(path, 1, 1, "")
+    problem = getattr(error, "problem", None) or one_line(error)
+    return mark.error(f"not YAML: {problem}", "check quotes, colons and indents")

@@ -42,6 +42,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ceil": math.ceil, "cos": math.cos, "degrees": math.degrees, "floor": math.floor,
     "hypot": math.hypot, "radians": math.radians, "sin": math.sin, "sqrt": math.sqrt,
 }  # fmt: skip
+_MAX_CHARACTERS = 1000
 _CONSTANTS = {"pi": math.pi, "tau": math.tau, "e": math.e, "inf": math.inf}
 _ALLOWED = (
     "allowed: numbers, quoted text, lists, + - * / // %, comparisons, in, and, or, not, "
@@ -55,9 +56,14 @@ def evaluate(expression: str) -> str:
     Raises:
         SubstitutionError: if the expression is not one of the allowed kind.
     """
+    if len(expression) > _MAX_CHARACTERS:
+        words = f"eval of {len(expression)} characters; at most {_MAX_CHARACTERS} are read"
+        raise SubstitutionError(words, _ALLOWED)
     try:
         return str(_value(ast.parse(expression.strip(), mode="eval").body))
-    except (SyntaxError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
+    except (
+        SyntaxError, ArithmeticError, TypeError, ValueError, RecursionError, MemoryError,
+    ) as error:  # fmt: skip
         raise SubstitutionError(f"eval of {expression!r}: {error}", _ALLOWED) from error
 
 

@@ -13,7 +13,7 @@ from sensorium_core.errors import SubstitutionError
 
 from sensorium_cli.launch.expression import evaluate
 from sensorium_cli.launch.scope import Scope
-from sensorium_cli.launch.substitution import Call, Template
+from sensorium_cli.launch.substitution import MAX_CHARACTERS, Call, Template
 from sensorium_cli.packages import package_prefix, package_share
 
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
@@ -23,11 +23,16 @@ def perform(template: Template, scope: Scope) -> str:
     """Make a text of a template.
 
     Raises:
-        SubstitutionError: if a call has no value here.
+        SubstitutionError: if a call has no value here, or the text grows too long.
     """
-    return "".join(
+    made = "".join(
         part if isinstance(part, str) else _perform_call(part, scope) for part in template
     )
+    if len(made) > MAX_CHARACTERS:
+        raise SubstitutionError(
+            f"gives {len(made)} characters", f"make it at most {MAX_CHARACTERS}"
+        )
+    return made
 
 
 def check_calls(template: Template) -> None:

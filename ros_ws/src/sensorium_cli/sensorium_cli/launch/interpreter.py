@@ -16,6 +16,7 @@ from sensorium_cli.launch.scope import Scope, join_namespace
 from sensorium_cli.launch.texts import Texts
 
 _DEEPEST_INCLUDE = 20
+_MOST_INCLUDES = 100
 
 
 def interpret(path: Path, arguments: Mapping[str, str], environment: Mapping[str, str]) -> Plan:
@@ -74,7 +75,7 @@ def _check_arguments(
 class _Interpreter:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._depth = 0
+        self._depth = self._included = 0
         self._actions: dict[str, Callable[[Entity, Scope], None]] = {
             "append_env": self._append_env,
             "arg": self._arg,
@@ -139,6 +140,9 @@ class _Interpreter:
             raise mark.error("files that include each other", "break the circle")
         scope.variables.update(texts.pairs(entity, "arg", "name", "value"))
         outer, scope.file = scope.file, path
+        self._included += 1
+        if self._included > _MOST_INCLUDES:
+            raise mark.error(f"more than {_MOST_INCLUDES} files included", "include fewer")
         self._depth += 1
         self.run(read_launch_file(path), scope)
         self._depth -= 1

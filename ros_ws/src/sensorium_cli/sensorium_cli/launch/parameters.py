@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
+from sensorium_core.bounded import parse_yaml
 
 from sensorium_cli.launch.document import Items, Mark, Plain, Scalar
 from sensorium_cli.launch.grammar import Entity, Text, read_text
@@ -43,17 +43,18 @@ def parse_yaml_value(text: str, mark: Mark) -> ParameterValue:
         LaunchFileError: if it is not a scalar or a list of one kind.
     """
     try:
-        value = yaml.safe_load(text) if text else text
-    except yaml.YAMLError as error:
+        value = parse_yaml(text) if text else text
+    except ValueError as error:
         raise mark.error(
-            f"{text!r} is not a parameter value", "put it in double quotes within the quotes"
+            f"{text[:80]!r} is not a parameter value", "put it in double quotes within the quotes"
         ) from error
     if isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list):
         return _uniform(value, mark)
     raise mark.error(
-        f"{text!r} gives {type(value).__name__}", "allowed: text, number, true, false, or a list"
+        f"{text[:80]!r} gives {type(value).__name__}",
+        "allowed: text, number, true, false, or a list",
     )
 
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from sensorium_core.errors import SubstitutionError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+MAX_CHARACTERS = 8192
+"""Longest text, before and after its substitutions are made."""
+_MAX_DEPTH = 32
 _CLOSE = "close it with `)`"
 
 
@@ -35,20 +38,29 @@ def parse_template(text: str) -> Template:
     Raises:
         SubstitutionError: with the offset of the bad character.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise SubstitutionError(
+            f"a text of {len(text)} characters", f"make it at most {MAX_CHARACTERS}"
+        )
     return _Reader(text).read_template(end="")
 
 
 class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
-        self._at = 0
+        self._at = self._depth = 0
 
     def read_template(self, end: str) -> Template:
         """Read up to `end` (a quote, or the end of the text), which is left unread."""
         parts: list[str | Call] = []
         while self._at < len(self._text) and self._peek() != end:
             if self._starts_call():
+                if self._depth == _MAX_DEPTH:
+                    words = f"substitutions nested deeper than {_MAX_DEPTH}"
+                    raise SubstitutionError(words, "name parts with `let`", self._at)
+                self._depth += 1
                 parts.append(self._read_call(quote=end))
+                self._depth -= 1
             else:
                 _append_text(parts, self._read_character())
         return tuple(parts)

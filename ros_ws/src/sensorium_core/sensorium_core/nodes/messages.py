@@ -11,6 +11,7 @@ from sensorium_core.errors import TrajectoryError
 from sensorium_core.trajectory import Trajectory
 
 _NS = 1_000_000_000
+_MOST_JOINTS = 64
 
 
 def stamp_to_ns(stamp: Time) -> int:
@@ -33,6 +34,8 @@ def trajectory_from_message(message: JointTrajectory, max_points: int = 1000) ->
     if len(points) > max_points:
         raise TrajectoryError(f"has {len(points)} waypoints", f"at most {max_points}")
     names = tuple(message.joint_names)
+    if len(names) > _MOST_JOINTS:
+        raise TrajectoryError(f"names {len(names)} joints", f"at most {_MOST_JOINTS}")
     times = np.array([p.time_from_start.sec + p.time_from_start.nanosec / _NS for p in points])
     moving = any(len(p.velocities) for p in points)
     return Trajectory(

@@ -19,6 +19,7 @@ _SIX = struct.Struct("<6d")
 _U32 = struct.Struct("<I")
 _TWO_U32 = struct.Struct("<2I")
 _THREE_U32 = struct.Struct("<3I")
+_MAX_NAMES, _MAX_NAME_BYTES = 1024, 1024
 _PIXELS = {"rgb8": (np.dtype(np.uint8), 3), "16UC1": (np.dtype("<u2"), 1)}
 
 
@@ -69,11 +70,15 @@ class JointStateReader:
         """Read frame and names, which few messages change."""
         offset = _aligned(end, 4)
         (count,) = _U32.unpack_from(payload, offset)
+        if count > _MAX_NAMES:
+            raise ValueError(f"{count} joint names; at most {_MAX_NAMES} are read")
         offset += 4
         given = []
         for _ in range(count):
             offset = _aligned(offset, 4)
             (length,) = _U32.unpack_from(payload, offset)
+            if length > _MAX_NAME_BYTES:
+                raise ValueError(f"a name of {length} bytes; at most {_MAX_NAME_BYTES} are read")
             given.append(payload[offset + 4 : offset + 3 + length].decode())
             offset += 4 + length
         known = set(self._names) <= set(given)

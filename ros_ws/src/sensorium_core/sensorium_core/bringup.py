@@ -26,7 +26,7 @@ class BringupConfig:
     """Without a heartbeat for so long a node is lost."""
     most_restarts: int = 3
     """A node that is lost once more than this ends the stack."""
-    start_s: float = 30.0
+    start_s: float = 60.0
     """A node that is not heard, or not heard again, for so long ends the stack."""
     transition_s: float = 60.0
     """A node that takes longer to configure or to activate ends the stack."""

@@ -1,4 +1,4 @@
-"""A managed node that no exception in a callback kills or blocks, and no foreign bytes."""
+"""A managed node that no exception in a callback kills or blocks; foreign bytes are told."""
 
 import time
 from collections.abc import Callable
@@ -59,7 +59,7 @@ class GuardedNode(ManagedNode):
     def subscribe(
         self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile
     ) -> None:
-        """Listen; bytes that are no such message, which the executor would die of, are told."""
+        """Listen; bytes that are no such message, which rclpy drops without a word, are told."""
 
         def receive(payload: bytes) -> None:
             try:

@@ -50,7 +50,7 @@ class _Walk:
         self._depth = self._elements = 0
 
     def parse(self, text: str) -> None:
-        parser = expat.ParserCreate()
+        parser = expat.ParserCreate(namespace_separator="}")
         parser.StartDoctypeDeclHandler = self._refuse
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._end

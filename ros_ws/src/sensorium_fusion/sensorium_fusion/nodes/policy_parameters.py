@@ -28,8 +28,9 @@ def policy_of(node: Node) -> Policy:
 
 
 def language_of(node: Node) -> LanguageEncoder:
-    """The file named by `language`."""
-    return LanguageEncoder(Path(_parameter(node, "language", "")))
+    """The file named by `language`, pinned by `language_sha256` where that is given."""
+    path = Path(_parameter(node, "language", ""))
+    return LanguageEncoder(path, _parameter(node, "language_sha256", ""))
 
 
 def dropped_senses(node: Node, contract: Contract) -> frozenset[str]:

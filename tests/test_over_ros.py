@@ -111,6 +111,26 @@ def test_a_silent_wrist_sensor_makes_the_gate_hold(cell):
     wait_for(cell, lambda: gate(cell)["state"] == "armed")
 
 
+@pytest.mark.parametrize(
+    ("sensor", "fault", "words"),
+    [
+        ("scene_rgb", "freeze", "repeats one picture"),
+        ("scene_depth", "blackout", "gives no depth"),
+        ("scene_depth", "delay:0.5", "behind this clock"),
+    ],
+)
+def test_a_camera_that_cannot_be_believed_makes_the_policy_hold(cell, sensor, fault, words):
+    def policy():
+        return cell.client.reports["policy"].values
+
+    wait_for(cell, lambda: policy()["state"] == "acting")
+    cell.client.set_fault(sensor, fault)
+    wait_for(cell, lambda: policy()["state"] == "holding" and words in policy()["reason"])
+    assert policy()[f"valid/{sensor}"] == "false"
+    cell.client.set_fault(sensor, "none")
+    wait_for(cell, lambda: policy()["state"] == "acting")
+
+
 def test_episodes_follow_one_another(cell):
     first = cell.run(Case(3, Goal("press"), "stop the world"))
     second = cell.run(Case(4, None, "do not touch the red cube"))

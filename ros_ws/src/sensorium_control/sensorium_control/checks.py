@@ -85,9 +85,16 @@ def check_times(trajectory: Trajectory, config: GateConfig) -> Refusal | None:
 
 
 def check_stamp(
-    trajectory: Trajectory, now_ns: int, last_stamp_ns: int | None, config: GateConfig
+    trajectory: Trajectory,
+    now_ns: int,
+    last_stamp_ns: int | None,
+    config: GateConfig,
+    start_ns: int,
 ) -> Refusal | None:
-    """Refuse a stamp that is old, ahead of the clock, or not later than the last accepted one."""
+    """Refuse a stamp that is old, ahead of the clock, or not later than the last accepted one.
+
+    Also refuse a trajectory that is over by `start_ns`, when it would take over.
+    """
     age_s = (now_ns - trajectory.stamp_ns) / _NS
     if not age_s <= config.max_age_s:
         return Refusal(
@@ -103,7 +110,7 @@ def check_stamp(
         return Refusal(
             Reason.STAMP_NOT_MONOTONIC, f"stamped {back_s:.3f} s before the last accepted one"
         )
-    if not trajectory.end_ns > now_ns:
+    if not trajectory.end_ns > start_ns:
         return Refusal(Reason.STAMP_OLD, "every waypoint lies in the past")
     return None
 
@@ -161,6 +168,12 @@ def check_continuity(
     return _over(
         Reason.NOT_CONTINUOUS, "step from commanded", step, limits.seam + reach, limits.names
     )
+
+
+def check_stray(strayed: Array, limits: JointLimits) -> Refusal | None:
+    """Refuse what cannot be followed: the motion would be off by `strayed` `(n_joints,)`."""
+    what = "to keep the jerk limit the motion would stray by"
+    return _over(Reason.JERK_LIMIT, what, strayed, limits.stray, limits.names)
 
 
 def check_workspace(

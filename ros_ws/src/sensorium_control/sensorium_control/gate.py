@@ -1,9 +1,9 @@
 """The gate: the one object between any proposer of motion and the arm. ROS-free, one thread.
 
-It owns the state machine, what was measured last, and the last trajectory that passed. Time comes
-in with every call, in integer nanoseconds of the clock that stamps the messages. A call that makes
-the gate hold or stop leaves a hold trajectory behind: send what `pop_reaction` returns to the arm
-after every call.
+It owns the state machine, what was measured last, and the motion under way. Time comes in with
+every call, in integer nanoseconds of the clock that stamps the messages. A call that makes the
+gate hold or stop leaves a motion behind: send what `pop_reaction` returns to the arm after every
+call.
 """
 
 import math
@@ -13,39 +13,43 @@ from numpy.typing import NDArray
 from sensorium_core.kinematics import JOINTS
 from sensorium_core.trajectory import Trajectory
 
-from sensorium_control.force import ForceFilter
+from sensorium_control.commanded import CommandedMotion, switch_knot
 from sensorium_control.judge import Judge, Situation
 from sensorium_control.limits import GateConfig
+from sensorium_control.profile import Profile
+from sensorium_control.reactions import Reactions
 from sensorium_control.reasons import Decision, GateState, GateStatus, Reason, Refusal
-from sensorium_control.watches import SenseWatches, Watch
+from sensorium_control.vigil import Graph, Vigil
 
 Array = NDArray[np.float64]
 _NS = 1_000_000_000
-_HOLD_REACHED_S = 0.05
+_LIVE = (GateState.ARMED, GateState.HOLDING)
+_UNTIL_PROPOSED = (Reason.COMMAND_SILENT, Reason.PROPOSER_SILENT)
+"""Holds that the next good proposal ends."""
 
 
 class Gate:
     """Passes trajectories that are safe, refuses the others with a reason, holds or stops the arm.
 
-    `disarmed -> armed -> holding (recoverable) -> stopped (latched until `arm`)`.
+    `disarmed -> armed -> holding (recoverable) -> stopped (latched until `arm`)`. What passes is
+    sent as a dense motion that keeps the limits of speed, acceleration and jerk and takes over
+    from the motion under way without a step.
     """
 
     def __init__(self, config: GateConfig, urdf_xml: str) -> None:
         self.config = config
         self._judge = Judge(config, urdf_xml)
-        self._joints = Watch("joints", config.joints_timeout_s, config.max_future_s)
-        self._senses = SenseWatches(config.required_senses, config.max_future_s)
+        self._vigil = Vigil(config)
+        self._commanded = CommandedMotion(self._judge.limits)
+        self._reactions = Reactions(config, self._judge.limits, self._commanded)
         self._measured: Array | None = None
-        self._last_good: Trajectory | None = None
         self._last_stamp_ns: int | None = None
-        self._grip_m: float | None = None
         self._accepted_ns = 0
         self._now_ns: int | None = None
+        self._well_since_ns: int | None = None
         self._state = GateState.DISARMED
         self._cause = Refusal(Reason.NOT_ARMED, "not armed yet; call gate/arm")
         self._reaction: Trajectory | None = None
-        self._force = ForceFilter(config.force_filter_s)
-        self._force_n = 0.0
         self._accepted = self._refused = self._dropped = 0
         self._last_refusal: Refusal | None = None
 
@@ -59,54 +63,58 @@ class Gate:
         """Why the gate is in this state."""
         return self._cause
 
-    @property
-    def last_good(self) -> Trajectory | None:
-        """The last trajectory sent to the arm, a hold included; None before the first."""
-        return self._last_good
+    def setpoint(self, t_ns: int) -> Array | None:
+        """Commanded joints `(7,)` at a time; None before the first motion."""
+        return self._commanded.setpoint(t_ns) if self._commanded.known else None
 
     def arm(self, now_ns: int) -> Decision:
-        """Let motion pass from now on; also clears a stop. Refused without fresh joint states."""
-        if not self._joints.fresh(now_ns):
-            silence = self._joints_silent(now_ns)
-            return Decision(False, silence.reason, silence.detail)
+        """Let motion pass from now on; also clears a stop.
+
+        Refused without fresh joint states, without a controller, or with a second commander.
+        """
+        cause = self._vigil.cause_to_stop(now_ns)
+        if cause is None and self._measured is None:
+            cause = Refusal(Reason.JOINTS_SILENT, "the joints were never measured")
+        if cause is not None:
+            return Decision(False, *cause)
         if self._state is GateState.ARMED:
             return Decision(True, Reason.OK, "already armed")
         self._enter(GateState.ARMED, Refusal(Reason.OK, "armed"))
-        self._last_good = self._reaction = None
-        self._last_stamp_ns = None
+        self._reactions.forget_motion_elsewhere(now_ns, self._measured)
+        self._vigil.begin(now_ns)
+        self._last_stamp_ns = self._reaction = None
         self._now_ns = now_ns
         return Decision(True, Reason.OK, "armed")
 
     def disarm(self, now_ns: int) -> None:
-        """Hold the arm and let nothing pass until `arm`; a stop stays a stop."""
-        if self._state in (GateState.ARMED, GateState.HOLDING):
-            self._reaction = self._hold(now_ns, self._setpoint(now_ns))
+        """Slow down and hold the arm, let nothing pass until `arm`; a stop stays a stop."""
+        if self._state in _LIVE:
+            self._send(self._reactions.slowing(now_ns, self._measured))
             self._enter(GateState.DISARMED, Refusal(Reason.NOT_ARMED, "disarmed; call gate/arm"))
 
     def stop(self, now_ns: int, reason: Reason, detail: str) -> None:
-        """Hold the arm where it is measured to be, and latch until `arm`."""
+        """Bring the arm to rest and latch until `arm`.
+
+        For force and for an arm that does not follow: at once where it is measured to be, or back
+        along the path if the configuration says so; otherwise slowing down along the path.
+        """
         if self._state is not GateState.STOPPED:
-            self._reaction = self.hold_trajectory(now_ns)
+            self._send(self._reactions.stopping(now_ns, self._measured, reason))
             self._enter(GateState.STOPPED, Refusal(reason, detail))
 
     def propose(self, trajectory: Trajectory, now_ns: int) -> Decision:
         """Judge one trajectory; send `Decision.trajectory` to the arm when accepted.
 
-        A refusal changes nothing: the last good trajectory goes on.
+        A refusal changes nothing: the motion under way goes on.
         """
-        self.tick(now_ns)
-        situation = Situation(now_ns, self._measured, self._last_good, self._last_stamp_ns)
-        refusal = self._refusal_by_state() or self._judge.check(trajectory, situation)
-        if refusal is not None:
-            return self._refuse(refusal)
-        ordered = trajectory.select(JOINTS)
-        self._last_good, self._last_stamp_ns = ordered, ordered.stamp_ns
-        self._accepted_ns = now_ns
-        self._accepted += 1
-        self._reaction = None
-        if self._state is GateState.HOLDING:
-            self._enter(GateState.ARMED, Refusal(Reason.OK, "armed"))
-        return Decision(True, Reason.OK, "accepted", ordered)
+        refusal = self._refusal_by_state(now_ns)
+        if refusal is None:
+            situation = Situation(now_ns, self._measured, self._commanded, self._last_stamp_ns)
+            verdict = self._judge.judge(trajectory, situation)
+            if isinstance(verdict, Profile):
+                return self._accept(verdict, trajectory.stamp_ns, now_ns)
+            refusal = verdict
+        return self._refuse(refusal)
 
     def refuse_malformed(self, detail: str) -> Decision:
         """Count a message that could not even become a trajectory."""
@@ -121,59 +129,75 @@ class Gate:
         dropped, so that the silence watch trips.
         """
         shaped = positions.shape == velocities.shape == (len(JOINTS),)
-        finite = shaped and _finite(positions.tolist() + velocities.tolist())
-        if not (finite and self._joints.observe(stamp_ns, _or(now_ns, stamp_ns))):
+        values = positions.tolist() + velocities.tolist() if shaped else [math.nan]
+        now = stamp_ns if now_ns is None else now_ns
+        if not (_finite(values) and self._vigil.joints.observe(stamp_ns, now, values)):
             self._dropped += 1
             return
         self._measured = np.array(positions, dtype=np.float64)
 
     def observe_wrench(self, stamp_ns: int, wrench: Array, now_ns: int | None = None) -> None:
         """Force and torque on the tool `(6,)` [N, Nm]; too large a one stops an armed arm."""
-        now = _or(now_ns, stamp_ns)
+        now = stamp_ns if now_ns is None else now_ns
         values = wrench.tolist()
         if wrench.shape != (6,) or not _finite(values):
             self._dropped += 1
             return
-        self.observe_sense("wrench", stamp_ns, now)
-        self._force_n, torque_nm = self._force.push(stamp_ns, values)
-        if self._state not in (GateState.ARMED, GateState.HOLDING):
-            return
-        if not self._force_n <= self.config.force_limit_n:
-            limit = self.config.force_limit_n
-            self.stop(now, Reason.FORCE_LIMIT, f"{self._force_n:.1f} N; at most {limit:g} N")
-        elif not torque_nm <= self.config.torque_limit_nm:
-            limit = self.config.torque_limit_nm
-            self.stop(now, Reason.TORQUE_LIMIT, f"{torque_nm:.1f} Nm; at most {limit:g} Nm")
+        self.observe_sense("wrench", stamp_ns, now, values)
+        cause = self._vigil.force.feel(stamp_ns, values)
+        if cause is not None and self._state in _LIVE:
+            self.stop(now, *cause)
 
-    def observe_sense(self, name: str, stamp_ns: int, now_ns: int | None = None) -> None:
-        """Note that a sense delivered; names that are not required are ignored."""
-        if not self._senses.observe(name, stamp_ns, _or(now_ns, stamp_ns)):
+    def observe_sense(
+        self,
+        name: str,
+        stamp_ns: int,
+        now_ns: int | None = None,
+        values: list[float] | None = None,
+    ) -> None:
+        """Note that a sense delivered; names that are not required are ignored.
+
+        `values` are compared with those before, to tell a sense that repeats itself.
+        """
+        watch = self._vigil.senses.get(name)
+        now = stamp_ns if now_ns is None else now_ns
+        if watch is not None and not watch.observe(stamp_ns, now, values):
             self._dropped += 1
+
+    def observe_graph(self, proposers: int, commanders: int, controllers: int) -> None:
+        """Tell how many publish proposals and commands, and how many controllers listen."""
+        self._vigil.observe_graph(Graph(proposers, commanders, controllers))
+
+    def observe_heartbeat(self, now_ns: int) -> None:
+        """Note that the proposer lives."""
+        self._vigil.beat(now_ns)
 
     def drop_measurement(self) -> None:
         """Count a message that could not be read."""
         self._dropped += 1
 
-    def tick(self, now_ns: int) -> GateState:
-        """Look at the clock and at what is silent; call it often, and at least every 20 ms."""
-        if self._clock_ran_backward(now_ns):
+    def tick(self, now_ns: int, steady_ns: int | None = None) -> GateState:
+        """Look at the clocks, at what is silent and at the arm; call it at least every 10 ms.
+
+        `steady_ns` is the monotonic clock of this host; None where `now_ns` is the only clock.
+        """
+        clock = self._vigil.tick(now_ns, steady_ns)
+        if clock is not None:
+            self._stop_at_new_time(now_ns, clock)
             return self._state
         self._now_ns = now_ns
-        if self._state in (GateState.ARMED, GateState.HOLDING):
-            if not self._joints.fresh(now_ns):
-                self.stop(now_ns, *self._joints_silent(now_ns))
+        if self._state in _LIVE:
+            cause = self._vigil.cause_to_stop(now_ns) or self._not_following(now_ns)
+            if cause is not None:
+                self.stop(now_ns, *cause)
             else:
-                self._watch_senses(now_ns)
+                self._hold_or_resume(now_ns)
         return self._state
 
     def pop_reaction(self) -> Trajectory | None:
-        """The hold that the last calls brought about, once; None when there is nothing to send."""
+        """The motion that the last calls brought about, once; None when there is none to send."""
         reaction, self._reaction = self._reaction, None
         return reaction
-
-    def hold_trajectory(self, now_ns: int) -> Trajectory | None:
-        """Rest where the arm is measured to be, gripper as commanded; None if never measured."""
-        return None if self._measured is None else self._hold(now_ns, self._measured)
 
     def status(self, now_ns: int) -> GateStatus:
         """A snapshot for people."""
@@ -185,13 +209,13 @@ class Gate:
             refused=self._refused,
             dropped=self._dropped,
             last_refusal=self._last_refusal,
-            force_n=self._force_n,
-            ages_s=(("joints", self._joints.age_s(now_ns)), *self._senses.ages_s(now_ns)),
+            force_n=self._vigil.force.force_n,
+            ages_s=self._vigil.ages_s(now_ns),
         )
 
-    def _refusal_by_state(self) -> Refusal | None:
-        if self._state is GateState.ARMED or self._cause.reason is Reason.COMMAND_SILENT:
-            return None
+    def _refusal_by_state(self, now_ns: int) -> Refusal | None:
+        if self._state is GateState.ARMED or self._cause.reason in _UNTIL_PROPOSED:
+            return self._vigil.cause_to_stop(now_ns) or self._vigil.cause_to_hold(now_ns)
         reason = {
             GateState.DISARMED: Reason.NOT_ARMED,
             GateState.HOLDING: Reason.HOLDING,
@@ -199,80 +223,78 @@ class Gate:
         }[self._state]
         return Refusal(reason, f"{self._cause.reason.value}: {self._cause.detail}")
 
+    def _accept(self, profile: Profile, stamp_ns: int, now_ns: int) -> Decision:
+        self._commanded.take(profile)
+        self._last_stamp_ns, self._accepted_ns = stamp_ns, now_ns
+        self._accepted += 1
+        self._reaction = None
+        if self._state is GateState.HOLDING:
+            self._enter(GateState.ARMED, Refusal(Reason.OK, "armed"))
+        return Decision(True, Reason.OK, "accepted", profile.trajectory())
+
     def _refuse(self, refusal: Refusal) -> Decision:
         self._refused += 1
         self._last_refusal = refusal
         return Decision(False, refusal.reason, refusal.detail)
 
-    def _watch_senses(self, now_ns: int) -> None:
-        waiting = self._cause.reason is Reason.SENSE_SILENT
-        silence = self._senses.silence(now_ns)
-        if silence:
-            if not waiting:
-                self._begin_hold(now_ns, Reason.SENSE_SILENT, f"no {silence}")
-        elif waiting:
-            if self._senses.fresh_for_s(now_ns) >= self.config.resume_s:
-                self._enter(GateState.ARMED, Refusal(Reason.OK, "armed; every sense is back"))
-        elif self._command_is_silent(now_ns):
-            timeout_s = self.config.command_timeout_s
-            self._begin_hold(now_ns, Reason.COMMAND_SILENT, f"no command for {timeout_s} s")
+    def _hold_or_resume(self, now_ns: int) -> None:
+        cause = self._vigil.cause_to_hold(now_ns)
+        if cause is not None:
+            self._well_since_ns = None
+            if self._state is GateState.ARMED:
+                self._begin_hold(now_ns, cause)
+            elif self._cause.reason in _UNTIL_PROPOSED:
+                self._enter(GateState.HOLDING, cause)
+        elif self._state is GateState.ARMED:
+            moving = self._commanded.moving(now_ns)
+            gone = self._vigil.proposer_gone(now_ns, self._accepted_ns) if moving else None
+            if gone is not None:
+                self._begin_hold(now_ns, gone)
+        elif self._cause.reason not in _UNTIL_PROPOSED:
+            self._resume_when_well(now_ns)
 
-    def _command_is_silent(self, now_ns: int) -> bool:
-        """Whether an armed arm still moves along a trajectory that nobody renews."""
-        moving = self._last_good is not None and self._last_good.end_ns > now_ns
-        timeout_s = self.config.command_timeout_s
-        silent = (now_ns - self._accepted_ns) / _NS > timeout_s > 0
-        return self._state is GateState.ARMED and moving and silent
+    def _resume_when_well(self, now_ns: int) -> None:
+        if self._well_since_ns is None:
+            self._well_since_ns = now_ns
+        if (now_ns - self._well_since_ns) / _NS >= self.config.resume_s:
+            words = f"armed; {self._cause.reason.value} is over"
+            self._enter(GateState.ARMED, Refusal(Reason.OK, words))
 
-    def _clock_ran_backward(self, now_ns: int) -> bool:
-        if self._now_ns is None:
-            return False
-        back_s = (self._now_ns - now_ns) / _NS
-        if not back_s > self.config.max_future_s:
-            return False
-        self._now_ns = now_ns
-        self._joints.forget()
-        self._senses.forget()
-        if self._state in (GateState.ARMED, GateState.HOLDING):
-            self.stop(now_ns, Reason.CLOCK_BACKWARD, f"the clock went back by {back_s:.3f} s")
-        return True
+    def _begin_hold(self, now_ns: int, cause: Refusal) -> None:
+        self._well_since_ns = None
+        self._send(self._reactions.slowing(now_ns, self._measured))
+        self._enter(GateState.HOLDING, cause)
 
-    def _begin_hold(self, now_ns: int, reason: Reason, detail: str) -> None:
-        self._reaction = self._hold(now_ns, self._setpoint(now_ns))
-        self._enter(GateState.HOLDING, Refusal(reason, detail))
-
-    def _setpoint(self, now_ns: int) -> Array | None:
-        """Where the arm is commanded to be: holding there adds no step to the command."""
-        return self._measured if self._last_good is None else self._last_good.sample(now_ns)
-
-    def _hold(self, now_ns: int, positions: Array | None) -> Trajectory | None:
-        """One waypoint; the gripper keeps its last command, so that a held object stays held."""
-        if positions is None:
+    def _not_following(self, now_ns: int) -> Refusal | None:
+        if self._measured is None or not self._commanded.known:
             return None
-        rest = np.clip(positions, self._judge.limits.lower, self._judge.limits.upper)
-        if self._last_good is not None:
-            self._grip_m = float(self._last_good.sample(now_ns)[-1])
-        if self._grip_m is not None:
-            rest[-1] = self._grip_m
-        hold = Trajectory(
-            now_ns, JOINTS, np.array([_HOLD_REACHED_S]), rest[None], np.zeros((1, len(JOINTS)))
-        )
-        self._last_good = hold
-        return hold
+        setpoint = self._commanded.setpoint
+        return self._vigil.cause_of_not_following(self._measured, setpoint, now_ns)
+
+    def _stop_at_new_time(self, now_ns: int, cause: Refusal) -> None:
+        """The clock stepped: the motion under way moves with it, and slows down."""
+        before_ns, self._now_ns = self._now_ns, now_ns
+        live = self._state in _LIVE
+        if before_ns is not None and self._commanded.known:
+            slowing = self._reactions.slowing(before_ns, self._measured)
+            self._commanded.forget()
+            if slowing is not None:
+                later = switch_knot(now_ns) - switch_knot(before_ns)
+                self._commanded.take(slowing.moved(later))
+                if live:
+                    self._reaction = self._commanded.newest.trajectory()
+        if live:
+            self._enter(GateState.STOPPED, cause)
+
+    def _send(self, profile: Profile | None) -> None:
+        if profile is not None:
+            self._commanded.take(profile)
+            self._reaction = profile.trajectory()
 
     def _enter(self, state: GateState, cause: Refusal) -> None:
         self._state, self._cause = state, cause
-
-    def _joints_silent(self, now_ns: int) -> Refusal:
-        age_s, limit_s = self._joints.age_s(now_ns), self.config.joints_timeout_s
-        detail = f"joint_states are {age_s:.2f} s old; at most {limit_s} s"
-        return Refusal(Reason.JOINTS_SILENT, detail)
 
 
 def _finite(values: list[float]) -> bool:
     """Whether all are finite: one NaN or infinity spoils the sum. On lists, faster than numpy."""
     return math.isfinite(sum(values))
-
-
-def _or(value: int | None, default: int) -> int:
-    return default if value is None else value

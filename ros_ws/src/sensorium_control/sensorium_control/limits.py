@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sensorium_core.contract import Contract
 from sensorium_core.errors import ContractError, GateConfigError, KinematicsError
 from sensorium_core.kinematics import ARM_JOINTS, GRIPPER_JOINT, JOINTS, Kinematics
+from sensorium_core.urdf_text import check_urdf, read_number
 
 Array = NDArray[np.float64]
 
@@ -25,6 +26,12 @@ class GateConfig:
     """Joint acceleration limit, for which a URDF has no field; set it for the robot.
 
     The default lets a chunk brake from 0.35 m/s of the tool within one step of 0.1 s."""
+    jerk_rad_s3: float = 2000.0
+    """Joint jerk limit; whatever is proposed, the arm is sent a motion that keeps it.
+
+    By its default, acceleration goes from none to the limit in 30 ms."""
+    stray_rad: float = 0.05
+    """How far the motion sent may stray from the one proposed, to keep the jerk limit."""
     limit_gripper_speed: bool = False
     """Also refuse gripper commands faster than the URDF; off, its own controller ramps them."""
     continuity_rad: float = 0.25
@@ -39,6 +46,10 @@ class GateConfig:
     """How far the fingertips reach beyond the tool frame, along its z axis."""
     table_clearance_m: float = 0.0
     """Lowest fingertip height above the table top."""
+    collision_margin_m: float = 0.0
+    """Smallest distance between links that are no neighbours, and between links and table.
+
+    Negative turns the check off."""
     path_step_rad: float = 0.05
     """The tool is checked on the path at least this often, at every waypoint besides."""
     max_points: int = 64
@@ -55,14 +66,37 @@ class GateConfig:
     """Filtered torque on the tool that stops the arm."""
     force_filter_s: float = 0.02
     """Time constant of the filter of the wrench; 0 judges every sample by itself."""
+    force_peak_n: float = 150.0
+    """Force of a single unfiltered sample that stops the arm."""
+    wrench_range_n: float = 200.0
+    """Range of the force sensor: an axis that stays there for 20 ms is saturated; set it for the
+    sensor."""
+    retract_s: float = 0.0
+    """After a force stop, go back along the last so many seconds of the path; 0: stay."""
     joints_timeout_s: float = 0.2
     """Silence of joint_states that stops the arm while it is armed."""
+    tracking_rad: float = 0.1
+    """How far the measured joints may be from all that was commanded in the last 0.2 s."""
+    tracking_s: float = 0.1
+    """How long they may be further away than that."""
+    frozen_s: float = 0.1
+    """How long a sense may repeat the same values with new stamps; 0 for ever.
+
+    Joints may while nothing is commanded to move: an encoder at rest has no noise."""
     required_senses: Mapping[str, float] = field(default_factory=dict)
     """Senses without which the arm holds still, and the age beyond which each counts as silent."""
+    sense_rates_hz: Mapping[str, float] = field(default_factory=dict)
+    """Nominal rates of joints and senses that are watched for being slow."""
+    min_rate_share: float = 0.6
+    """A sense is slow below this share of its nominal rate, over a second; 0 for never."""
     command_timeout_s: float = 0.5
     """Silence of the proposer that holds a moving arm; 0 lets an accepted trajectory run out."""
+    heartbeat_timeout_s: float = 0.045
+    """Silence on command/heartbeat that holds a moving arm, once a proposer beats; 0 for never."""
     resume_s: float = 0.2
-    """How long every required sense must be back before a hold ends."""
+    """How long every cause of a hold must be gone before the hold ends."""
+    clock_step_s: float = 0.1
+    """How far ROS time and the monotonic clock of this host may come apart from tick to tick."""
 
     @classmethod
     def from_contract(
@@ -80,20 +114,27 @@ class GateConfig:
         unknown = sorted(set(required) - set(contract.senses))
         if unknown:
             raise ContractError(contract.name, f"has no senses {unknown}", f"{contract.senses}")
-        ages = {
-            sense: max(m.max_age_s for m in contract.modalities if m.sense == sense)
-            for sense in required
+        felt = [m for m in contract.modalities if m.sense in required and m.kind == "vector"]
+        deaf = sorted(set(required) - {m.sense for m in felt})
+        if deaf:
+            raise ContractError(
+                contract.name, f"{deaf} are not felt by the gate", "the policy guards cameras"
+            )
+        nominal = felt + [m for m in contract.modalities if m.kind == "joints"]
+        given: dict[str, Any] = {
+            "required_senses": {m.name: m.max_age_s for m in felt},
+            "sense_rates_hz": {m.name: m.rate_hz for m in nominal},
         }
         box = {
             "workspace_min_m": tuple(v - _BOX_MARGIN_M for v in action.workspace_min_m),
             "workspace_max_m": tuple(v + _BOX_MARGIN_M for v in action.workspace_max_m),
         }
-        return cls(**{**box, "required_senses": ages, **changes})
+        return cls(**{**box, **given, **changes})
 
     def __post_init__(self) -> None:
         if not 0.0 < self.scale <= 1.0:
             raise GateConfigError("scale", self.scale, "a factor in (0, 1]")
-        for name in ("tip_below_tool_m", "table_clearance_m", "command_timeout_s", "resume_s"):
+        for name in _FINITE:
             if not math.isfinite(getattr(self, name)):
                 raise GateConfigError(name, getattr(self, name), "a finite number")
         if not 0.0 <= self.force_filter_s <= 1.0:
@@ -109,8 +150,25 @@ class GateConfig:
                 raise GateConfigError(f"required_senses[{name}]", age, "a positive age in seconds")
 
 
+_FINITE = (
+    "tip_below_tool_m",
+    "table_clearance_m",
+    "collision_margin_m",
+    "command_timeout_s",
+    "heartbeat_timeout_s",
+    "resume_s",
+    "retract_s",
+    "frozen_s",
+)
 _POSITIVE = (
     "acceleration_rad_s2",
+    "jerk_rad_s3",
+    "stray_rad",
+    "force_peak_n",
+    "wrench_range_n",
+    "tracking_rad",
+    "tracking_s",
+    "clock_step_s",
     "continuity_rad",
     "seam_rad",
     "path_step_rad",
@@ -136,6 +194,10 @@ class JointLimits:
     speed: Array
     acceleration: Array
     """Infinite for the gripper, whose own controller ramps its motor."""
+    jerk: Array
+    """Infinite for the gripper."""
+    stray: Array
+    """From what was proposed; infinite for the gripper."""
     continuity: Array
     """From the measured joints; infinite for the gripper: a held object keeps its fingers open."""
     seam: Array
@@ -157,6 +219,8 @@ def load_joint_limits(urdf_xml: str, kinematics: Kinematics, config: GateConfig)
         upper=np.append(arm[:, 1], grip_upper),
         speed=np.append(kinematics.velocity_limits, grip_speed) * config.scale,
         acceleration=per_joint(config.acceleration_rad_s2 * config.scale),
+        jerk=per_joint(config.jerk_rad_s3 * config.scale),
+        stray=per_joint(config.stray_rad),
         continuity=per_joint(config.continuity_rad),
         seam=per_joint(config.seam_rad),
     )
@@ -164,9 +228,9 @@ def load_joint_limits(urdf_xml: str, kinematics: Kinematics, config: GateConfig)
 
 def gripper_limits(urdf_xml: str) -> tuple[float, float, float]:
     """`(lower [m], upper [m], speed [m/s])` of the gripper joint. Raises `KinematicsError`."""
-    for joint in ET.fromstring(urdf_xml).iter("joint"):
+    for joint in ET.fromstring(check_urdf(urdf_xml)).iter("joint"):
         limit = joint.find("limit")
         if joint.get("name") == GRIPPER_JOINT and limit is not None:
-            lower, upper, speed = (float(limit.get(k, "nan")) for k in _LIMIT_KEYS)
+            lower, upper, speed = (read_number(limit.get(k, "nan")) for k in _LIMIT_KEYS)
             return lower, upper, speed
     raise KinematicsError(f"the URDF gives no <limit> for {GRIPPER_JOINT}", "add one")

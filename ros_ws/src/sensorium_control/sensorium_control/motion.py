@@ -48,6 +48,39 @@ def as_executed(
     )
 
 
+def wanted_at(trajectory: Trajectory, times_s: Array) -> tuple[Array, Array, Array]:
+    """Positions, velocities and accelerations `(m, n_joints)` at times `(m,)` after the stamp.
+
+    At rest at the last waypoint from its time on. Without velocities the corners have no
+    acceleration: whoever follows rounds them.
+    """
+    knots, p, v = trajectory.times_s, trajectory.positions, trajectory.velocities
+    i = np.clip(np.searchsorted(knots, times_s, side="right") - 1, 0, len(knots) - 2)
+    span = (knots[i + 1] - knots[i])[:, None]
+    u = ((np.minimum(times_s, knots[-1]) - knots[i])[:, None]) / span
+    before, change = p[i], p[i + 1] - p[i]
+    moving = (times_s < knots[-1])[:, None]
+    if v is None:
+        return before + u * change, change / span * moving, np.zeros_like(change)
+    dp, dq = v[i] * span, v[i + 1] * span
+    rate = -(6 * u * u - 6 * u) * change + (3 * u * u - 4 * u + 1) * dp + (3 * u - 2) * u * dq
+    bend = -(12 * u - 6) * change + (6 * u - 4) * dp + (6 * u - 2) * dq
+    return (
+        hermite(before, p[i + 1], dp, dq, u),
+        rate / span * moving,
+        bend / span**2 * moving,
+    )
+
+
+def thinned(samples: Array, step_rad: float) -> Array:
+    """Those of `(m, n_joints)` samples in which some joint is a step further, first and last."""
+    kept = [0]
+    for i in range(1, len(samples)):
+        if np.abs(samples[i, :_N_ARM] - samples[kept[-1], :_N_ARM]).max() >= step_rad:
+            kept.append(i)
+    return np.asarray(samples[[*kept, len(samples) - 1]])
+
+
 def path_samples(trajectory: Trajectory, step_rad: float) -> Array:
     """Positions `(m, n_joints)` on the path: every waypoint, and points at most a step apart.
 

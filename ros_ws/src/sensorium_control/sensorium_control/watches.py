@@ -1,28 +1,48 @@
-"""Freshness of what the gate depends on: when it was last seen, and since when it is back.
+"""Health of one sense that the gate depends on: is it there, often enough, and alive?
 
-Ages count from the capture stamp or from the reception, whichever is older, so that neither a
-stuck sender nor a stamp ahead of the clock looks fresh.
+Ages count from the capture stamp, from the reception and on the monotonic clock, whichever is
+oldest, so that neither a stuck sender, nor a stamp ahead of the clock, nor a clock that stands
+still looks fresh.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _NS = 1_000_000_000
+_HALF_NS = 500_000_000
+_LEAST_REPEATS = 5
 
 
 @dataclass
 class Watch:
-    """One thing with a deadline."""
+    """One sense with a deadline, and, where they are given, a rate and a limit of repeats."""
 
     name: str
     max_age_s: float
     max_future_s: float
-    _stamp_ns: int | None = None
-    _seen_ns: int | None = None
-    _fresh_since_ns: int | None = None
+    least_hz: float = 0.0
+    """Slower than this counts as slow."""
+    frozen_s: float = 0.0
+    """The same values for longer than this count as frozen; 0: never."""
 
-    def observe(self, stamp_ns: int, now_ns: int) -> bool:
+    def __post_init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew, for a clock that was set back."""
+        self._stamp_ns: int | None = None
+        self._seen_ns: int | None = None
+        self._offset_s: float | None = None
+        self._heard, self._quiet_s = False, 0.0
+        self._heard_steady_ns: int | None = None
+        self._values: Sequence[float] | None = None
+        self.changed_ns, self._repeats = 0, 0
+        self._bins: list[int] = []
+        self._count = 0
+        self._bin_ns: int | None = None
+
+    def observe(self, stamp_ns: int, now_ns: int, values: Sequence[float] | None = None) -> bool:
         """Note one message; False when its stamp does not advance or lies in the future.
 
         A sender that was silent may come back with earlier stamps, as a simulator does on reset.
@@ -31,57 +51,70 @@ class Watch:
         fresh = self.fresh(now_ns)
         backwards = fresh and self._stamp_ns is not None and stamp_ns <= self._stamp_ns
         if backwards or not ahead_s <= self.max_future_s:
+            self._offset_s = ahead_s
             return False
+        self._offset_s = None if -ahead_s <= self.max_age_s else ahead_s
         if not fresh:
-            self._fresh_since_ns = now_ns
+            self._bins.clear()
+            self._count, self._bin_ns = 0, None
+        if values is None or values != self._values:
+            self._values, self.changed_ns, self._repeats = values, stamp_ns, 0
+        self._repeats += 1
+        self._count += 1
+        self._heard, self._quiet_s = True, 0.0
         self._stamp_ns = stamp_ns
         self._seen_ns = min(stamp_ns, now_ns)
         return True
 
+    def tick(self, steady_ns: int) -> None:
+        """Tell the monotonic time; call it at least every 10 ms."""
+        if self._heard:
+            self._heard, self._heard_steady_ns = False, steady_ns
+        if self._heard_steady_ns is not None:
+            self._quiet_s = (steady_ns - self._heard_steady_ns) / _NS
+        if self._bin_ns is None:
+            self._bin_ns, self._count = steady_ns, 0
+        elif steady_ns - self._bin_ns >= _HALF_NS:
+            self._bins = [*self._bins, self._count * _NS // (steady_ns - self._bin_ns)][-2:]
+            self._bin_ns, self._count = steady_ns, 0
+
+    def restart_count(self) -> None:
+        """Forget how many came: the one who counts was asleep."""
+        self._bins.clear()
+        self._bin_ns = None
+
     def age_s(self, now_ns: int) -> float:
         """Seconds since it was last seen; infinity when never."""
-        return math.inf if self._seen_ns is None else (now_ns - self._seen_ns) / _NS
+        if self._seen_ns is None:
+            return math.inf
+        return max((now_ns - self._seen_ns) / _NS, self._quiet_s)
 
     def fresh(self, now_ns: int) -> bool:
         """Whether it was seen within its deadline."""
         return self.age_s(now_ns) <= self.max_age_s
 
-    def fresh_for_s(self, now_ns: int) -> float:
-        """How long it has been fresh without a break; 0 when it is not."""
-        if self._fresh_since_ns is None or not self.fresh(now_ns):
-            return 0.0
-        return (now_ns - self._fresh_since_ns) / _NS
+    @property
+    def rate_hz(self) -> float:
+        """Messages per second over the last second; infinity before there was one."""
+        return sum(self._bins) / 2 if len(self._bins) == 2 else math.inf
 
-    def forget(self) -> None:
-        """Start anew, for a clock that was set back."""
-        self._stamp_ns = self._seen_ns = self._fresh_since_ns = None
+    @property
+    def slow(self) -> bool:
+        """Whether it delivers too seldom."""
+        return self.rate_hz < self.least_hz
 
-
-class SenseWatches:
-    """The senses without which the arm holds still."""
-
-    def __init__(self, max_age_s: Mapping[str, float], max_future_s: float) -> None:
-        self._watches = {n: Watch(n, age, max_future_s) for n, age in max_age_s.items()}
-
-    def observe(self, name: str, stamp_ns: int, now_ns: int) -> bool:
-        """Note one message; False when its stamp is useless. Other names are ignored."""
-        watch = self._watches.get(name)
-        return watch is None or watch.observe(stamp_ns, now_ns)
+    @property
+    def frozen(self) -> bool:
+        """Whether it repeats the same values while its stamps advance."""
+        if not self.frozen_s > 0 or self._stamp_ns is None or self._repeats < _LEAST_REPEATS:
+            return False
+        return (self._stamp_ns - self.changed_ns) / _NS > self.frozen_s
 
     def silence(self, now_ns: int) -> str:
-        """Which senses are silent and for how long, in words; empty when none is."""
-        silent = [w for w in self._watches.values() if not w.fresh(now_ns)]
-        return ", ".join(f"{w.name} ({w.age_s(now_ns):.2f} s)" for w in silent)
-
-    def fresh_for_s(self, now_ns: int) -> float:
-        """How long all of them have been back."""
-        return min((w.fresh_for_s(now_ns) for w in self._watches.values()), default=math.inf)
-
-    def ages_s(self, now_ns: int) -> tuple[tuple[str, float], ...]:
-        """Name and age of each."""
-        return tuple((w.name, w.age_s(now_ns)) for w in self._watches.values())
-
-    def forget(self) -> None:
-        """Start anew, for a clock that was set back."""
-        for watch in self._watches.values():
-            watch.forget()
+        """How long it has been silent, and why that may be, in words."""
+        age_s = self.age_s(now_ns)
+        if self._offset_s is not None and abs(self._offset_s) > self.max_future_s:
+            side = "ahead of" if self._offset_s > 0 else "behind"
+            return f"{self.name} ({abs(self._offset_s):.2f} s {side} this clock)"
+        words = "never received" if math.isinf(age_s) else f"{age_s:.2f} s"
+        return f"{self.name} ({words}; at most {self.max_age_s:g} s)"

@@ -25,11 +25,13 @@ def home_joints() -> np.ndarray:
 
 @dataclass
 class Rig:
-    """A gate, its clock and a motionless arm that keeps reporting."""
+    """A gate, its clock and an arm that keeps reporting, and follows unless `follows` is False."""
 
     config: GateConfig = field(default_factory=GateConfig)
     now_ns: int = START_NS
     q: np.ndarray = field(default_factory=home_joints)
+    follows: bool = True
+    noise: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.config, load_urdf())
@@ -41,9 +43,17 @@ class Rig:
         return self
 
     def report(self) -> None:
-        """Joint states and a wrench of nothing, now."""
-        self.gate.observe_joints(self.now_ns, self.q, np.zeros(7), self.now_ns)
-        self.gate.observe_wrench(self.now_ns, np.zeros(6), self.now_ns)
+        """Joint states and a wrench of next to nothing, now."""
+        self.report_joints()
+        self.gate.observe_wrench(self.now_ns, self.noise.normal(0, 0.1, 6), self.now_ns)
+
+    def report_joints(self) -> None:
+        """Joint states alone, of an arm that is where it was told to be."""
+        setpoint = self.gate.setpoint(self.now_ns)
+        if self.follows and setpoint is not None:
+            self.q = setpoint
+        speed = self.noise.normal(0, 1e-3, 7)
+        self.gate.observe_joints(self.now_ns, self.q, speed, self.now_ns)
 
     def wait(self, seconds: float, report: bool = True) -> None:
         """Let time pass in 10 ms ticks."""

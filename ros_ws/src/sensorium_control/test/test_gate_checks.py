@@ -1,6 +1,5 @@
 """Every promise about a single trajectory: what is refused, with which reason, and what is not."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -38,12 +37,16 @@ def test_a_harmless_chunk_passes(rig):
     assert decision.reason is Reason.OK
 
 
-def test_a_chunk_with_velocities_passes_and_keeps_them(rig):
+def test_a_chunk_with_velocities_is_followed_to_its_end(rig):
     chunk = rig.chunk()
     velocities = finite_difference_velocities(chunk.times_s, chunk.positions)
     decision = rig.propose(replace(chunk, velocities=velocities))
     assert decision.accepted, decision.detail
-    np.testing.assert_array_equal(decision.trajectory.velocities, velocities)
+    sent = decision.trajectory
+    for t_ns in range(rig.now_ns + 200 * MS, chunk.end_ns, 10 * MS):
+        np.testing.assert_allclose(sent.sample(t_ns), chunk.sample(t_ns), atol=4e-3)
+    np.testing.assert_allclose(sent.positions[-1], chunk.positions[-1])
+    np.testing.assert_array_equal(sent.velocities[-1], np.zeros(7))
 
 
 @given(
@@ -69,7 +72,8 @@ def test_joints_in_any_order_give_the_same_command(order):
     shuffled = replace(chunk, joint_names=names, positions=chunk.positions[:, order])
     decision = rig.propose(shuffled)
     assert decision.trajectory.joint_names == JOINTS
-    np.testing.assert_array_equal(decision.trajectory.positions, chunk.positions)
+    straight = Rig().armed().propose(chunk).trajectory
+    np.testing.assert_array_equal(decision.trajectory.positions, straight.positions)
 
 
 @given(
@@ -270,7 +274,7 @@ def test_peak_speed_and_acceleration_agree_with_finite_differences(positions, ve
 def test_a_first_waypoint_too_near_in_time_is_refused(rig):
     assert rig.propose().accepted
     rig.wait(0.1)
-    late = rig.chunk(stamp_ns=rig.now_ns - 95 * MS)
+    late = rig.chunk(stamp_ns=rig.now_ns - 78 * MS)
     late.positions[:2, 2] += 0.11
     late.positions[2:, 2] += 0.11
     decision = rig.propose(late)
@@ -294,23 +298,14 @@ def approach(rig: Rig, pose: list[float], duration_s: float = 3.0) -> Trajectory
 
 
 def test_a_refusal_leaves_the_last_good_trajectory_in_force(rig):
-    good = rig.propose().trajectory
-    refused(rig, Reason.STAMP_NOT_MONOTONIC)
+    rig.propose()
+    rig.wait(0.1)
+    before = [rig.gate.setpoint(rig.now_ns + i * 10 * MS) for i in range(50)]
+    refused(rig, Reason.STAMP_OLD, stamp_ns=1)
     refused(rig, Reason.NOT_FINITE, positions=np.full((9, 7), np.nan))
-    assert rig.gate.last_good is good
+    after = [rig.gate.setpoint(rig.now_ns + i * 10 * MS) for i in range(50)]
+    np.testing.assert_array_equal(after, before)
     assert rig.gate.pop_reaction() is None
-
-
-def test_a_proposal_is_judged_in_under_a_millisecond():
-    rig = Rig().armed()
-    durations_s = []
-    for _ in range(50):
-        rig.wait(0.02)
-        chunk = rig.chunk(velocities=np.zeros((9, 7)), rad_per_step=0.0)
-        began_s = time.thread_time()
-        assert rig.propose(chunk).accepted
-        durations_s.append(time.thread_time() - began_s)
-    assert min(durations_s) < 1e-3
 
 
 def test_settings_out_of_range_name_the_field():
@@ -325,13 +320,19 @@ def test_settings_out_of_range_name_the_field():
 
 
 def test_the_contract_gives_workspace_and_sense_ages():
-    config = GateConfig.from_contract(tabletop(), required=("wrench", "cloud"), scale=0.5)
+    config = GateConfig.from_contract(tabletop(), required=("wrench", "pads"), scale=0.5)
     assert config.scale == 0.5
-    assert config.required_senses == {"wrench": 0.1, "cloud": 0.25}
+    ages = {"wrench": 0.1, "touch_left": 0.1, "touch_right": 0.1}
+    assert config.required_senses == ages
+    assert config.sense_rates_hz == {
+        "wrench": 500.0, "touch_left": 100.0, "touch_right": 100.0, "joints": 500.0,
+    }  # fmt: skip
     assert config.workspace_max_m[0] == tabletop().action.workspace_max_m[0] + 0.005
     with pytest.raises(ContractError, match="smell"):
         GateConfig.from_contract(tabletop(), required=("smell",))
+    with pytest.raises(ContractError, match="cloud"):
+        GateConfig.from_contract(tabletop(), required=("cloud",))
 
 
 def test_a_gate_can_be_built_from_the_contract():
-    assert Gate(GateConfig.from_contract(tabletop()), load_urdf()).last_good is None
+    assert Gate(GateConfig.from_contract(tabletop()), load_urdf()).setpoint(0) is None

@@ -50,6 +50,7 @@ def test_too_large_a_wrench_stops_within_8_ms_and_rests_where_the_arm_is(axis, s
     rig = Rig().armed()
     rig.propose()
     rig.wait(0.1)
+    rig.follows = False
     rig.q = rig.q + 0.01
     rig.wait(0.01)
     wrench = np.zeros(6)
@@ -59,7 +60,7 @@ def test_too_large_a_wrench_stops_within_8_ms_and_rests_where_the_arm_is(axis, s
         rig.now_ns += 2 * MS
         rig.gate.observe_wrench(rig.now_ns, wrench)
         assert rig.now_ns - began_ns <= 8 * MS
-    assert cause(rig) is (Reason.FORCE_LIMIT if axis < 3 else Reason.TORQUE_LIMIT)
+    assert cause(rig) is (Reason.FORCE_SPIKE if axis < 3 else Reason.TORQUE_LIMIT)
     hold = rig.gate.pop_reaction()
     np.testing.assert_allclose(hold.positions[0, :6], rig.q[:6])
     assert rig.gate.pop_reaction() is None
@@ -104,19 +105,19 @@ def test_a_required_sense_going_silent_holds_along_the_command_and_clears_by_its
     rig = Rig(WRENCH_REQUIRED).armed()
     rig.propose()
     rig.wait(0.05)
-    setpoint = rig.gate.last_good
     for _ in range(12):
         rig.now_ns += 10 * MS
-        rig.gate.observe_joints(rig.now_ns, rig.q, np.zeros(7))
+        rig.report_joints()
+        setpoint = rig.gate.setpoint(rig.now_ns)
         if rig.gate.tick(rig.now_ns) is GateState.HOLDING:
             break
     assert cause(rig) is Reason.SENSE_SILENT
     hold = rig.gate.pop_reaction()
-    np.testing.assert_allclose(hold.positions[0], setpoint.sample(rig.now_ns))
+    np.testing.assert_allclose(hold.positions[0], setpoint, atol=1e-2)
     assert rig.propose().reason is Reason.HOLDING
     rig.wait(0.15)
     assert rig.gate.state is GateState.HOLDING
-    rig.wait(0.1)
+    rig.wait(0.15)
     assert rig.gate.state is GateState.ARMED
     assert rig.propose().accepted
 
@@ -127,7 +128,7 @@ def test_a_sense_that_stutters_does_not_end_the_hold():
         rig.wait(0.1)
         for _ in range(15):
             rig.now_ns += 10 * MS
-            rig.gate.observe_joints(rig.now_ns, rig.q, np.zeros(7))
+            rig.report_joints()
             rig.gate.tick(rig.now_ns)
         assert rig.gate.state is GateState.HOLDING
 
@@ -136,7 +137,7 @@ def test_a_sense_with_stamps_from_the_future_counts_as_silent():
     rig = Rig(WRENCH_REQUIRED).armed()
     for _ in range(20):
         rig.now_ns += 10 * MS
-        rig.gate.observe_joints(rig.now_ns, rig.q, np.zeros(7))
+        rig.report_joints()
         rig.gate.observe_wrench(rig.now_ns + 5_000 * MS, np.zeros(6), rig.now_ns)
         rig.gate.tick(rig.now_ns)
     assert cause(rig) is Reason.SENSE_SILENT
@@ -146,8 +147,7 @@ def test_a_proposer_that_dies_mid_motion_holds_the_arm_and_the_next_command_resu
     rig.propose()
     rig.wait(0.55)
     assert cause(rig) is Reason.COMMAND_SILENT
-    hold = rig.gate.pop_reaction()
-    rig.q = hold.positions[0]
+    assert rig.gate.pop_reaction() is not None
     rig.wait(0.1)
     assert rig.propose().accepted
     assert rig.gate.state is GateState.ARMED
@@ -155,7 +155,6 @@ def test_a_proposer_that_dies_mid_motion_holds_the_arm_and_the_next_command_resu
 
 def test_a_motion_that_ran_out_is_no_fault(rig):
     rig.propose(rig.chunk(times_s=np.linspace(0, 0.4, 9)))
-    rig.q = rig.chunk().positions[-1]
     rig.wait(2.0)
     assert rig.gate.state is GateState.ARMED
 
@@ -168,7 +167,7 @@ def test_measurements_that_are_not_finite_are_dropped_until_silence_stops_the_ar
         rig.gate.tick(rig.now_ns)
     assert cause(rig) is Reason.JOINTS_SILENT
     assert rig.gate.status(rig.now_ns).dropped >= 30
-    assert np.isfinite(rig.gate.hold_trajectory(rig.now_ns).positions).all()
+    assert np.isfinite(rig.gate.pop_reaction().positions).all()
 
 
 def test_joint_states_that_repeat_their_stamp_count_as_silent(rig):

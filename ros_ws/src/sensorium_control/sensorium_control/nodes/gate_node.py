@@ -1,12 +1,14 @@
 """The gate's process: converts messages, asks `Gate`, publishes. The only publisher to the arm.
 
-One thread, the events executor's. An exception in a callback stops the arm; the process lives on.
+One thread, the events executor's, at real-time priority where the system allows it. An exception
+in a callback stops the arm; the process lives on.
 An inactive gate hears nobody and has no `gate/arm`: nothing reaches the arm.
 """
 
 import traceback
 from collections.abc import Callable
-from time import time_ns
+from functools import partial
+from time import monotonic_ns, time_ns
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -23,10 +25,12 @@ from sensorium_core.nodes.messages import (
     trajectory_to_message,
 )
 from sensorium_core.nodes.parameters import declare_config
+from sensorium_core.nodes.priority import prefer_this_process
 from sensorium_core.nodes.process import run_node
 from sensorium_core.nodes.raw import JointStateReader, read_wrench
 from sensorium_core.trajectory import Trajectory
 from sensorium_description import load_urdf
+from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -35,9 +39,13 @@ from sensorium_control.limits import GateConfig
 from sensorium_control.nodes.status import status_message
 from sensorium_control.reasons import Reason
 
-_TICK_S = 0.01
+PROPOSED = "command/joint_trajectory"
+COMMANDED = ("arm_controller/joint_trajectory", "gripper_controller/joint_trajectory")
+_TICK_S = 0.005
 _STATUS_S = 0.1
-_WRENCH_QUEUE = 50
+_GRAPH_S = 0.1
+_QUEUE_S = 0.1
+"""How much of a sense may wait for the gate."""
 
 
 class GateNode(ManagedNode):
@@ -53,10 +61,8 @@ class GateNode(ManagedNode):
         self._joint_reader = JointStateReader(JOINTS)
         self._reported: tuple[object, ...] = ()
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._arm = self.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", 10)
-        self._gripper = self.create_publisher(
-            JointTrajectory, "gripper_controller/joint_trajectory", 10
-        )
+        self._arm = self.create_publisher(JointTrajectory, COMMANDED[0], 10)
+        self._gripper = self.create_publisher(JointTrajectory, COMMANDED[1], 10)
         self._status = self.create_publisher(DiagnosticArray, "gate/status", latched)
 
     def activate(self) -> None:
@@ -67,7 +73,16 @@ class GateNode(ManagedNode):
         self.create_service(Trigger, "gate/stop", self._guard_service(self._on_stop))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_TICK_S, self._guard(self._on_tick), clock=steady)
+        self.create_timer(_GRAPH_S, self._guard(self._on_graph), clock=steady)
         self.create_timer(_STATUS_S, self._guard(self._report), clock=steady)
+        if self._realtime and self.owns_process:
+            self._ask_for_priority()
+
+    def _ask_for_priority(self) -> None:
+        refusal = prefer_this_process()
+        if refusal:
+            words = "a busy machine may delay the gate; see docs/gate.md"
+            self.get_logger().warning(f"no real-time priority ({refusal}): {words}")
 
     def _rest(self) -> None:
         self._arm_when_ready = False
@@ -79,22 +94,28 @@ class GateNode(ManagedNode):
             return self.declare_parameter(name, default).value
 
         contract = load_contract(parameter("contract", ""))
+        self._realtime = parameter("realtime", True)
+        self._controller = parameter("controller", "")
         required = [name for name in parameter("required_senses", ["wrench"]) if name]
         self._arm_when_ready = parameter("arm_on_start", False)
         urdf_xml = parameter("robot_description", "") or load_urdf()
         config = declare_config(self, GateConfig.from_contract(contract, required))
         self._max_points = config.max_points
+        self._felt = [m for m in contract.modalities if m.name in config.required_senses]
+        self._felt += [m for m in contract.modalities if m.name == "wrench" not in required]
         return Gate(config, urdf_xml)
 
     def _listen(self) -> None:
-        wrench_qos = QoSProfile(
-            depth=_WRENCH_QUEUE, reliability=qos_profile_sensor_data.reliability
-        )
+        """Hear joints, the senses that are felt (the wrench always), proposals and heartbeats."""
         self._subscribe(JointState, "joint_states", self._on_joints, qos_profile_sensor_data, True)
-        self._subscribe(WrenchStamped, "wrench", self._on_wrench, wrench_qos, True)
-        self._subscribe(
-            JointTrajectory, "command/joint_trajectory", self._on_proposal, QoSProfile(depth=5)
-        )
+        best_effort = qos_profile_sensor_data.reliability
+        for modality in self._felt:
+            depth = max(5, round(modality.rate_hz * _QUEUE_S))
+            qos = QoSProfile(depth=depth, reliability=best_effort)
+            heard = partial(self._on_felt, modality.name)
+            self._subscribe(WrenchStamped, modality.topic, heard, qos, True)
+        self._subscribe(JointTrajectory, PROPOSED, self._on_proposal, QoSProfile(depth=5))
+        self._subscribe(Header, "command/heartbeat", self._on_heartbeat, QoSProfile(depth=5))
 
     def _subscribe(
         self, kind: type, topic: str, callback: Callable, qos: QoSProfile, raw: bool = False
@@ -125,20 +146,33 @@ class GateNode(ManagedNode):
         else:
             self._gate.observe_joints(*read, self._now_ns())
 
-    def _on_wrench(self, payload: bytes) -> None:
+    def _on_felt(self, name: str, payload: bytes) -> None:
         try:
             stamp_ns, wrench = read_wrench(payload)
         except MessageDecodeError:
             self._gate.drop_measurement()
             return
-        self._gate.observe_wrench(stamp_ns, wrench, self._now_ns())
-        self._finish()
+        if name == "wrench":
+            self._gate.observe_wrench(stamp_ns, wrench, self._now_ns())
+            self._finish()
+        else:
+            self._gate.observe_sense(name, stamp_ns, self._now_ns(), wrench.tolist())
+
+    def _on_heartbeat(self, _: Header) -> None:
+        self._gate.observe_heartbeat(self._now_ns())
+
+    def _on_graph(self) -> None:
+        """Count who proposes, who commands and who obeys."""
+        listeners = self.get_subscriptions_info_by_topic(COMMANDED[0])
+        named = [i for i in listeners if self._controller in ("", i.node_name)]
+        commanders = max(self.count_publishers(topic) for topic in COMMANDED)
+        self._gate.observe_graph(self.count_publishers(PROPOSED), commanders, len(named))
 
     def _on_tick(self) -> None:
         now_ns = self._now_ns()
         if self._arm_when_ready and self._gate.arm(now_ns).accepted:
             self._arm_when_ready = False
-        self._gate.tick(now_ns)
+        self._gate.tick(now_ns, monotonic_ns())
         self._finish()
 
     def _on_arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:

@@ -1,0 +1,128 @@
+"""The motion that the arm was told: what is under way, what was, and how it may go on.
+
+Makes candidates; only `take` changes what is commanded. One thread.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from sensorium_core.trajectory import Trajectory
+
+from sensorium_control.follower import Follower, State
+from sensorium_control.limits import JointLimits
+from sensorium_control.motion import wanted_at
+from sensorium_control.profile import N_ARM, STEP_NS, STEP_S, Profile
+
+Array = NDArray[np.float64]
+_LEAD_NS = 5_000_000
+"""A new motion takes over no sooner than this: so long may it travel to the arm."""
+_KEEP_NS = 3_000_000_000
+_SHORTEST_BRAKE_S = 0.06
+
+
+class CommandedMotion:
+    """Profiles sent to the arm, the newest last, each in force from its first knot on."""
+
+    def __init__(self, limits: JointLimits) -> None:
+        self._limits = limits
+        self._follower = Follower(limits)
+        self._sent: list[Profile] = []
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was ever commanded."""
+        return bool(self._sent)
+
+    @property
+    def newest(self) -> Profile:
+        """What was sent last. Only when `known`."""
+        return self._sent[-1]
+
+    def forget(self) -> None:
+        """Nothing is commanded."""
+        self._sent.clear()
+
+    def take(self, profile: Profile) -> None:
+        """This was sent to the arm."""
+        cut = profile.start_ns - _KEEP_NS
+        kept = [p for p in self._sent if p.first < profile.first and p.end_ns > cut]
+        self._sent = [*kept, profile]
+
+    def moving(self, t_ns: int) -> bool:
+        """Whether the motion sent last is not at its end."""
+        return self.known and self.newest.end_ns > t_ns
+
+    def setpoint(self, t_ns: int) -> Array:
+        """Commanded positions `(7,)` at a time. Only when `known`."""
+        return self._in_force(t_ns / STEP_NS).sample(t_ns)
+
+    def state(self, k: int) -> State:
+        """Position, velocity and acceleration at a knot. Only when `known`."""
+        return self._in_force(k).knot(k)
+
+    def following(self, proposal: Trajectory, k: int, start: State) -> tuple[Profile, Array]:
+        """From `start` at knot `k` along a proposal, and how far it strays from it `(7,)`.
+
+        The proposal is the path that a controller would execute: it begins at knot `k`.
+        """
+        n = max(1, math.ceil(float(proposal.times_s[-1]) / STEP_S - 1e-6))
+        wanted = wanted_at(proposal, np.arange(1, n + 1, dtype=np.float64) * STEP_S)
+        profile = self._follower.follow(k, start, wanted)
+        strayed = np.abs(profile.positions[1 : n + 1] - wanted[0]).max(axis=0)
+        return profile, strayed
+
+    def braking(self, now_ns: int) -> Profile:
+        """Slow down along the commanded path and rest on it. Only when `known`.
+
+        Time along the path is stretched by a smooth step from 1 to 0.
+        """
+        k = switch_knot(now_ns)
+        start, path = self.state(k), self._in_force(k)
+        speed = np.abs(path.velocities[max(0, k - path.first) :, :N_ARM]).max(initial=0.0)
+        if speed == 0.0:
+            return Profile.at_rest(k, start[0])
+        acceleration, jerk = self._limits.acceleration[0], self._limits.jerk[0]
+        brake_s = max(1.5 * speed / acceleration, math.sqrt(6.0 * speed / jerk), _SHORTEST_BRAKE_S)
+        n = math.ceil(brake_s / STEP_S)
+        u = np.arange(1, n + 1) / n
+        elapsed = n * (u - u**3 + 0.5 * u**4)
+        rate, slope = 1.0 - 3.0 * u**2 + 2.0 * u**3, (6.0 * u**2 - 6.0 * u) / (n * STEP_S)
+        p, v, a = path.moments(k - path.first + elapsed)
+        slowed = a * rate[:, None] ** 2 + v * slope[:, None]
+        wanted = (_gripper_still(p, start), v * rate[:, None], slowed)
+        return self._follower.follow(k, start, wanted)
+
+    def retreating(self, now_ns: int, measured: Array, seconds: float) -> Profile:
+        """From the measured joints back along the path travelled in the last `seconds`.
+
+        Starts at rest where the arm is measured to be, goes at half the speed, ends at rest.
+        """
+        k = switch_knot(now_ns)
+        n = math.ceil(2.0 * seconds / STEP_S)
+        back_ns = [now_ns - (i + 1) * STEP_NS // 2 for i in range(n)]
+        path = np.array([self.setpoint(max(t, self._sent[0].start_ns)) for t in back_ns])
+        path[:, N_ARM] = measured[N_ARM]
+        speed = np.gradient(path, STEP_S, axis=0) if n > 1 else np.zeros_like(path)
+        speed[-1] = 0.0
+        start = (measured, np.zeros_like(measured), np.zeros_like(measured))
+        return self._follower.follow(k, start, (path, speed, np.zeros_like(path)))
+
+    def _in_force(self, k: float) -> Profile:
+        """The profile that rules at a knot: the newest that has begun, else the oldest."""
+        for profile in reversed(self._sent):
+            if profile.first <= k:
+                return profile
+        return self._sent[0]
+
+
+def switch_knot(now_ns: int) -> int:
+    """The first knot at which something sent now can take over."""
+    return -((-now_ns - _LEAD_NS) // STEP_NS)
+
+
+def _gripper_still(positions: Array, start: State) -> Array:
+    """The same path with the fingers where they are: a held object stays held."""
+    still = positions.copy()
+    still[:, N_ARM] = start[0][N_ARM]
+    return still

@@ -208,7 +208,8 @@ def _contents(data: bytes) -> None:
         if piece:
             topic = names[piece[0] % len(names)]
             parts.append((topic, known[topic][0], piece[1:]))
-    facts = {"episode": {"goal": _text(data[:200])}, "contract": {"json": _text(data)}}
+    words = data.decode("utf-8", "replace")
+    facts = {"episode": {"goal": words[:200]}, "contract": {"json": words}}
     path = _file("contents.mcap", fuzz_bags.around(parts, facts))
     survey(scratch(), path.name, 0, 0)
     make_card(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-_ELSEWHERE = {"lerobot", "torch"}
+_ELSEWHERE = {"atheris", "lerobot", "torch"}
 """Imported in environments that the benchmarks set up themselves."""
 
 

@@ -55,12 +55,7 @@ class _Reader:
         parts: list[str | Call] = []
         while self._at < len(self._text) and self._peek() != end:
             if self._starts_call():
-                if self._depth == _MAX_DEPTH:
-                    words = f"substitutions nested deeper than {_MAX_DEPTH}"
-                    raise SubstitutionError(words, "name parts with `let`", self._at)
-                self._depth += 1
                 parts.append(self._read_call(quote=end))
-                self._depth -= 1
             else:
                 _append_text(parts, self._read_character())
         return tuple(parts)
@@ -79,6 +74,10 @@ class _Reader:
 
     def _read_call(self, quote: str) -> Call:
         start = self._at
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            words = f"substitutions nested deeper than {_MAX_DEPTH}"
+            raise SubstitutionError(words, "name parts with `let`", self._at)
         self._at += 2
         name = _NAME.match(self._text, self._at)
         if name is None:
@@ -96,6 +95,7 @@ class _Reader:
             got = repr(self._peek()) if self._peek() else "the end of the text"
             raise SubstitutionError(f"`$({name.group()}` got {got}", _CLOSE, self._at)
         self._at += 1
+        self._depth -= 1
         return Call(name.group(), tuple(arguments), start)
 
     def _read_argument(self, quote: str, start: int) -> Template:

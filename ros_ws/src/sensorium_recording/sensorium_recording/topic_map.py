@@ -7,7 +7,8 @@ from pathlib import Path
 from sensorium_core.bounded import load_yaml, one_line
 from sensorium_core.errors import TopicMapError, UnknownNameError
 
-_NAME = re.compile(r"(/?[A-Za-z_][A-Za-z0-9_]*)+")
+_NAME = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z_][A-Za-z0-9_]*)*")
+_LONGEST_NAME = 256
 
 
 def parse_map(pairs: Iterable[str], file: Path | None = None) -> dict[str, str]:
@@ -19,7 +20,9 @@ def parse_map(pairs: Iterable[str], file: Path | None = None) -> dict[str, str]:
     for pair in pairs:
         old, equals, new = pair.partition("=")
         if not equals:
-            raise TopicMapError(pair, "is no mapping", "FROM=TO, such as /ft_sensor/raw=wrench")
+            raise TopicMapError(
+                pair[:60], "is no mapping", "FROM=TO, such as /ft_sensor/raw=wrench"
+            )
         found[old] = new
     return {_absolute(old): _absolute(new) for old, new in found.items()}
 
@@ -63,6 +66,6 @@ def _read(file: Path) -> Mapping[str, str]:
 
 
 def _absolute(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise TopicMapError(name, "is no topic name", "letters, digits, _ and / between them")
+    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+        raise TopicMapError(name[:60], "is no topic name", "letters, digits, _ and / between them")
     return "/" + name.lstrip("/")

@@ -97,10 +97,19 @@ def test_respawn_starts_again_at_most_as_often_as_told(run):
     with it.launcher:
         assert it.finish() == 1
     assert it.texts("a") == ["up", "up", "up"]
-    assert it.texts("")[-2:] == [
-        "a ended: exit code 1, after 2 restarts",
-        "failed: a ended: exit code 1, after 2 restarts",
-    ]
+    assert it.texts("")[-1] == "failed: a ended: exit code 1, after 2 restarts: up"
+
+
+def test_a_process_that_fails_after_its_last_restart_ends_the_others(run):
+    it = run("""
+        launch:
+        - executable:
+            {cmd: "sh -c 'kill -9 $$'", name: a, respawn: "true", respawn_max_retries: 3}
+        - executable: {cmd: "sleep 100", name: other}
+    """)
+    with it.launcher:
+        assert it.finish() == 1
+    assert it.texts("")[-1] == "failed: a ended: killed by SIGKILL, after 3 restarts"
 
 
 def test_on_exit_shutdown_comes_before_respawn_as_in_ros(run):
@@ -114,7 +123,7 @@ def test_on_exit_shutdown_comes_before_respawn_as_in_ros(run):
     with it.launcher:
         assert it.finish() == 1
     assert it.texts("a") == ["up"]
-    assert it.texts("")[-1] == "failed: a ended: exit code 1"
+    assert it.texts("")[-1] == "failed: a ended: exit code 1: up"
 
 
 def test_what_waits_to_start_again_does_not_when_all_end(run):

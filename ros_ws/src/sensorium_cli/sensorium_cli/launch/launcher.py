@@ -107,10 +107,18 @@ class Launcher:
         self.stop()
 
     def _clean_up(self) -> None:
-        if self._output is not None:
+        if self._output is not None and self._supervisor is not None:
             self._output.close()
+            for label, what in self._supervisor.failures:
+                self._on_line(Line("", self._obituary(label, what, self._output), is_error=True))
         shutil.rmtree(self._parameters, ignore_errors=True)
         remove_stale_segments()
+
+    def _obituary(self, label: str, what: str, output: Output) -> str:
+        """What is said last of a process that failed; with its last line, unless it was killed."""
+        lines = [text for text in output.tails.get(label, ()) if text.strip()]
+        last = f": {lines[-1].strip()}" if lines and "exit code" in what else ""
+        return f"failed: {label} {what}{last}"
 
 
 def _drop(line: Line) -> None:

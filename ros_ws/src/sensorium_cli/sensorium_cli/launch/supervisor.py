@@ -2,7 +2,8 @@
 
 `poll` does all the work, in the caller's thread; it never blocks. As in `ros2 launch`, a process
 with `respawn` starts again whenever it ends, and one with `on_exit: shutdown` ends everything the
-first time that it does.
+first time that it does. Other than there, a process that fails after its last restart ends
+everything, too.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._restarts: dict[str, int] = {}
         self._due_s: dict[str, float] = {}
-        self._failures: list[str] = []
+        self.failures: list[tuple[str, str]] = []
+        """Processes that failed, by label, and how; in order."""
         self._stopping = False
 
     def start(self) -> None:
@@ -62,11 +64,8 @@ class Supervisor:
         self._restart_due()
         if self._children or self._due_s:
             return None
-        if self._warden is not None:
-            for failure in self._failures:
-                self._say(failure, is_error=True)
         self._release_warden()
-        return int(bool(self._failures))
+        return int(bool(self.failures))
 
     def stop(self) -> None:
         """Tell every process to end; `poll` sees it through. A second call is impatient."""
@@ -121,15 +120,17 @@ class Supervisor:
             self._fail(label, f"ended: {words}" + (f", after {times} restarts" if times else ""))
             if process.output == "log":
                 self._output.show_tail(label)
+            if process.respawn and not self._stopping:
+                self._say(f"{label} is not started again: stopping the others")
+                self._stopping = True
 
     def _may_restart(self, process: Process) -> bool:
         done = self._restarts.get(process.label, 0)
         return process.respawn_max < 0 or done < process.respawn_max
 
     def _fail(self, label: str, what: str) -> None:
-        """Say it now, and once more as the last thing when everything has ended."""
         self._say(f"{label} {what}", is_error=True)
-        self._failures.append(f"failed: {label} {what}")
+        self.failures.append((label, what))
 
     def _restart_due(self) -> None:
         if self._stopping:

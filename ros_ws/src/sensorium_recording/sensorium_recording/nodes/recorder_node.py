@@ -86,7 +86,9 @@ class RecorderNode(ManagedNode):
     def activate(self) -> None:
         """Hear, and record at once if `record_on_start` is set; what was heard before is gone."""
         self.recorder = Recorder(self._settings, self._facts, self.get_namespace())
-        self._tapped = rclpy.create_node("recorder_inputs", namespace=self.get_namespace())
+        self._tapped = rclpy.create_node(
+            "recorder_inputs", namespace=self.get_namespace(), use_global_arguments=False
+        )
         self.undo_by(self._tapped.destroy_node)
         self.undo_by(self._close)
         self._pending = set(self._wanted)

@@ -2,10 +2,10 @@
 
 import os
 
-_PRIORITY = 2
+GATE_PRIORITY, POLICY_PRIORITY = 2, 1
 
 
-def prefer_this_process() -> str:
+def prefer_this_process(priority: int = GATE_PRIORITY) -> str:
     """Run every thread of this process before ordinary ones; why that is refused, or nothing.
 
     Needs root, `CAP_SYS_NICE`, or `rtprio` in `/etc/security/limits.conf`. Children do not
@@ -16,7 +16,7 @@ def prefer_this_process() -> str:
     policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
     try:
         for thread in os.listdir("/proc/self/task"):
-            os.sched_setscheduler(int(thread), policy, os.sched_param(_PRIORITY))
+            os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
     except OSError as error:
         return str(error)
     return ""

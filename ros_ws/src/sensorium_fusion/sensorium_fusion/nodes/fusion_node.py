@@ -90,6 +90,7 @@ class FusionNode(GuardedNode):
         self.create_timer(_IDLE_S, self.guard(self._on_idle), clock=steady)
         self.create_timer(_WATCH_S, self.guard(self._on_watch), clock=steady)
         self.undo_by(Heartbeat(self, self._is_alive).stop)
+        self.ask_for_priority()
 
     def _forget(self) -> None:
         self._runner.reset()

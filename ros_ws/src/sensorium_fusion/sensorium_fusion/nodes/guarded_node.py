@@ -7,6 +7,7 @@ from typing import Any
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from sensorium_core.nodes.managed import ManagedNode
+from sensorium_core.nodes.priority import POLICY_PRIORITY, prefer_this_process
 from sensorium_core.printable import printable
 
 _STUCK_S = 1.0
@@ -30,6 +31,20 @@ class GuardedNode(ManagedNode):
     def is_stuck(self) -> bool:
         """Whether the executor has called nobody for a second. Any thread may ask."""
         return time.monotonic() - self.progress_s > _STUCK_S
+
+    def ask_for_priority(self) -> None:
+        """Run before ordinary processes and after the gate, so that a busy machine is no fault.
+
+        Threads that are started later do not have it. The parameter `realtime` forbids it.
+        """
+        if not (self.declare_parameter("realtime", True).value and self.owns_process):
+            return
+        refusal = prefer_this_process(POLICY_PRIORITY)
+        if refusal:
+            words = (
+                "a busy machine may delay the policy and its heartbeat, and the gate then holds"
+            )
+            self.get_logger().warning(f"no real-time priority ({refusal}): {words}")
 
     def guard(self, callback: Callable[..., None]) -> Callable[..., None]:
         """The callback of a topic or timer, behind the node's boundary."""

@@ -3,6 +3,7 @@
     .venv/bin/pip install atheris       # once; wheels for Linux and Python 3.11 to 3.13
     .venv/bin/python benchmarks/fuzz_parsers.py --list
     .venv/bin/python benchmarks/fuzz_parsers.py --seconds 600
+    .venv/bin/python benchmarks/fuzz_parsers.py --page      # the result into docs/results.md
 
 Each target runs in a process of its own, one after the other. An exception other than a
 `SensoriumError` is a failure, as are a crash, more than 1024 MB, and an input that takes more than
@@ -118,8 +119,8 @@ def _last(pattern: str, text: str) -> int:
     return int(found[-1]) if found else 0
 
 
-def report(outcomes: list[Outcome], seconds: int) -> str:
-    """The section of docs/results.md."""
+def report(outcomes: list[Outcome], seconds: int, at: str) -> str:
+    """The section of docs/results.md; `at` is the commit."""
     rows = [
         [o.target, f"{o.executions:,}", str(o.coverage), f"{o.peak_mb} MB",
          f"{o.slowest_ms:.0f} ms", ", ".join(o.failures) or "none"]
@@ -129,7 +130,7 @@ def report(outcomes: list[Outcome], seconds: int) -> str:
     total, failed = sum(o.executions for o in outcomes), sum(bool(o.failures) for o in outcomes)
     return f"""## Fuzzing every parser
 
-`.venv/bin/python benchmarks/fuzz_parsers.py --seconds {seconds}` at {commit()}: atheris
+`.venv/bin/python benchmarks/fuzz_parsers.py --seconds {seconds}` at {at}: atheris
 (libFuzzer, guided by coverage) from valid inputs made at run time, {seconds} s a parser. An
 exception that is no `SensoriumError`, a crash, more than {RSS_MB} MB, or more than 1 s of CPU for
 one input is a failure. {total:,} inputs; {failed} of {len(outcomes)} parsers failed.
@@ -144,7 +145,7 @@ one input is a failure. {total:,} inputs; {failed} of {len(outcomes)} parsers fa
 @click.option("--seconds", default=60, show_default=True, help="Time for each.")
 @click.option("--again", type=click.Path(path_type=Path), help="One input, with its traceback.")
 @click.option("--folder", default=ROOT / "out" / "fuzz", type=click.Path(path_type=Path))
-@click.option("--page/--no-page", default=False, help="Write the section of docs/results.md.")
+@click.option("--page", is_flag=True, help="Write docs/results.md from fuzz.json, and end.")
 def main(
     list_them: bool,
     names: tuple[str, ...],
@@ -164,7 +165,12 @@ def main(
         fuzz_targets.run_one(fuzz_targets.TARGETS[chosen[0]], again.read_bytes())
         fuzz_targets.clean()
         return
-    outcomes: list[Outcome] = []
+    if page:
+        found = json.loads((folder / "fuzz.json").read_text())
+        outcomes = [Outcome(**{**o, "failures": tuple(o["failures"])}) for o in found["targets"]]
+        write_section("fuzz", report(outcomes, found["seconds"], found["commit"]))
+        return
+    outcomes = list[Outcome]()
     for name in chosen:
         outcomes.append(fuzz(name, seconds, folder))
         last = outcomes[-1]
@@ -172,10 +178,7 @@ def main(
         print(f"{name}: {last.executions} inputs, {words}", flush=True)
         found = {"commit": commit(), "seconds": seconds, "targets": [asdict(o) for o in outcomes]}
         (folder / "fuzz.json").write_text(json.dumps(found, indent=2) + "\n")
-    text = report(outcomes, seconds)
-    print(text)
-    if page:
-        write_section("fuzz", text)
+    print(report(outcomes, seconds, commit()))
     sys.exit(any(o.failures for o in outcomes))
 
 

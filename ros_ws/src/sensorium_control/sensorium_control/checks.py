@@ -18,6 +18,7 @@ _NS = 1_000_000_000
 _ROUNDING = 1e-9
 _SHORTEST_STEP_S = 1e-3
 _N_ARM = len(ARM_JOINTS)
+_TOUCH_M_S = 0.02
 
 
 def check_form(
@@ -202,6 +203,27 @@ def check_workspace(
             f"{1e3 * config.table_clearance_m:.1f} mm",
         )
     return None
+
+
+def check_approach(tips_m: Array, step_s: float, config: GateConfig) -> Refusal | None:
+    """Refuse fingertips that come down on the table too fast to be braked.
+
+    `tips_m` `(m,)` are heights above the table at times a step apart.
+    """
+    if not config.approach_m_s2 > 0 or len(tips_m) < 2:
+        return None
+    down_m_s = (tips_m[:-1] - tips_m[1:]) / step_s
+    above_m = np.maximum(tips_m[1:] - config.table_clearance_m, 0.0)
+    allowed = np.sqrt(2.0 * config.approach_m_s2 * above_m) + _TOUCH_M_S
+    inside = down_m_s <= allowed
+    if inside.all():
+        return None
+    i = int(np.argmin(inside))
+    return Refusal(
+        Reason.APPROACH_SPEED,
+        f"the fingertips would come down at {down_m_s[i]:.3f} m/s {1e3 * above_m[i]:.0f} mm above "
+        f"the table; at most {allowed[i]:.3f} m/s",
+    )
 
 
 def tools_and_tips(

@@ -28,6 +28,8 @@ class CommandedMotion:
         self._limits = limits
         self._follower = Follower(limits)
         self._sent: list[Profile] = []
+        self.grip_m: float | None = None
+        """Last commanded opening of the gripper; stays when the motion is forgotten."""
 
     @property
     def known(self) -> bool:
@@ -48,10 +50,11 @@ class CommandedMotion:
         cut = profile.start_ns - _KEEP_NS
         kept = [p for p in self._sent if p.first < profile.first and p.end_ns > cut]
         self._sent = [*kept, profile]
+        self.grip_m = float(profile.positions[-1, N_ARM])
 
     def moving(self, t_ns: int) -> bool:
         """Whether the motion sent last is not at its end."""
-        return self.known and self.newest.end_ns > t_ns
+        return self.known and len(self.newest.positions) > 1 and self.newest.end_ns > t_ns
 
     def setpoint(self, t_ns: int) -> Array:
         """Commanded positions `(7,)` at a time. Only when `known`."""

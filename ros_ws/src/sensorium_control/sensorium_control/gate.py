@@ -73,17 +73,16 @@ class Gate:
         Refused without fresh joint states, without a controller, or with a second commander.
         """
         cause = self._vigil.cause_to_stop(now_ns)
-        if cause is None and self._measured is None:
-            cause = Refusal(Reason.JOINTS_SILENT, "the joints were never measured")
-        if cause is not None:
-            return Decision(False, *cause)
+        if cause is not None or self._measured is None:
+            never = Refusal(Reason.JOINTS_SILENT, "the joints were never measured")
+            return Decision(False, *(cause or never))
         if self._state is GateState.ARMED:
             return Decision(True, Reason.OK, "already armed")
         self._enter(GateState.ARMED, Refusal(Reason.OK, "armed"))
-        self._reactions.forget_motion_elsewhere(now_ns, self._measured)
         self._vigil.begin(now_ns)
         self._last_stamp_ns = self._reaction = None
-        self._now_ns = now_ns
+        self._send(self._reactions.taking_over(now_ns, self._measured))
+        self._now_ns = self._accepted_ns = now_ns
         return Decision(True, Reason.OK, "armed")
 
     def disarm(self, now_ns: int) -> None:

@@ -17,7 +17,7 @@ from sensorium_control.collisions import Collisions
 from sensorium_control.commanded import CommandedMotion, switch_knot
 from sensorium_control.follower import State
 from sensorium_control.limits import GateConfig, load_joint_limits
-from sensorium_control.profile import N_ARM, STEP_NS, Profile
+from sensorium_control.profile import N_ARM, STEP_NS, STEP_S, Profile
 from sensorium_control.reasons import Reason, Refusal
 
 Array = NDArray[np.float64]
@@ -84,9 +84,14 @@ class Judge:
             checks.check_stray(strayed, self.limits)
             or checks.check_positions(sent, self.limits)
             or checks.check_workspace(sent, measured, self._kinematics, self._config)
+            or self._check_approach(profile)
             or self._check_collisions(sent)
             or profile
         )
+
+    def _check_approach(self, profile: Profile) -> Refusal | None:
+        _, tips_m = checks.tools_and_tips(self._kinematics, profile.positions, self._config)
+        return checks.check_approach(tips_m, STEP_S, self._config)
 
     def _check_collisions(self, path: Trajectory) -> Refusal | None:
         samples = motion.path_samples(path, self._config.path_step_rad)

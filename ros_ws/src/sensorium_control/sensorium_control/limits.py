@@ -46,6 +46,10 @@ class GateConfig:
     """How far the fingertips reach beyond the tool frame, along its z axis."""
     table_clearance_m: float = 0.0
     """Lowest fingertip height above the table top."""
+    approach_m_s2: float = 1.0
+    """The nearer a fingertip is to the table, the slower it may come down: as if this braked it.
+
+    A stiff servo overshoots by millimetres when it brakes late; 0 turns the check off."""
     collision_margin_m: float = 0.0
     """Smallest distance between links that are no neighbours, and between links and table.
 
@@ -153,6 +157,7 @@ class GateConfig:
 _FINITE = (
     "tip_below_tool_m",
     "table_clearance_m",
+    "approach_m_s2",
     "collision_margin_m",
     "command_timeout_s",
     "heartbeat_timeout_s",

@@ -1,18 +1,22 @@
 """How the arm comes to rest: slowing down along its path, at once, or back along the path."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from ruckig import RuckigError
 
 from sensorium_control.commanded import CommandedMotion, switch_knot
 from sensorium_control.limits import GateConfig, JointLimits
-from sensorium_control.profile import Profile
+from sensorium_control.profile import N_ARM, STEP_NS, STEP_S, Profile
 from sensorium_control.reasons import Reason
 
 Array = NDArray[np.float64]
 _FORCE = (Reason.FORCE_LIMIT, Reason.TORQUE_LIMIT, Reason.FORCE_SPIKE)
 _AT_ONCE = (*_FORCE, Reason.SENSE_SATURATED, Reason.TRACKING_ERROR, Reason.SECOND_COMMANDER)
 """Reasons for which stopping fast matters more than stopping smoothly."""
+
+ARM = np.arange(N_ARM + 1) < N_ARM
 
 
 class Reactions:
@@ -45,17 +49,38 @@ class Reactions:
                 pass
         return None if measured is None else self._resting(now_ns, measured)
 
-    def forget_motion_elsewhere(self, now_ns: int, measured: Array | None) -> None:
-        """Start from the measured joints if somebody moved the arm since the last command."""
+    def taking_over(self, now_ns: int, measured: Array) -> Profile | None:
+        """Where to begin: None to go on from what was commanded, if the arm rests there.
+
+        Else at rest where it is measured: somebody moved it, or it was never commanded.
+        """
         commanded = self._commanded
-        if commanded.known and measured is not None:
+        if commanded.known and not commanded.moving(now_ns):
             away = np.abs(commanded.setpoint(now_ns) - measured)
-            if commanded.moving(now_ns) or not (away <= self._limits.seam).all():
-                commanded.forget()
+            if (away <= self._limits.seam).all():
+                return None
+        commanded.forget()
+        return self._resting(now_ns, measured)
 
     def _resting(self, now_ns: int, measured: Array) -> Profile:
-        """At rest where the arm is measured to be; the gripper keeps its last command."""
+        """At rest where the arm is measured to be, there as fast as the limits of speed allow.
+
+        The gripper keeps its last command.
+        """
+        knot = switch_knot(now_ns)
         rest = np.clip(measured, self._limits.lower, self._limits.upper)
-        if self._commanded.known:
-            rest[-1] = self._commanded.setpoint(now_ns)[-1]
-        return Profile.at_rest(switch_knot(now_ns), rest)
+        if self._commanded.grip_m is not None:
+            rest[-1] = self._commanded.grip_m
+        if not self._commanded.known:
+            return Profile.at_rest(knot, rest)
+        begin = self._commanded.setpoint(now_ns)
+        lead_s = (knot * STEP_NS - now_ns) * 1e-9
+        speed = np.where(ARM, self._limits.speed, np.inf)
+        needed_s = float((np.abs(rest - begin) / speed).max())
+        n = max(0, math.ceil((needed_s - lead_s) / STEP_S))
+        reach = speed * (lead_s + STEP_S * np.arange(n + 1))[:, None]
+        positions = begin + np.clip(rest - begin, -reach, reach)
+        rates = np.zeros_like(positions)
+        rates[:-1] = np.where(positions[:-1] == rest, 0.0, np.diff(positions, axis=0) / STEP_S)
+        rates[:, ~ARM] = 0.0
+        return Profile(knot, positions, rates, np.zeros_like(positions))

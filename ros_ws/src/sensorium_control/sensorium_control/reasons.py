@@ -46,6 +46,7 @@ class Reason(str, Enum):
     JERK_LIMIT = "jerk_limit"
     NOT_CONTINUOUS = "not_continuous"
     OUTSIDE_WORKSPACE = "outside_workspace"
+    APPROACH_SPEED = "approach_speed"
     SELF_COLLISION = "self_collision"
     SENSE_SILENT = "sense_silent"
     SENSE_SLOW = "sense_slow"

@@ -102,6 +102,8 @@ class World:
         self.force_n, self.beating = 0.0, True
         self.until(lambda: self.call(SetBool, "gate/arm", SetBool.Request(data=True)).success)
         self.until(lambda: self.status.get("state") == "armed")
+        for _ in range(20):
+            self.executor.spin_once(timeout_sec=0.05)  # it may rest the arm where it is
         self.arm.clear()
         self.gripper.clear()
 

@@ -140,7 +140,7 @@ def test_episodes_follow_one_another(cell):
 
 def test_sigint_leaves_no_process(cell):
     processes = dict(cell.launcher.running)
-    assert set(processes) == {"sim", "gate", "fusion", "recorder"}
+    assert set(processes) == {"sim", "gate", "fusion", "recorder", "bringup"}
     cell.launcher.stop()
     assert not [label for label, pid in processes.items() if alive(pid)]
 

@@ -219,8 +219,7 @@ def test_a_dead_required_sense_stops_the_arm_and_it_goes_on_by_itself(fusion, wo
     assert len(world.proposals) == proposed
     world.silent.clear()
     world.until(lambda: "all is back, waiting 0.2 s" in world.reason)
-    world.until(lambda: world.state == "acting")
-    assert not stops(world.proposals[-1][0])
+    world.until(lambda: world.state == "acting" and not stops(world.proposals[-1][0]))
 
 
 @pytest.mark.parametrize(("offset_s", "words"), [(5.0, "ahead of"), (-5.0, "behind")])

@@ -38,6 +38,8 @@ class Carried:
     """How long they must be; 0 in recordings from before it was known."""
     faults: dict[str, str] = field(default_factory=dict)
     """By modality, why it was not believed at this step although messages came."""
+    planned_ns: int | None = None
+    """When a motion was last proposed, for whatever instruction since the last reset."""
     withheld: str = ""
     """Why the motion of this step was taken back after it; empty: it was not."""
 

@@ -26,6 +26,8 @@ class LoopState:
     memory: Memory = field(default_factory=Memory)
     presence: list[float] = field(default_factory=list)
     done_count: int = 0
+    planned_ns: int | None = None
+    """When a motion was last proposed, also for an earlier instruction."""
     next_ns: int | None = None
     """When to plan anew."""
 
@@ -62,6 +64,7 @@ class LoopState:
             self.hold.back_ns,
             self.hold.resume_s,
             dict(faults),
+            self.planned_ns,
         )
 
     @classmethod
@@ -77,4 +80,5 @@ class LoopState:
             Memory(anchor, before.peak_press_n),
             list(before.presence),
             before.done_count,
+            before.planned_ns,
         )

@@ -64,7 +64,7 @@ class Runner:
         self._senses = Senses(policy.contract, drop, self._config)
         self._history = CommandHistory(policy.contract.action.joints)
         self._faults: Faults = NO_FAULTS
-        self._set_idle()
+        self._loop = LoopState(Hold(self._config.resume_s))
 
     @property
     def state(self) -> State:
@@ -83,17 +83,18 @@ class Runner:
 
     def _set_idle(
         self,
-        state: State = State.IDLE,
-        reason: str = "no instruction",
+        state: State,
+        reason: str,
         command: Command | None = None,
     ) -> None:
-        self._loop = LoopState(Hold(self._config.resume_s), state, reason, command)
+        hold, planned_ns = Hold(self._config.resume_s), self._loop.planned_ns
+        self._loop = LoopState(hold, state, reason, command, planned_ns=planned_ns)
 
     def reset(self) -> None:
         """Forget senses, commands and instruction, for a new episode."""
         self._senses.clear()
         self._history.clear()
-        self._set_idle()
+        self._loop = LoopState(Hold(self._config.resume_s))
 
     def restart_clock(self, cause: str) -> None:
         """Forget senses and commands, since their stamps mean nothing any more; hold if acting."""
@@ -120,10 +121,6 @@ class Runner:
     def commanded(self, trajectory: Trajectory) -> None:
         """Tell which trajectory the gate let pass; it may move only some of the joints."""
         self._history.push(trajectory)
-
-    def newest_ns(self, modality: str) -> int | None:
-        """Stamp of the newest message of a modality."""
-        return self._senses.newest_ns(modality)
 
     def instruct(self, text: str) -> None:
         """Take a new instruction; an empty one stops. What is not understood is refused."""
@@ -275,6 +272,7 @@ class Runner:
             return self._rest(t_ns, seen, stages, output)
         loop.next_ns = t_ns + round((action.execute_steps - 0.25) * action.step_s * _NS)
         loop.reason = "acting"
+        loop.planned_ns = t_ns
         stages["plan"] = time.perf_counter() - started
         return Step(t_ns, self.state, self.reason, seen, output, plan, stages)
 
@@ -285,11 +283,15 @@ class Runner:
         stages: dict[str, float],
         output: PolicyOutput | None = None,
     ) -> Step:
-        """Propose to come to rest once, then nothing more."""
-        plan = None
+        """Propose to come to rest once, then nothing more.
+
+        While it is not known what the gate made of the last proposal, the stop is still to come.
+        """
+        plan, planned_ns = None, self._loop.planned_ns
         setpoint = self._history.sample(t_ns)
         if self._loop.must_stop and setpoint is not None:
             velocity = commanded_velocity(self._history, t_ns)
             plan = stop_trajectory(setpoint, velocity, t_ns, self.contract.action.joints)
-        self._loop.must_stop = False
+        unheard = planned_ns is not None and 0 <= t_ns - planned_ns < _NS
+        self._loop.must_stop &= setpoint is None and unheard
         return Step(t_ns, self.state, self.reason, seen, output, plan, stages)

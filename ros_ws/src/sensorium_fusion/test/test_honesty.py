@@ -149,6 +149,29 @@ def test_a_refusal_stops_the_arm_once_and_a_new_instruction_clears_it(bench) -> 
     assert bench.turn(400).state is State.ACTING
 
 
+def test_a_stop_waits_for_the_answer_of_the_gate_to_the_motion_before_it(bench) -> None:
+    bench.runner.instruct(SAY)
+    bench.sense(100 * MS)
+    plan = bench.runner.step(100 * MS).trajectory
+    bench.runner.refuse("internal error: RuntimeError: boom")
+    assert bench.turn(110).trajectory is None
+    bench.runner.commanded(plan)
+    assert bench.runner.due(120 * MS)
+    stop = bench.turn(120)
+    assert not stop.trajectory.velocities[-1].any()
+    assert_equal_offline(bench, stop)
+    assert not bench.runner.due(130 * MS)
+
+
+def test_a_motion_that_the_gate_never_passed_needs_no_stop(bench) -> None:
+    bench.runner.instruct(SAY)
+    bench.sense(100 * MS)
+    bench.runner.step(100 * MS)
+    bench.runner.refuse("internal error: RuntimeError: boom")
+    assert bench.turn(1200).trajectory is None
+    assert not bench.runner.due(1300 * MS)
+
+
 @pytest.mark.parametrize("text", ["pick \u202e up", "pick\x1b[2J", "pick " + "x" * 10_000])
 def test_a_text_that_nobody_can_have_said_is_refused_before_it_is_understood(bench, text) -> None:
     bench.runner.instruct(text)

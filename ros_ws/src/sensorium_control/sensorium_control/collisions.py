@@ -89,6 +89,8 @@ class Collisions:
                     self._shapes.addCollisionPair(pin.CollisionPair(j, i))
 
     def _drop_constant_pairs(self) -> None:
+        if not self.n_pairs:
+            return
         rng = np.random.default_rng(_SEED)
         low, high = self._model.lowerPositionLimit, self._model.upperPositionLimit
         touching = np.ones(self.n_pairs, dtype=bool)

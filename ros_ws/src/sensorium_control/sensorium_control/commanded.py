@@ -52,6 +52,17 @@ class CommandedMotion:
         self._sent = [*kept, profile]
         self.grip_m = float(profile.positions[-1, N_ARM])
 
+    def sent(self, now_ns: int) -> Trajectory:
+        """What to send for the newest motion, with what is still to come of the one before.
+
+        A controller goes straight to the first waypoint ahead: were that further than the next
+        knot of the motion before, it would cut the corner. Only when `known`.
+        """
+        profile = self.newest
+        soonest = max(now_ns // STEP_NS + 1, self._sent[0].first)
+        between = [] if profile.at_once else range(soonest, profile.first)
+        return profile.after([self.state(k) for k in between]).trajectory()
+
     def moving(self, t_ns: int) -> bool:
         """Whether the motion sent last is not at its end."""
         return self.known and len(self.newest.positions) > 1 and self.newest.end_ns > t_ns

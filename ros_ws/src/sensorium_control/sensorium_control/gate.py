@@ -81,14 +81,14 @@ class Gate:
         self._enter(GateState.ARMED, Refusal(Reason.OK, "armed"))
         self._vigil.begin(now_ns)
         self._last_stamp_ns = self._reaction = None
-        self._send(self._reactions.taking_over(now_ns, self._measured))
+        self._send(self._reactions.taking_over(now_ns, self._measured), now_ns)
         self._now_ns = self._accepted_ns = now_ns
         return Decision(True, Reason.OK, "armed")
 
     def disarm(self, now_ns: int) -> None:
         """Slow down and hold the arm, let nothing pass until `arm`; a stop stays a stop."""
         if self._state in _LIVE:
-            self._send(self._reactions.slowing(now_ns, self._measured))
+            self._send(self._reactions.slowing(now_ns, self._measured), now_ns)
             self._enter(GateState.DISARMED, Refusal(Reason.NOT_ARMED, "disarmed; call gate/arm"))
 
     def stop(self, now_ns: int, reason: Reason, detail: str) -> None:
@@ -98,7 +98,7 @@ class Gate:
         along the path if the configuration says so; otherwise slowing down along the path.
         """
         if self._state is not GateState.STOPPED:
-            self._send(self._reactions.stopping(now_ns, self._measured, reason))
+            self._send(self._reactions.stopping(now_ns, self._measured, reason), now_ns)
             self._enter(GateState.STOPPED, Refusal(reason, detail))
 
     def propose(self, trajectory: Trajectory, now_ns: int) -> Decision:
@@ -229,7 +229,7 @@ class Gate:
         self._reaction = None
         if self._state is GateState.HOLDING:
             self._enter(GateState.ARMED, Refusal(Reason.OK, "armed"))
-        return Decision(True, Reason.OK, "accepted", profile.trajectory())
+        return Decision(True, Reason.OK, "accepted", self._commanded.sent(now_ns))
 
     def _refuse(self, refusal: Refusal) -> Decision:
         self._refused += 1
@@ -261,7 +261,7 @@ class Gate:
 
     def _begin_hold(self, now_ns: int, cause: Refusal) -> None:
         self._well_since_ns = None
-        self._send(self._reactions.slowing(now_ns, self._measured))
+        self._send(self._reactions.slowing(now_ns, self._measured), now_ns)
         self._enter(GateState.HOLDING, cause)
 
     def _not_following(self, now_ns: int) -> Refusal | None:
@@ -281,14 +281,14 @@ class Gate:
                 later = switch_knot(now_ns) - switch_knot(before_ns)
                 self._commanded.take(slowing.moved(later))
                 if live:
-                    self._reaction = self._commanded.newest.trajectory()
+                    self._reaction = self._commanded.sent(now_ns)
         if live:
             self._enter(GateState.STOPPED, cause)
 
-    def _send(self, profile: Profile | None) -> None:
+    def _send(self, profile: Profile | None, now_ns: int) -> None:
         if profile is not None:
             self._commanded.take(profile)
-            self._reaction = profile.trajectory()
+            self._reaction = self._commanded.sent(now_ns)
 
     def _enter(self, state: GateState, cause: Refusal) -> None:
         self._state, self._cause = state, cause

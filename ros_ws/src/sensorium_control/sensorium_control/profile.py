@@ -28,12 +28,14 @@ class Profile:
     positions: Array
     velocities: Array
     accelerations: Array
+    at_once: bool = False
+    """Whether the arm goes there from wherever it is when it hears of it."""
 
     @classmethod
     def at_rest(cls, first: int, positions: Array) -> "Profile":
         """Stand at `positions` `(7,)` from a knot on."""
         zero = np.zeros((1, len(positions)))
-        return cls(first, np.array(positions, dtype=np.float64)[None], zero, zero)
+        return cls(first, np.array(positions, dtype=np.float64)[None], zero, zero, True)
 
     @property
     def start_ns(self) -> int:
@@ -71,6 +73,18 @@ class Profile:
         bend = (1 - u) * self.accelerations[i] + u * self.accelerations[i + 1]
         moving = ((at >= 0.0) & (at < last))[:, None]
         return hermite(p, q, dp, dq, u), rate / STEP_S * moving, bend * moving
+
+    def after(self, before: list[tuple[Array, Array, Array]]) -> "Profile":
+        """The same with the knots `before` it, the last of them just before the first."""
+        if not before:
+            return self
+        p, v, a = (np.array(rows) for rows in zip(*before, strict=True))
+        return Profile(
+            self.first - len(before),
+            np.concatenate([p, self.positions]),
+            np.concatenate([v, self.velocities]),
+            np.concatenate([a, self.accelerations]),
+        )
 
     def moved(self, knots: int) -> "Profile":
         """The same motion so many knots later."""

@@ -83,4 +83,4 @@ class Reactions:
         rates = np.zeros_like(positions)
         rates[:-1] = np.where(positions[:-1] == rest, 0.0, np.diff(positions, axis=0) / STEP_S)
         rates[:, ~ARM] = 0.0
-        return Profile(knot, positions, rates, np.zeros_like(positions))
+        return Profile(knot, positions, rates, np.zeros_like(positions), at_once=True)

@@ -1,5 +1,7 @@
 """Launch files, words and other nodes' output: bounded, and unable to steer the terminal."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from sensorium_cli.commands.say import say
 from sensorium_cli.console import Console
 from sensorium_cli.launch.expression import evaluate
 from sensorium_cli.launch.interpreter import interpret
-from sensorium_cli.launch.output import Line
+from sensorium_cli.launch.output import Line, Output
 from sensorium_core.errors import InstructionError, LaunchFileError, SubstitutionError
 
 
@@ -82,3 +84,15 @@ def test_words_that_cannot_be_an_instruction_are_not_said(text, words):
     assert isinstance(result.exception, InstructionError)
     assert words in str(result.exception)
     assert result.output == ""
+
+
+def test_a_line_without_end_is_shown_in_pieces_and_not_kept_whole(tmp_path):
+    lines: list[Line] = []
+    output = Output(tmp_path, lines.append)
+    endless = [sys.executable, "-c", "print('x' * 5_000_000, end='')"]
+    process = subprocess.Popen(endless, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    output.add("node", "screen", (process.stdout, process.stderr))
+    process.wait(timeout=60)
+    output.close()
+    assert sum(len(line.text) for line in lines) == 5_000_000
+    assert max(len(line.text) for line in lines) <= 1 << 18

@@ -20,6 +20,8 @@ FOLDER = ".sensorium"
 """Where an indexed directory keeps what is derived from its bags."""
 FORMAT = 3
 """Of entries; those of another are made anew."""
+_MOST_BYTES = 256 << 20
+"""Of the index; one that is larger is made anew."""
 _IN_PROGRESS = "is being recorded, or was cut off: `sensorium repair` recovers what is whole"
 
 
@@ -96,7 +98,10 @@ class EpisodeIndex:
 
     def _load(self) -> None:
         """Entries on disk, the newest of each path; what is torn or of another format is left."""
-        text = self._file.read_bytes() if self._file.is_file() else b""
+        size = self._file.stat().st_size if self._file.is_file() else 0
+        if size > _MOST_BYTES:
+            self._rewrite()
+        text = self._file.read_bytes() if 0 < size <= _MOST_BYTES else b""
         self._torn = bool(text) and not text.endswith(b"\n")
         lines = text.splitlines()
         for line in lines:

@@ -210,6 +210,16 @@ def test_a_torn_last_line_is_read_anew_and_the_rest_kept(data: Path):
     assert EpisodeIndex(data).read == 0
 
 
+def test_an_index_too_large_to_read_is_made_anew(data: Path, monkeypatch):
+    EpisodeIndex(data)
+    file = data / ".sensorium" / "index.jsonl"
+    whole = file.read_bytes()
+    monkeypatch.setattr("sensorium_recording.index._MOST_BYTES", len(whole))
+    file.write_bytes(whole + b"\n" * 10)
+    assert EpisodeIndex(data).read == 3
+    assert EpisodeIndex(data).read == 0
+
+
 def test_a_bare_file_is_a_bag_too_and_hidden_folders_are_not_searched(data: Path):
     file = next((data / "a").glob("*.mcap"))
     shutil.copy(file, data / "bare.mcap")

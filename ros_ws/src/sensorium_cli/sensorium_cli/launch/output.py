@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 _KEPT_LINES = 20
+_LONGEST_LINE = 1 << 16
+"""A longer one is shown in pieces [bytes]."""
 _CHUNK = 65536
 
 
@@ -123,6 +125,8 @@ class Output:
             self._selector.unregister(stream)
             stream.close()
             lines, source.rest = [source.rest] if source.rest else [], b""
+        if len(source.rest) > _LONGEST_LINE:
+            lines, source.rest = [*lines, source.rest], b""
         for line in lines:
             text = line.decode(errors="replace").rstrip("\r")
             self.tails[source.label].append(text)

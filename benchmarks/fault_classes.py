@@ -11,10 +11,11 @@ from typing import Any
 import fault_commands
 import fault_processes
 import fault_senses
+from fault_case import Case
 from fault_policy import write_circle_policy
 from fault_proposer import Proposer, SimulatedClock
 from fault_stack import Setup
-from fault_world import Case, World
+from fault_world import World
 
 JOINTS_TIMEOUT_S = 0.5
 """As launch/sim.launch.yaml has it: a busy machine may pause a simulation."""

@@ -191,8 +191,15 @@ class Observer:
 
 
 def _waiting(handle: Any, kind: type) -> Iterator[tuple[Any, dict[str, int]]]:
+    """All messages that wait; what is none is left out."""
     with handle:
-        while (taken := handle.take_message(kind, False)) is not None:
+        while True:
+            try:
+                taken = handle.take_message(kind, False)
+            except RuntimeError:
+                continue
+            if taken is None:
+                return
             yield taken
 
 

@@ -57,7 +57,8 @@ def _timed(results: list[Result]) -> str:
     words = (
         "From the fault to the hold as the arm hears it, in ms: from the wrench as it was written,"
         " from the moment at which a silent sense grew too old, from the signal that killed or "
-        "stopped the policy. Reception of the hold is in it; the observer runs before others."
+        "stopped the policy. Reception of the hold is in it; observer and simulator, which "
+        "stand for hardware, run before others."
     )
     return f"{words}\n\n{table(header, rows)}"
 

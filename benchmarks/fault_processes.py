@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from fault_case import Case
 from fault_node import TOPIC, callbacks
-from fault_world import Case, World
+from fault_world import World
 
 _SILENT = ("holding proposer_silent",)
 _AT_REST_RAD_S = 0.02
@@ -28,7 +29,7 @@ def killed() -> list[Case]:
 
     return [
         Case("SIGKILL", lambda world: world.stack.kill("fusion"), again, _SILENT, by="gate",
-             timed=True, bar_ms=60.0),
+             timed=True, share=0.5, bar_ms=60.0),
     ]  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fault_case import Case, Outcome
 from fault_classes import FaultClass, Group
-from fault_world import Case, NotReadyError, Outcome, World
+from fault_world import NotReadyError, World
 from results_page import commit
 
 
@@ -75,7 +76,7 @@ def run_class(fault: FaultClass, plan: Plan) -> dict[str, object]:
 def _run_group(
     group: Group, cases: list[Case], plan: Plan, log: Path, trips: list[str]
 ) -> list[Tally]:
-    left = {c.name: plan.trials if c.timed else min(plan.repeats, plan.trials) for c in cases}
+    left = {c.name: _trials(c, plan) for c in cases}
     tallies = {c.name: Tally(c.name, c.bar_ms, list(c.expected)) for c in cases}
     while any(left.values()):
         with World(group.setup(log), log, propose=group.propose) as world:
@@ -84,6 +85,13 @@ def _run_group(
             _run_cases(world, cases, left, tallies)
             trips += world.trips
     return list(tallies.values())
+
+
+def _trials(case: Case, plan: Plan) -> int:
+    """How often a case is tried."""
+    if not case.timed:
+        return min(plan.repeats, plan.trials)
+    return max(round(case.share * plan.trials), 1)
 
 
 def _run_cases(

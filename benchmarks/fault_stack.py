@@ -35,6 +35,8 @@ while os.getppid() == parent and time.monotonic() < end_s:
     pass
 """
 _LONGEST_LOAD_S = 7200.0
+_HARDWARE_NICE = -10
+"""Of the simulator: a robot's own electronics do not wait for a computer's other work."""
 _PATIENCE_S = 10.0
 
 
@@ -76,7 +78,7 @@ class FaultStack:
         name = next(
             (p.node for p in process.parameters if isinstance(p, ParameterSet)), f"/{label}"
         )
-        values = {"autostart": True} if label != "recorder" else {}
+        values = {"autostart": True}
         more = ParameterSet(name, {**values, **self._setup.parameters.get(label, {})})
         command = process.command
         if label in self._setup.wrapped:
@@ -122,6 +124,9 @@ class FaultStack:
                 start_new_session=True,
             )
         self._tell_warden("+", self._running[label].pid)
+        if label == "sim":
+            with suppress(PermissionError):
+                os.setpriority(os.PRIO_PROCESS, self.pid(label), _HARDWARE_NICE)
 
     def send(self, label: str, what: signal.Signals) -> int:
         """Send a signal; returns the monotonic time just before [ns]."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fault_case import Case, Outcome
 from fault_observer import Command, Observer, Status, Times, go_first
 from fault_stack import FaultStack, Setup
 from sensorium_core.kinematics import JOINTS
@@ -26,45 +27,6 @@ _SILENT_MS = 500
 
 class NotReadyError(RuntimeError):
     """The arm does not move, so that no fault can be tried."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One fault: how it comes, how it goes, what must become of the arm."""
-
-    name: str
-    inject: Callable[[World], int | None]
-    """Returns the instant that counts, where that is not just before the call [ns]."""
-    heal: Callable[[World], object]
-    expected: tuple[str, ...]
-    """Allowed reactions, such as `holding sense_silent`, `policy holding`, `armed` (none)."""
-    by: str = "any"
-    """Whose reaction counts: `gate`, `policy`, `any`, `refusal`, or `state`: that at the end."""
-    counts_from: Callable[[World, int, int], int] = lambda _world, injected, _reaction: injected
-    """Time zero of the detection, from the times of injection and reaction [ns]."""
-    timed: bool = False
-    """Whether it is tried two hundred times, with loaded cores too."""
-    bar_ms: float | None = None
-    watch_s: float = 1.5
-    """How long to wait for a reaction."""
-    check: Callable[[World, int], str] = lambda _world, _injected: ""
-    """What else is wrong after it, in words; given the time of injection [ns]."""
-    measure: Callable[[World, int], float | None] = lambda _world, _injected: None
-    """The detection in ms of a case by `state`, given the time of injection [ns]."""
-    moving: bool = True
-    """Whether the arm must move before it."""
-
-
-@dataclass
-class Outcome:
-    """How one trial went."""
-
-    reaction: str
-    detection_ms: float | None = None
-    recovery_s: float | None = None
-    cleared_by: str = ""
-    problem: str = ""
-    said: str = ""
 
 
 @dataclass

@@ -67,6 +67,7 @@ def _run(fault: FaultClass, plan: Plan, n_cycles: int) -> dict[str, object] | No
     type=click.FloatRange(0.1),
     help="Run normally for so long instead, and count false trips.",
 )
+@click.option("--small", is_flag=True, help="Small pictures, for a computer that is busy.")
 @click.option("--resume", is_flag=True, help="Keep what an earlier run has finished.")
 @click.option(
     "--folder",
@@ -84,12 +85,13 @@ def main(
     load: str,
     n_cycles: int,
     minutes: float | None,
+    small: bool,
     resume: bool,
     folder: Path,
     write: bool,
 ) -> None:
     """Inject faults, tell what becomes of them."""
-    every = classes()
+    every = classes(small)
     if listed:
         _list(every)
         return

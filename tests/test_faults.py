@@ -1,0 +1,97 @@
+"""The short form of benchmarks/faults.py: faults in the running stack, what becomes of the arm.
+
+Timing is the benchmark's business. A busy machine may starve a sense first, so that another hold
+comes before the one that is meant: each fault has three tries.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+TRIES = 3
+PLAIN = {
+    "silent": ("wrench", "joint_states", "scene_depth", "wrist_rgb (not required)"),
+    "frozen": ("wrench", "scene_rgb"),
+    "stamps": ("wrench stamped 5 s", "every wrench twice"),
+    "force": ("one wrench of 300 N",),
+    "stopped": ("SIGSTOP",),
+    "killed": ("SIGKILL",),
+    "rogues": ("on command/joint_trajectory", "on arm_controller/joint_trajectory"),
+}
+NONSENSE = ("NaN", "-inf", "wrong length", "wrong names", "10x jump", "empty", "times going back")
+RAISING = ("gate: _on_wrench", "gate: _on_tick", "gate: _on_proposal")
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def faults():
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        from fault_classes import classes
+
+        yield {fault.key: fault for fault in classes(small=True)}
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+
+
+def world_of(group, folder):
+    from fault_world import World
+
+    return World(group.setup(folder), folder, propose=group.propose)
+
+
+def cases_of(group):
+    return {case.name: case for case in group.cases()}
+
+
+@pytest.fixture(scope="module")
+def moving(faults, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("moving") / "log"
+    with world_of(faults["silent"].groups[0], folder) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def proposing(faults, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("proposing") / "log"
+    with world_of(faults["nonsense"].groups[0], folder) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def raising(faults, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("raising") / "log"
+    with world_of(faults["exceptions"].groups[0], folder) as world:
+        yield world
+
+
+def try_often(world, case):
+    problems = []
+    while len(problems) < TRIES:
+        outcome = world.trial(case)
+        if not outcome.problem:
+            return
+        problems.append(outcome.problem)
+    raise AssertionError(problems)
+
+
+@pytest.mark.parametrize(("key", "name"), [(k, n) for k, names in PLAIN.items() for n in names])
+def test_the_arm_does_what_is_promised_when(faults, moving, key, name):
+    try_often(moving, cases_of(faults[key].groups[0])[name])
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_no_trajectory_passes_with(faults, proposing, name):
+    try_often(proposing, cases_of(faults["nonsense"].groups[0])[name])
+    assert proposing.seen.broken == 0
+
+
+@pytest.mark.parametrize("name", RAISING)
+def test_the_arm_stops_and_the_gate_lives_when_this_raises(faults, raising, name):
+    try_often(raising, cases_of(faults["exceptions"].groups[0])[name])
+
+
+def test_every_class_of_the_issue_is_there(faults):
+    assert sorted(fault.number for fault in faults.values()) == list(range(1, 17))

@@ -254,11 +254,6 @@ def groups(starts: int, speeds: tuple[float, ...], changes: tuple[tuple[str, flo
                 yield name, [Dive(seed, speed, raised_m, keeps, gate, extra) for seed in seeds]
 
 
-def _changes(words: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
-    pairs = [word.partition("=") for word in words]
-    return tuple((name, float(value)) for name, _, value in pairs)
-
-
 @click.command()
 @click.option("--starts", default=60, show_default=True, help="Starting points of each line.")
 @click.option("--speeds", default="0.35,0.2,0.1", show_default=True, help="Of the tool [m/s].")
@@ -268,7 +263,9 @@ def _changes(words: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
 def main(starts: int, speeds: str, settings: tuple[str, ...], jobs: int, write: bool) -> None:
     """Measure peak contact forces; ends with 1 when the known table is hit above the bar."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    lines = list(groups(starts, tuple(float(v) for v in speeds.split(",")), _changes(settings)))
+    pairs = [word.partition("=") for word in settings]
+    changes = tuple((name, float(value)) for name, _, value in pairs)
+    lines = list(groups(starts, tuple(float(v) for v in speeds.split(",")), changes))
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         results = [(name, pool.map(plunge, dives, chunksize=5)) for name, dives in lines]
     rows = [row(name, blows) for name, blows in results]
@@ -298,7 +295,7 @@ would follow.
     out.write_text(json.dumps({"commit": commit(), "blows": data}, indent=1))
     if write:
         write_section("contact", text)
-    raise SystemExit(0 if worst <= BAR_N else 1)
+    raise SystemExit(int(worst > BAR_N))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from gate_fuzz_world import HARD_BOUND_S, REST_BOUND_S, run
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from results_page import ROOT, commit, table, write_section
 
-_LIVES = 300
+_LIVES = 100
 _KEPT_FAULTS = 3
 """Faulty lives kept of each rule and block."""
 _SOURCES = ("benchmarks/gate_fuzz*.py", "ros_ws/src/sensorium_control/sensorium_control/*.py")

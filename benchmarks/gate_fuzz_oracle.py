@@ -17,6 +17,7 @@ from sensorium_control.limits import GateConfig
 from sensorium_core.trajectory import Trajectory
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 STEP_S = 0.002
 KNOT_STEPS = 10
@@ -105,6 +106,8 @@ class Trace:
     """Joints `(7,)`."""
     hard: list[tuple[int, int]] = field(default_factory=list)
     """Ranges of rows in which a stop may break the limits of jerk and acceleration."""
+    elsewhere: list[tuple[int, int]] = field(default_factory=list)
+    """Ranges after arming where the arm was measured elsewhere: it begins from there."""
     rests: list[tuple[int, int, str]] = field(default_factory=list)
     """From the row on until the other the arm must rest, and why."""
     excused_low: Array | None = None
@@ -125,7 +128,7 @@ class Oracle:
 
         self.lower, self.upper = column("lower"), column("upper")
         self.speed = column("velocity")[:-1]
-        self.jerk = getattr(config, "jerk_rad_s3", math.inf)
+        self.jerk = getattr(config, "jerk_rad_s3", math.inf) * config.scale
 
     def message(self, sent: Trajectory) -> list[Fault]:
         """Faults of one message to the arm."""
@@ -168,19 +171,19 @@ class Oracle:
         arm, hard = rows[:, :-1], self._mask(len(rows), trace.hard)
         return [
             *self._positions(rows, "setpoint"),
-            *self._rates(arm, hard),
+            *self._rates(arm, hard, self._mask(len(rows), trace.elsewhere)),
             *self._places(arm, trace),
             *self._rests(arm, trace.rests),
         ]
 
     @staticmethod
-    def _mask(n: int, ranges: list[tuple[int, int]]) -> NDArray[np.bool_]:
+    def _mask(n: int, ranges: list[tuple[int, int]]) -> Mask:
         mask = np.zeros(n, dtype=bool)
         for begin, end in ranges:
             mask[max(0, begin) : end] = True
         return mask
 
-    def _rates(self, arm: Array, hard: NDArray[np.bool_]) -> list[Fault]:
+    def _rates(self, arm: Array, hard: Mask, elsewhere: Mask) -> list[Fault]:
         """Speed everywhere; acceleration and jerk where no stop is under way.
 
         A stop may use the whole speed of the URDF, a motion that share that the scale allows. The
@@ -189,8 +192,9 @@ class Oracle:
         """
         scale, config = self._config.scale, self._config
         speed = np.abs(np.diff(arm, axis=0)) / STEP_S
+        speed[elsewhere[1:]] = 0.0
         allowed = np.where(hard[1:, None], 1.0, scale) * self.speed * (1 + SPEED_SLACK)
-        h = STEP_S * KNOT_STEPS
+        h, hard = STEP_S * KNOT_STEPS, hard | elsewhere
         second = np.abs(arm[2:] - 2 * arm[1:-1] + arm[:-2]) / STEP_S**2
         bow = 0.2 * self.jerk * h if math.isfinite(self.jerk) else 0.0
         limit = config.acceleration_rad_s2 * scale * (1 + ACCELERATION_SLACK) + bow
@@ -203,7 +207,7 @@ class Oracle:
         return found + self._worst("jerk", third, self.jerk * (1 + JERK_SLACK), 3, KNOT_STEPS)
 
     @staticmethod
-    def _spread(hard: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _spread(hard: Mask) -> Mask:
         """Whether a stop touches the span of three knots that begins at each knot."""
         n = len(hard) // KNOT_STEPS + 1
         starts = range(0, n * KNOT_STEPS, KNOT_STEPS)

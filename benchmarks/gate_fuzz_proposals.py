@@ -72,9 +72,9 @@ def policy_mad(moment: Moment, rng: Random, _: float) -> Trajectory:
 
 
 def policy_dive(moment: Moment, rng: Random, _: float) -> Trajectory:
-    """Down at full speed, floor of the workspace or not."""
+    """Down, slowly or at full speed, to the floor of the workspace or through it."""
     motions = np.zeros((8, 5))
-    motions[:, 2] = -0.035 * np.arange(1, 9)
+    motions[:, 2] = -rng.choice([0.005, 0.015, 0.035]) * np.arange(1, 9)
     low = moment.action.workspace_min_m
     free = replace_floor(moment, (low[0], low[1], low[2] - rng.choice([0.0, 0.05])))
     return _chunk(free, motions)
@@ -133,7 +133,7 @@ def single(moment: Moment, rng: Random, _: float) -> Trajectory:
 def bang_bang(moment: Moment, rng: Random, _: float) -> Trajectory:
     """Full acceleration one way and the other, just inside the limit."""
     step_s, n = float(rng.choice([0.02, 0.05, 0.1])), int(rng.integers(4, 40))
-    share = rng.choice([0.5, 0.9, 0.999])
+    share = rng.choice([0.02, 0.1, 0.5, 0.999])
     signs = np.sign(rng.normal(size=(n, 7))) if rng.random() < 0.5 else _alternating(n, rng)
     gain = share * moment.acceleration_rad_s2 * step_s * signs
     speed = np.append(moment.speed, 0.1) * share

@@ -82,7 +82,7 @@ class Vigil:
         """Why an armed arm must stop, and an unarmed one must not be armed."""
         graph = self._graph
         if graph is not None and graph.controllers == 0:
-            detail = "nobody listens to arm_controller/joint_trajectory"
+            detail = "no controller listens to arm_controller/joint_trajectory"
             return Refusal(Reason.CONTROLLER_GONE, detail)
         if graph is not None and graph.commanders > 1:
             detail = f"{graph.commanders} publishers command the arm; the gate alone may"

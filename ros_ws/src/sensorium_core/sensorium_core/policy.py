@@ -96,7 +96,7 @@ class Policy:
 
 def unreadable_policy(path: Path, problem: str) -> PolicyFileError:
     """The error of a policy file that ONNX Runtime cannot read."""
-    return PolicyFileError(path, problem, "export it anew")
+    return PolicyFileError(path, problem, "name the file that was meant, or export it anew")
 
 
 def input_shapes(contract: Contract) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -1,5 +1,6 @@
 """Does the arm do what it was told? Measured joints against what was commanded lately."""
 
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +15,6 @@ _NS = 1_000_000_000
 _N_ARM = len(ARM_JOINTS)
 _LAG_NS = 200_000_000
 _LOOK_NS = 20_000_000
-_BACK_NS = np.arange(0, _LAG_NS + 1, _LOOK_NS)
 _FROZEN_MOVE_RAD = 0.02
 
 
@@ -28,6 +28,7 @@ class FollowingWatch:
     def forget(self) -> None:
         """Start anew, for a new motion from rest."""
         self._looked_ns = 0
+        self._lately: deque[tuple[int, Array]] = deque()
         self._away_since_ns: int | None = None
 
     def look(
@@ -42,7 +43,10 @@ class FollowingWatch:
         if 0 <= now_ns - self._looked_ns < _LOOK_NS:
             return None
         self._looked_ns = now_ns
-        lately = np.array([setpoint(now_ns - int(back))[:_N_ARM] for back in _BACK_NS])
+        self._lately.append((now_ns, setpoint(now_ns)[:_N_ARM]))
+        while self._lately[0][0] < now_ns - _LAG_NS:
+            self._lately.popleft()
+        lately = np.array([row for _, row in self._lately])
         arm = measured[:_N_ARM]
         away = np.maximum(lately.min(axis=0) - arm, arm - lately.max(axis=0))
         worst = int(np.argmax(away))

@@ -99,8 +99,10 @@ class GateConfig:
     """Silence on command/heartbeat that holds a moving arm, once a proposer beats; 0 for never."""
     resume_s: float = 0.2
     """How long every cause of a hold must be gone before the hold ends."""
-    clock_step_s: float = 0.1
-    """How far ROS time and the monotonic clock of this host may come apart from tick to tick."""
+    clock_step_s: float = 0.02
+    """How far ROS time and the monotonic clock of this host may come apart from tick to tick.
+
+    The node's default is 0.2 with `use_sim_time`: /clock goes in steps."""
 
     @classmethod
     def from_contract(

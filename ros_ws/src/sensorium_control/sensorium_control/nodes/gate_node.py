@@ -43,6 +43,7 @@ PROPOSED = "command/joint_trajectory"
 COMMANDED = ("arm_controller/joint_trajectory", "gripper_controller/joint_trajectory")
 _TICK_S = 0.005
 _STATUS_S = 0.1
+_SIMULATED_STEP_S = 0.2
 _GRAPH_S = 0.1
 _QUEUE_S = 0.1
 """How much of a sense may wait for the gate."""
@@ -99,7 +100,8 @@ class GateNode(ManagedNode):
         required = [name for name in parameter("required_senses", ["wrench"]) if name]
         self._arm_when_ready = parameter("arm_on_start", False)
         urdf_xml = parameter("robot_description", "") or load_urdf()
-        config = declare_config(self, GateConfig.from_contract(contract, required))
+        given = {"clock_step_s": _SIMULATED_STEP_S} if self._simulated_time else {}
+        config = declare_config(self, GateConfig.from_contract(contract, required, **given))
         self._max_points = config.max_points
         self._felt = [m for m in contract.modalities if m.name in config.required_senses]
         self._felt += [m for m in contract.modalities if m.name == "wrench" not in required]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from fault_world import World
-from sensorium_core.kinematics import JOINTS
+from sensorium_core.kinematics import GRIPPER_OPEN_M, JOINTS
 from sensorium_core.trajectory import Trajectory
 
 _PERIOD_S, _STEP_S, _POINTS = 0.2, 0.05, 17
@@ -47,6 +47,7 @@ class Proposer:
         """Swing from where the arm is now."""
         with self._lock:
             self._home = self._world.joints()
+            self._home[-1] = min(max(self._home[-1], 0.0), GRIPPER_OPEN_M)
             self._begun_s = time.time()
 
     def trajectory(self, stamp_ns: int | None = None) -> Trajectory:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fault_case import Case, Outcome
 from fault_classes import FaultClass, Group
+from fault_observer import go_first
 from fault_world import NotReadyError, World
 from results_page import commit
 
@@ -80,6 +81,7 @@ def _run_group(
     tallies = {c.name: Tally(c.name, c.bar_ms, list(c.expected)) for c in cases}
     while any(left.values()):
         with World(group.setup(log), log, propose=group.propose) as world:
+            go_first()
             if plan.loaded:
                 world.stack.load()
             _run_cases(world, cases, left, tallies)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from fault_case import Case, Outcome
-from fault_observer import Command, Observer, Status, Times, go_first
+from fault_observer import Command, Observer, Status, Times
 from fault_stack import FaultStack, Setup
 from sensorium_core.kinematics import JOINTS
 
@@ -58,7 +58,6 @@ class World:
             self.until(lambda: bool(self.seen.senses["joint_states"]), _READY_S)
             if self.propose is not None:
                 self.kept["proposer"] = stack.enter_context(self.propose(self))
-            self.goes_first = go_first()
             self._exit = stack.pop_all()
         return self
 

@@ -21,7 +21,8 @@ PLAIN = {
     "rogues": ("on command/joint_trajectory", "on arm_controller/joint_trajectory"),
 }
 NONSENSE = ("NaN", "-inf", "wrong length", "wrong names", "10x jump", "empty", "times going back")
-RAISING = ("gate: _on_wrench", "gate: _on_tick", "gate: _on_proposal")
+REPORT = "gate: _report"
+"""Has nobody to tell: what becomes of the arm then is in the benchmark."""
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -88,9 +89,11 @@ def test_no_trajectory_passes_with(faults, proposing, name):
     assert proposing.seen.broken == 0
 
 
-@pytest.mark.parametrize("name", RAISING)
-def test_the_arm_stops_and_the_gate_lives_when_this_raises(faults, raising, name):
-    try_often(raising, cases_of(faults["exceptions"].groups[0])[name])
+def test_the_arm_stops_and_the_gate_lives_whichever_callback_raises(faults, raising):
+    cases = cases_of(faults["exceptions"].groups[0])
+    assert len(cases) >= 7
+    for name in sorted(cases.keys() - {REPORT}):
+        try_often(raising, cases[name])
 
 
 def test_every_class_of_the_issue_is_there(faults):

@@ -27,7 +27,15 @@ REST_BOUND_S = 1.0
 """After a hold, a stop or a disarming the setpoint must not move any more from then on."""
 HARD_BOUND_S = 0.1
 """For so long after a stop that is meant to be hard, jerk and acceleration are not judged."""
-HARD = {"force_limit", "torque_limit", "force_spike", "sense_saturated", "tracking_error"}
+HARD = {
+    "force_limit",
+    "torque_limit",
+    "force_spike",
+    "sense_saturated",
+    "tracking_error",
+    "clock_backward",
+    "clock_disagrees",
+}
 """Stops whose point is to be faster than the jerk limit allows: they rest where measured."""
 _WAITS_MS = (0, 2, 10, 20, 34, 60, 100, 100, 200)
 _PATIENCE = 3

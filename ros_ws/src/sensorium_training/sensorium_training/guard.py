@@ -46,7 +46,8 @@ class Guard:
         for now_ns, joints, wrench in zip(times, readings.joints, readings.wrench, strict=True):
             self.gate.observe_joints(now_ns, joints[:7], joints[7:])
             self.gate.observe_wrench(now_ns, wrench)
-        self.gate.tick(times[-1])
+        self.gate.tick(times[-1], times[-1])
+        self.gate.observe_heartbeat(times[-1])
         return self._reaction()
 
     def propose(self, trajectory: Trajectory, now_ns: int) -> list[Trajectory]:

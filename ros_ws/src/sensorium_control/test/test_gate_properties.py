@@ -23,7 +23,8 @@ from gate_fuzz_proposals import ADVERSARIAL, VALID
 from gate_fuzz_world import World, run
 from sensorium_control.limits import GateConfig
 
-_LIVES = 120
+_LIVES = 60
+_MADE_TO_BE_REFUSED = {"policy, mad", "to the end stop", "bulging cubics"}
 _NEVER_PASS = ("NaN", "infinity", "wrong lengths", "wrong names", "empty")
 
 
@@ -67,14 +68,12 @@ def test_every_kind_of_proposal_and_event_is_made_and_judged(everything: Report)
 def test_what_is_broken_never_passes_and_is_called_by_its_name(everything: Report) -> None:
     passed = {kind for kind, reason in everything.outcomes if reason == "ok"}
     assert passed.isdisjoint(_NEVER_PASS)
-    reasons = {reason for kind, reason in everything.outcomes if kind in BROKEN}
+    reasons = {reason for _, reason in run(quiet(*[*BROKEN] * 3)).outcomes}
     assert reasons >= {"not_finite", "malformed", "wrong_joints", "empty", "times_not_increasing"}
 
 
-@pytest.mark.parametrize("kind", [*VALID, *ADVERSARIAL])
+@pytest.mark.parametrize("kind", sorted({*VALID, *ADVERSARIAL} - _MADE_TO_BE_REFUSED))
 def test_harmless_proposals_of_every_kind_pass_too(kind: str) -> None:
-    if kind in ("policy, mad", "to the end stop", "bulging cubics"):
-        pytest.skip("made to be refused")
     report = run(quiet(*[kind] * 25))
     assert report.outcomes[kind, "ok"] > 0
     assert report.faults == []

@@ -23,7 +23,7 @@ from gate_fuzz_proposals import ADVERSARIAL, VALID
 from gate_fuzz_world import World, run
 from sensorium_control.limits import GateConfig
 
-_LIVES = 60
+_LIVES = 100
 _MADE_TO_BE_REFUSED = {"policy, mad", "to the end stop", "bulging cubics"}
 _NEVER_PASS = ("NaN", "infinity", "wrong lengths", "wrong names", "empty")
 

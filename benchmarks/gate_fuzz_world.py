@@ -148,7 +148,8 @@ class World:
         if self.gate.state is GateState.ARMED and np.ptp(reaction.positions, axis=0).max() > 0:
             self._faulty("reaction", f"moves the arm while armed ({reason})")
         if reason in HARD:
-            end = self._row + round(HARD_BOUND_S / 0.002)
+            last = (reaction.end_ns - self.now_ns) // STEP_NS
+            end = self._row + max(last, round(HARD_BOUND_S / 0.002))
             self.trace.hard.append((self._row - 1, end))
         self._send(reaction)
 

@@ -16,6 +16,8 @@ class ClockWatch:
         self._excused = False
         self.late = False
         """Whether this tick came late, so that messages may be waiting to be heard."""
+        self.step_ns = 0
+        """How much more ROS time passed before this tick than monotonic time."""
 
     def start(self, now_ns: int) -> None:
         """Take a first look, before the first tick."""
@@ -29,6 +31,7 @@ class ClockWatch:
         step_s = 0.0 if self._now_ns is None else (now_ns - self._now_ns) / _NS
         known = steady_ns is not None and self._steady_ns is not None
         passed_s = (steady_ns - self._steady_ns) / _NS if known else None  # type: ignore[operator]
+        self.step_ns = round((step_s - (passed_s or 0.0)) * _NS)
         if step_s >= 0.0 or step_s < -self._back_s:
             self._now_ns = now_ns
         if steady_ns is not None:

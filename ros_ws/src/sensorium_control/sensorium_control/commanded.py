@@ -86,14 +86,18 @@ class CommandedMotion:
         strayed = np.abs(profile.positions[1 : n + 1] - wanted[0]).max(axis=0)
         return profile, strayed
 
-    def braking(self, now_ns: int) -> Profile:
+    def braking(self, now_ns: int, step_ns: int = 0) -> Profile:
         """Slow down along the commanded path and rest on it. Only when `known`.
 
-        Time along the path is stretched by a smooth step from 1 to 0.
+        Time along the path is stretched by a smooth step from 1 to 0. `step_ns` is how far the
+        clock stepped since the path was commanded: by so much its knots are off the grid.
         """
         k = switch_knot(now_ns)
-        start, path = self.state(k), self._in_force(k)
-        speed = np.abs(path.velocities[max(0, k - path.first) :, :N_ARM]).max(initial=0.0)
+        at = (k * STEP_NS - step_ns) / STEP_NS
+        path = self._in_force(at)
+        since = at - path.first
+        start = path.knot(k) if step_ns == 0 else path.moment(since)
+        speed = np.abs(path.velocities[max(0, int(since)) :, :N_ARM]).max(initial=0.0)
         if speed == 0.0:
             return Profile.at_rest(k, start[0])
         acceleration, jerk = self._limits.acceleration[0], self._limits.jerk[0]
@@ -102,7 +106,7 @@ class CommandedMotion:
         u = np.arange(1, n + 1) / n
         elapsed = n * (u - u**3 + 0.5 * u**4)
         rate, slope = 1.0 - 3.0 * u**2 + 2.0 * u**3, (6.0 * u**2 - 6.0 * u) / (n * STEP_S)
-        p, v, a = path.moments(k - path.first + elapsed)
+        p, v, a = path.moments(since + elapsed)
         slowed = a * rate[:, None] ** 2 + v * slope[:, None]
         wanted = (_gripper_still(p, start), v * rate[:, None], slowed)
         return self._follower.follow(k, start, wanted)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sensorium_core.kinematics import JOINTS
 from sensorium_core.trajectory import Trajectory
 
-from sensorium_control.commanded import CommandedMotion, switch_knot
+from sensorium_control.commanded import CommandedMotion
 from sensorium_control.judge import Judge, Situation
 from sensorium_control.limits import GateConfig
 from sensorium_control.profile import Profile
@@ -272,17 +272,13 @@ class Gate:
 
     def _stop_at_new_time(self, now_ns: int, cause: Refusal) -> None:
         """The clock stepped: the motion under way moves with it, and slows down."""
-        before_ns, self._now_ns = self._now_ns, now_ns
-        live = self._state in _LIVE
-        if before_ns is not None and self._commanded.known:
-            slowing = self._reactions.slowing(before_ns, self._measured)
-            self._commanded.forget()
-            if slowing is not None:
-                later = switch_knot(now_ns) - switch_knot(before_ns)
-                self._commanded.take(slowing.moved(later))
-                if live:
-                    self._reaction = self._commanded.sent(now_ns)
-        if live:
+        self._now_ns = now_ns
+        slowing = self._reactions.slowing(now_ns, self._measured, self._vigil.clock_step_ns)
+        self._commanded.forget()
+        if slowing is not None:
+            self._commanded.take(slowing)
+        if self._state in _LIVE:
+            self._reaction = None if slowing is None else slowing.trajectory()
             self._enter(GateState.STOPPED, cause)
 
     def _send(self, profile: Profile | None, now_ns: int) -> None:

@@ -54,7 +54,12 @@ class Profile:
 
     def sample(self, t_ns: int) -> Array:
         """Positions `(7,)` at a time, between knots as a cubic: what a controller makes of it."""
-        return self.moments(np.array([(t_ns - self.start_ns) / STEP_NS]))[0][0]
+        return self.moment((t_ns - self.start_ns) / STEP_NS)[0]
+
+    def moment(self, at: float) -> tuple[Array, Array, Array]:
+        """Position, velocity and acceleration `(7,)` at a time in knots after the first."""
+        p, v, a = self.moments(np.array([at]))
+        return p[0], v[0], a[0]
 
     def moments(self, at: Array) -> tuple[Array, Array, Array]:
         """Positions, velocities, accelerations `(m, 7)` at times `(m,)` in knots after the first.

@@ -16,6 +16,8 @@ _FORCE = (Reason.FORCE_LIMIT, Reason.TORQUE_LIMIT, Reason.FORCE_SPIKE)
 _AT_ONCE = (*_FORCE, Reason.SENSE_SATURATED, Reason.TRACKING_ERROR, Reason.SECOND_COMMANDER)
 """Reasons for which stopping fast matters more than stopping smoothly."""
 
+_SHARE_OF_SPEED = 0.5
+"""Half the limit between knots: a cubic that turns round within a knot is up to twice as fast."""
 ARM = np.arange(N_ARM + 1) < N_ARM
 
 
@@ -40,11 +42,14 @@ class Reactions:
                 pass
         return self._resting(now_ns, measured)
 
-    def slowing(self, now_ns: int, measured: Array | None) -> Profile | None:
-        """To rest along the path; where the arm is measured when nothing was commanded."""
+    def slowing(self, now_ns: int, measured: Array | None, step_ns: int = 0) -> Profile | None:
+        """To rest along the path; where the arm is measured when nothing was commanded.
+
+        `step_ns` is how far the clock stepped since the path was commanded.
+        """
         if self._commanded.known:
             try:
-                return self._commanded.braking(now_ns)
+                return self._commanded.braking(now_ns, step_ns)
             except RuckigError:
                 pass
         return None if measured is None else self._resting(now_ns, measured)
@@ -52,12 +57,13 @@ class Reactions:
     def taking_over(self, now_ns: int, measured: Array) -> Profile | None:
         """Where to begin: None to go on from what was commanded, if the arm rests there.
 
-        Else at rest where it is measured: somebody moved it, or it was never commanded.
+        So too while it still comes to rest. Else at rest where it is measured: somebody moved it,
+        or it was never commanded.
         """
         commanded = self._commanded
-        if commanded.known and not commanded.moving(now_ns):
+        if commanded.known:
             away = np.abs(commanded.setpoint(now_ns) - measured)
-            if (away <= self._limits.seam).all():
+            if commanded.moving(now_ns) or (away <= self._limits.seam).all():
                 return None
         commanded.forget()
         return self._resting(now_ns, measured)
@@ -75,7 +81,7 @@ class Reactions:
             return Profile.at_rest(knot, rest)
         begin = self._commanded.setpoint(now_ns)
         lead_s = (knot * STEP_NS - now_ns) * 1e-9
-        speed = np.where(ARM, self._limits.speed, np.inf)
+        speed = np.where(ARM, _SHARE_OF_SPEED * self._limits.speed, np.inf)
         needed_s = float((np.abs(rest - begin) / speed).max())
         n = max(0, math.ceil((needed_s - lead_s) / STEP_S))
         reach = speed * (lead_s + STEP_S * np.arange(n + 1))[:, None]

@@ -64,6 +64,11 @@ class Vigil:
                 watch.tick(steady_ns)
         return trouble
 
+    @property
+    def clock_step_ns(self) -> int:
+        """How far ROS time stepped before the last tick."""
+        return self._clock.step_ns
+
     def observe_graph(self, graph: Graph) -> None:
         """Note who is on the gate's topics."""
         self._graph = graph

@@ -291,5 +291,6 @@ def _last_won(world: World, injected_ns: int) -> str:
     before = sum(begun_s - _FLOOD_S <= t < begun_s for t in heard) / _FLOOD_S
     tripped = [s for s in world.seen.since(world.seen.statuses, injected_ns) if s.state != "armed"]
     if tripped or during < 0.5 * before:
-        return f"{before:.1f} commands/s before, {during:.1f} during; {len(tripped)} holds"
+        holds = sorted({str(s) for s in tripped})
+        return f"{before:.1f} commands/s before, {during:.1f} during; {holds}"
     return _unharmed(world, injected_ns)

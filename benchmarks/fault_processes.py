@@ -29,7 +29,7 @@ def killed() -> list[Case]:
 
     return [
         Case("SIGKILL", lambda world: world.stack.kill("fusion"), again, _SILENT, by="gate",
-             timed=True, share=0.5, bar_ms=60.0),
+             timed=True, share=0.35, bar_ms=60.0),
     ]  # fmt: skip
 
 

@@ -271,14 +271,17 @@ class Gate:
         return self._vigil.cause_of_not_following(self._measured, setpoint, now_ns)
 
     def _stop_at_new_time(self, now_ns: int, cause: Refusal) -> None:
-        """The clock stepped: the motion under way moves with it, and slows down."""
+        """The clock stepped: the motion under way moves with it, and slows down.
+
+        Sent in every state: what is on its way with a stamp of the old time may be far ahead now.
+        """
         self._now_ns = now_ns
+        known = self._commanded.known
         slowing = self._reactions.slowing(now_ns, self._measured, self._vigil.clock_step_ns)
         self._commanded.forget()
-        if slowing is not None:
-            self._commanded.take(slowing)
+        if known or self._state in _LIVE:
+            self._send(slowing, now_ns)
         if self._state in _LIVE:
-            self._reaction = None if slowing is None else slowing.trajectory()
             self._enter(GateState.STOPPED, cause)
 
     def _send(self, profile: Profile | None, now_ns: int) -> None:

@@ -33,8 +33,6 @@ HARD = {
     "force_spike",
     "sense_saturated",
     "tracking_error",
-    "clock_backward",
-    "clock_disagrees",
 }
 """Stops whose point is to be faster than the jerk limit allows: they rest where measured."""
 _WAITS_MS = (0, 2, 10, 20, 34, 60, 100, 100, 200)

@@ -27,13 +27,14 @@ class Tally:
 
     def to_json(self) -> dict[str, object]:
         """Plain data, problems in words."""
+        timed = [o for o in self.outcomes if not o.problem and o.detection_ms is not None]
         reactions = Counter(o.reaction for o in self.outcomes)
         return {
             "case": self.case,
             "bar_ms": self.bar_ms,
             "expected": self.expected,
             "trials": len(self.outcomes),
-            "detection_ms": [o.detection_ms for o in self.outcomes if o.detection_ms is not None],
+            "detection_ms": [o.detection_ms for o in timed],
             "recovery_s": [o.recovery_s for o in self.outcomes if o.recovery_s is not None],
             "reactions": dict(reactions.most_common()),
             "cleared_by": dict(Counter(o.cleared_by for o in self.outcomes if o.cleared_by)),

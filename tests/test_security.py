@@ -71,14 +71,20 @@ def test_no_process_is_started_through_a_shell():
             assert not call.startswith(("os.system(", "os.popen(")), (path, call)
 
 
-def test_the_profiles_differ_only_in_whom_they_hear():
-    local, network = (
+def test_the_profiles_differ_only_in_whom_they_hear_and_how():
+    local, network, gate = (
         re.sub(r"<!--.*?-->", "", (ROOT / "config" / name).read_text(), flags=re.DOTALL)
-        for name in ("fastdds.xml", "fastdds_network.xml")
+        for name in ("fastdds.xml", "fastdds_network.xml", "fastdds_gate.xml")
     )
     white = r"\s*<interfaceWhiteList>\s*<address>127\.0\.0\.1</address>\s*</interfaceWhiteList>"
     assert len(re.findall(white, local)) == 1
     assert re.sub(white, "", local) == network
+    memory = r"\s*<transport_descriptor>\s*<transport_id>sensorium_shm.*?</transport_descriptor>"
+    without = re.sub(memory, "", local, count=1, flags=re.DOTALL)
+    assert without != local
+    assert (
+        without.replace("<transport_id>sensorium_shm</transport_id>", "").split() == gate.split()
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,8 +95,13 @@ def test_only_who_opens_discovery_gets_the_open_profile(reach, profile):
     given = {"PATH": os.environ["PATH"]}
     given |= {"ROS_AUTOMATIC_DISCOVERY_RANGE": reach} if reach else {}
     plan = interpret(ROOT / "launch" / "robot.launch.yaml", {}, given)
+    local = profile == "fastdds.xml"
     for process in plan.processes:
         made = process.environment["FASTRTPS_DEFAULT_PROFILES_FILE"]
+        if local and process.label == "gate":
+            assert Path(made).resolve() == ROOT / "config" / "fastdds_gate.xml"
+            assert process.environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SYSTEM_DEFAULT"
+            continue
         assert Path(made).resolve() == ROOT / "config" / profile
         assert process.environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == (reach or "LOCALHOST")
     assert Path(middleware_environment(given)["FASTRTPS_DEFAULT_PROFILES_FILE"]).name == profile

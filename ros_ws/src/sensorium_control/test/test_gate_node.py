@@ -185,7 +185,7 @@ def test_a_blow_stops_the_arm_where_it_is(world):
     world.rearm()
     world.force_n = 200.0
     world.until(lambda: bool(world.arm))
-    np.testing.assert_allclose(world.arm[0].points[0].positions, HOME[:6])
+    np.testing.assert_allclose(world.arm[0].points[-1].positions, HOME[:6])
     world.until(lambda: world.status["reason"] == "force_spike")
     assert world.level == b"\x02"
 

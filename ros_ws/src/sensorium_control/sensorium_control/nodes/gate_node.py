@@ -239,7 +239,11 @@ class GateNode(ManagedNode):
         self.get_logger().error(traceback.format_exc())
         detail = f"{type(error).__name__}: {error}"
         self._gate.stop(self._now_ns(), Reason.INTERNAL_ERROR, detail)
-        self._finish()
+        self._send(self._gate.pop_reaction())
+        try:
+            self._finish()
+        except Exception:  # noqa: BLE001 - the arm is told to rest; nobody can be told why
+            self.get_logger().error(traceback.format_exc())
 
 
 def main(args: list[str] | None = None) -> None:

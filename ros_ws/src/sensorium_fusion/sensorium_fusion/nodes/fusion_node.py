@@ -40,10 +40,10 @@ from sensorium_fusion.runner import Runner
 from sensorium_fusion.sensor_messages import Decoder, decoder
 from sensorium_fusion.step import State, Step
 
-_IDLE_S, _WATCH_S = 0.2, 0.01
+_IDLE_S, _WATCH_S = 0.2, 0.005
 _FRAMES_GONE_S = 0.15
-_LACKING_S = 0.03
-"""A sense must be missing for so long between frames: messages may wait behind a slow callback."""
+_LATE_S = 0.015
+"""A watch that comes so late proves nothing missing: messages may wait behind a slow callback."""
 MESSAGES = {
     "sensor_msgs/msg/Image": Image,
     "sensor_msgs/msg/JointState": JointState,
@@ -99,7 +99,7 @@ class FusionNode(GuardedNode):
         self._reset_frames()
         self._instruction = ""
         self._problems: dict[str, str] = {}
-        self._lacking_since_s: float | None = None
+        self._watched_s, self._was_lacking = 0.0, False
         self._must_rest = False
 
     def _reset_frames(self) -> None:
@@ -227,15 +227,15 @@ class FusionNode(GuardedNode):
             self._step(now_ns)
 
     def _is_lacking(self, now_ns: int, steady_s: float) -> bool:
-        """Whether a moving arm has lacked a required sense for longer than a moment."""
-        moving = self._runner.state in (State.GROUNDING, State.ACTING)
-        faults = self._clock_watch.faults(now_ns, steady_s) if moving else {}
-        if not moving or not self._runner.is_lacking(now_ns, faults):
-            self._lacking_since_s = None
-            return False
-        if self._lacking_since_s is None:
-            self._lacking_since_s = steady_s
-        return steady_s - self._lacking_since_s >= _LACKING_S
+        """Whether a moving arm lacks a required sense, twice in a row and seen in time."""
+        late = steady_s - self._watched_s > _LATE_S
+        self._watched_s = steady_s
+        lacking = not late and self._runner.state in (State.GROUNDING, State.ACTING)
+        if lacking:
+            faults = self._clock_watch.faults(now_ns, steady_s)
+            lacking = self._runner.is_lacking(now_ns, faults)
+        twice, self._was_lacking = lacking and self._was_lacking, lacking
+        return twice
 
     def _step(self, t_ns: int) -> None:
         begun_ns, begun_s = self._now_ns(), time.monotonic()

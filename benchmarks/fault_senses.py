@@ -19,7 +19,6 @@ _SENSED = {
     "touch_right": "touch_right",
 }  # fmt: skip
 """The contract's modality of each simulated sensor."""
-_INFO = "camera/scene/camera_info"
 _OPTIONAL = ("wrist_rgb", "touch_left", "touch_right")
 _SCENE = ("scene_rgb", "scene_depth")
 
@@ -42,13 +41,28 @@ def _age_s(sensor: str) -> float:
 
 
 def _last_stamp(topic: str, deadline_s: float) -> Callable[[World, int, int], int]:
-    """When the last message before a reaction grew too old; its camera's for a picture."""
+    """When the last message before a reaction grew too old."""
 
     def instant(world: World, injected_ns: int, reaction_ns: int) -> int:
         samples = world.seen.senses[topic]
-        until_ns = injected_ns if topic == _INFO else reaction_ns
-        last = max((s.stamp_ns for s in samples if s.times.sent_ns <= until_ns), default=0)
+        last = max((s.stamp_ns for s in samples if s.times.sent_ns <= reaction_ns), default=0)
         return last + round(deadline_s * 1e9)
+
+    return instant
+
+
+def _last_picture(name: str, deadline_s: float) -> Callable[[World, int, int], int]:
+    """When the last picture grew too old, by the stamp of it in the step that held.
+
+    The observer takes no pictures: it would disturb what it watches.
+    """
+
+    def instant(world: World, injected_ns: int, reaction_ns: int) -> int:
+        for times, values in world.seen.since(world.seen.steps, injected_ns):
+            if values["state"] == "holding":
+                before_s = float(values["latency_s/total"]) + float(values[f"age_s/{name}"])
+                return int(times.sent_ns - round((before_s - deadline_s) * 1e9))
+        return reaction_ns
 
     return instant
 
@@ -73,7 +87,7 @@ def silent(joints_timeout_s: float) -> list[Case]:
         ),
     ]  # fmt: skip
     for sensor in _SCENE:
-        instant = _last_stamp(_INFO, _age_s(sensor))
+        instant = _last_picture(_SENSED[sensor], _age_s(sensor))
         cases.append(
             _case(
                 sensor,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 _NS = 1_000_000_000
 _HALF_NS = 500_000_000
 _LEAST_REPEATS = 5
+_PAUSE_S = 0.1
+"""A pause is a matter of age, not of rate."""
 
 
 @dataclass
@@ -72,6 +74,8 @@ class Watch:
             self._heard, self._heard_steady_ns = False, steady_ns
         if self._heard_steady_ns is not None:
             self._quiet_s = (steady_ns - self._heard_steady_ns) / _NS
+        if self._quiet_s > _PAUSE_S:
+            self.restart_count()
         if self._bin_ns is None:
             self._bin_ns, self._count = steady_ns, 0
         elif steady_ns - self._bin_ns >= _HALF_NS:

@@ -106,6 +106,17 @@ def test_a_sense_at_half_its_rate_holds(sense):
     assert told(rig) == (GateState.ARMED, Reason.OK)
 
 
+def test_a_pause_is_not_slowness():
+    rig = Watched(WATCHFUL)
+    rig.steps(1.5)
+    rig.gate.arm(rig.now_ns)
+    rig.steps(0.19, joints=False)
+    rig.steps(2.0)
+    assert told(rig) == (GateState.ARMED, Reason.OK)
+    rig.steps(0.5, joints=False)
+    assert told(rig) == (GateState.STOPPED, Reason.JOINTS_SILENT)
+
+
 def test_a_saturated_sensor_stops_but_a_click_does_not():
     rig = Watched(GateConfig(wrench_range_n=45.0)).moving()
     full = np.array([0.0, 0.0, 45.0, 0.0, 0.0, 0.0])

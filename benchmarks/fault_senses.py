@@ -109,19 +109,13 @@ def slow() -> list[Case]:
     cases = []
     for share in (0.5, 0.2):
         expected = "holding sense_slow" if share < GateConfig().min_rate_share else "armed"
-        name = f"wrench at {100 * share:.0f} %"
-        cases.append(_case(name, "wrench", f"rate:{share}", expected, watch_s=2.5))
-        for sensors, name in ((("joint_states",), "joint_states"), (_SCENE, "scene camera")):
-            cases.append(
-                _case(
-                    f"{name} at {100 * share:.0f} %",
-                    sensors,
-                    f"rate:{share}",
-                    "armed",
-                    "policy holding",
-                    watch_s=2.0,
-                )
-            )
+        by = f"rate:{share}"
+        cases += [
+            _case(f"{name} at {100 * share:.0f} %", name, by, expected, watch_s=2.5)
+            for name in ("wrench", "joint_states")
+        ]
+        name = f"scene camera at {100 * share:.0f} %"
+        cases.append(_case(name, _SCENE, by, "armed", "policy holding", watch_s=2.0))
     return cases
 
 

@@ -9,7 +9,7 @@ Times are seconds of a monotonic clock.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum
 
 from sensorium_core.errors import UnknownNameError
 
@@ -41,7 +41,7 @@ class BringupConfig:
         return tuple(name.strip() for name in self.nodes.split(","))
 
 
-class Phase(StrEnum):
+class Phase(str, Enum):
     """Where a node is, as far as the bringup knows."""
 
     ABSENT = "absent"
@@ -54,7 +54,7 @@ class Phase(StrEnum):
     LOST = "lost"
 
 
-class Do(StrEnum):
+class Do(str, Enum):
     """What the bringup asks its node to do."""
 
     ASK = "ask"

@@ -52,6 +52,21 @@ def test_every_module_says_what_it_owns():
     assert [str(path.relative_to(ROOT)) for path in silent] == []
 
 
+def test_the_code_runs_on_python_3_10():
+    """Its syntax, and none of the names that people import from a later standard library."""
+    later = {
+        "StrEnum", "IntFlagBoundary", "ExceptionGroup", "BaseExceptionGroup", "tomllib", "UTC",
+        "Self", "LiteralString", "Never", "Required", "NotRequired", "Unpack", "TypeVarTuple",
+        "assert_never", "assert_type", "reveal_type", "dataclass_transform", "override", "batched",
+        "TaskGroup", "chdir", "file_digest", "itertools.batched",
+    }  # fmt: skip
+    for path in CODE:
+        tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 10))
+        kinds = (ast.Import, ast.ImportFrom)
+        imports = [alias for n in ast.walk(tree) if isinstance(n, kinds) for alias in n.names]
+        assert {alias.name for alias in imports} & later == set(), path
+
+
 def test_no_module_has_a_name_that_says_nothing():
     vague = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
     assert [str(path) for path in CODE if path.stem in vague] == []

@@ -35,7 +35,7 @@ while os.getppid() == parent and time.monotonic() < end_s:
     pass
 """
 _LONGEST_LOAD_S = 7200.0
-_HARDWARE_NICE = -10
+_HARDWARE_PRIORITY = 1
 """Of the simulator: a robot's own electronics do not wait for a computer's other work."""
 _PATIENCE_S = 10.0
 
@@ -126,7 +126,8 @@ class FaultStack:
         self._tell_warden("+", self._running[label].pid)
         if label == "sim":
             with suppress(PermissionError):
-                os.setpriority(os.PRIO_PROCESS, self.pid(label), _HARDWARE_NICE)
+                priority = os.sched_param(_HARDWARE_PRIORITY)
+                os.sched_setscheduler(self.pid(label), os.SCHED_FIFO, priority)
 
     def send(self, label: str, what: signal.Signals) -> int:
         """Send a signal; returns the monotonic time just before [ns]."""

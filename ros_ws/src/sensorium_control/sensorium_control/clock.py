@@ -3,7 +3,7 @@
 from sensorium_control.reasons import Reason, Refusal
 
 _NS = 1_000_000_000
-_LATE_S = 0.015
+_LATE_S, _SLEPT_S = 0.015, 0.05
 
 
 class ClockWatch:
@@ -16,6 +16,8 @@ class ClockWatch:
         self._excused = False
         self.late = False
         """Whether this tick came late, so that messages may be waiting to be heard."""
+        self.slept = False
+        """Whether it came so late that messages may be lost."""
         self.step_ns = 0
         """How much more ROS time passed before this tick than monotonic time."""
 
@@ -38,6 +40,7 @@ class ClockWatch:
             self._steady_ns = steady_ns
         late = passed_s is not None and passed_s > _LATE_S
         self._excused = self.late = late and not self._excused
+        self.slept = passed_s is not None and passed_s > _SLEPT_S
         if step_s < -self._back_s:
             return Refusal(Reason.CLOCK_BACKWARD, f"the clock went back by {-step_s:.3f} s")
         if passed_s is not None and step_s - passed_s > self._step_s:

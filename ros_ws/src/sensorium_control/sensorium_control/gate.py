@@ -94,11 +94,12 @@ class Gate:
     def stop(self, now_ns: int, reason: Reason, detail: str) -> None:
         """Bring the arm to rest and latch until `arm`.
 
-        For force and for an arm that does not follow: at once where it is measured to be, or back
-        along the path if the configuration says so; otherwise slowing down along the path.
+        For force and for an arm that does not follow: at once where it was just measured to be, or
+        back along the path if the configuration says so; otherwise slowing down along the path.
         """
         if self._state is not GateState.STOPPED:
-            self._send(self._reactions.stopping(now_ns, self._measured, reason), now_ns)
+            age_s = self._vigil.joints.age_s(now_ns)
+            self._send(self._reactions.stopping(now_ns, self._measured, reason, age_s), now_ns)
             self._enter(GateState.STOPPED, Refusal(reason, detail))
 
     def propose(self, trajectory: Trajectory, now_ns: int) -> Decision:

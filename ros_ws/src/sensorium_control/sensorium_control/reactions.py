@@ -16,6 +16,8 @@ _FORCE = (Reason.FORCE_LIMIT, Reason.TORQUE_LIMIT, Reason.FORCE_SPIKE)
 _AT_ONCE = (*_FORCE, Reason.SENSE_SATURATED, Reason.TRACKING_ERROR, Reason.SECOND_COMMANDER)
 """Reasons for which stopping fast matters more than stopping smoothly."""
 
+_YOUNG_S = 0.05
+"""Where the arm was longer ago is no place to stop at once."""
 _SHARE_OF_SPEED = 0.5
 """Half the limit between knots: a cubic that turns round within a knot is up to twice as fast."""
 ARM = np.arange(N_ARM + 1) < N_ARM
@@ -30,9 +32,14 @@ class Reactions:
         self._retract_s = config.retract_s
         self._limits, self._commanded = limits, commanded
 
-    def stopping(self, now_ns: int, measured: Array | None, reason: Reason) -> Profile | None:
-        """How to stop for a reason; None when nothing was ever measured nor commanded."""
-        if reason not in _AT_ONCE or measured is None:
+    def stopping(
+        self, now_ns: int, measured: Array | None, reason: Reason, age_s: float
+    ) -> Profile | None:
+        """How to stop for a reason; None when nothing was ever measured nor commanded.
+
+        `age_s` is how long ago the arm was measured.
+        """
+        if reason not in _AT_ONCE or measured is None or age_s > _YOUNG_S:
             return self.slowing(now_ns, measured)
         if reason in _FORCE and self._retract_s > 0 and self._commanded.known:
             try:

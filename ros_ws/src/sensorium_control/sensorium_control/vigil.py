@@ -59,7 +59,7 @@ class Vigil:
             if trouble is not None:
                 watch.forget()
             elif steady_ns is not None:
-                if self._clock.late:
+                if self._clock.slept:
                     watch.restart_count()
                 watch.tick(steady_ns)
         return trouble

@@ -135,6 +135,16 @@ def test_a_stop_at_once_never_exceeds_the_speed_limit_even_from_afar(rig):
     np.testing.assert_allclose(sent.positions[-1, ARM], rig.q[ARM])
 
 
+def test_where_the_arm_was_long_ago_is_no_place_to_stop(rig):
+    rig.propose(rig.chunk(rad_per_step=0.05))
+    rig.wait(0.3)
+    old = rig.q.copy()
+    rig.wait(0.15, report=False)
+    rig.gate.observe_wrench(rig.now_ns, np.array([0, 0, -180.0, 0, 0, 0]))
+    assert rig.gate.cause.reason is Reason.FORCE_SPIKE
+    assert rig.gate.pop_reaction().positions[-1, 0] > old[0] + 0.05
+
+
 def test_what_is_sent_reaches_beyond_the_time_that_a_message_may_take(rig):
     near = rig.chunk(times_s=np.array([0.03]), positions=rig.q[None])
     sent = rig.propose(near).trajectory

@@ -45,7 +45,7 @@ _TICK_S = 0.005
 _STATUS_S = 0.1
 _SIMULATED_STEP_S = 0.2
 _GRAPH_S = 0.1
-_QUEUE_S = 0.1
+_JOINTS_HZ, _QUEUE_S = 500.0, 0.1
 """How much of a sense may wait for the gate."""
 
 
@@ -109,12 +109,9 @@ class GateNode(ManagedNode):
 
     def _listen(self) -> None:
         """Hear joints, the senses that are felt (the wrench always), proposals and heartbeats."""
-        self._subscribe(JointState, "joint_states", self._on_joints, qos_profile_sensor_data, True)
-        best_effort = qos_profile_sensor_data.reliability
+        self._subscribe(JointState, "joint_states", self._on_joints, _sensor_qos(_JOINTS_HZ), True)
         for modality in self._felt:
-            depth = max(5, round(modality.rate_hz * _QUEUE_S))
-            qos = QoSProfile(depth=depth, reliability=best_effort)
-            heard = partial(self._on_felt, modality.name)
+            heard, qos = partial(self._on_felt, modality.name), _sensor_qos(modality.rate_hz)
             self._subscribe(WrenchStamped, modality.topic, heard, qos, True)
         self._subscribe(JointTrajectory, PROPOSED, self._on_proposal, QoSProfile(depth=5))
         self._subscribe(Header, "command/heartbeat", self._on_heartbeat, QoSProfile(depth=5))
@@ -244,6 +241,11 @@ class GateNode(ManagedNode):
             self._finish()
         except Exception:  # noqa: BLE001 - the arm is told to rest; nobody can be told why
             self.get_logger().error(traceback.format_exc())
+
+
+def _sensor_qos(rate_hz: float) -> QoSProfile:
+    reliability = qos_profile_sensor_data.reliability
+    return QoSProfile(depth=max(5, round(rate_hz * _QUEUE_S)), reliability=reliability)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -184,9 +184,12 @@ def test_nan_and_ragged_messages_are_refused_with_their_reason(world):
 def test_a_blow_stops_the_arm_where_it_is(world):
     world.rearm()
     world.force_n = 200.0
-    world.until(lambda: bool(world.arm))
-    np.testing.assert_allclose(world.arm[0].points[-1].positions, HOME[:6])
     world.until(lambda: world.status["reason"] == "force_spike")
+
+    def rests_at_home() -> bool:
+        return bool(world.arm) and np.allclose(world.arm[-1].points[-1].positions, HOME[:6])
+
+    world.until(rests_at_home)
     assert world.level == b"\x02"
 
 

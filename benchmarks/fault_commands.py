@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from fault_case import Case
+from fault_observer import as_others
 from fault_proposer import Proposer
 from fault_world import WORDS, World
 from sensorium_core.trajectory import Trajectory
@@ -133,13 +134,15 @@ def _rogue(world: World) -> Iterator[Any]:
     import rclpy
 
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=world.stack.domain)
-    node = rclpy.create_node("rogue", context=context)
+    with as_others():
+        rclpy.init(context=context, domain_id=world.stack.domain)
+        node = rclpy.create_node("rogue", context=context)
     try:
         yield node
     finally:
-        node.destroy_node()
-        rclpy.shutdown(context=context)
+        with as_others():
+            node.destroy_node()
+            rclpy.shutdown(context=context)
 
 
 def rogues() -> list[Case]:

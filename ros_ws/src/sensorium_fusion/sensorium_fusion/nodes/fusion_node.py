@@ -99,7 +99,7 @@ class FusionNode(GuardedNode):
         self._reset_frames()
         self._instruction = ""
         self._problems: dict[str, str] = {}
-        self._watched_s, self._was_lacking = 0.0, False
+        self._watched_s = 0.0
         self._must_rest = False
 
     def _reset_frames(self) -> None:
@@ -227,15 +227,11 @@ class FusionNode(GuardedNode):
             self._step(now_ns)
 
     def _is_lacking(self, now_ns: int, steady_s: float) -> bool:
-        """Whether a moving arm lacks a required sense, twice in a row and seen in time."""
-        late = steady_s - self._watched_s > _LATE_S
-        self._watched_s = steady_s
-        lacking = not late and self._runner.state in (State.GROUNDING, State.ACTING)
-        if lacking:
-            faults = self._clock_watch.faults(now_ns, steady_s)
-            lacking = self._runner.is_lacking(now_ns, faults)
-        twice, self._was_lacking = lacking and self._was_lacking, lacking
-        return twice
+        """Whether a moving arm lacks a required sense, as far as a watch in time can tell."""
+        late, self._watched_s = steady_s - self._watched_s > _LATE_S, steady_s
+        if late or self._runner.state not in (State.GROUNDING, State.ACTING):
+            return False
+        return self._runner.is_lacking(now_ns, self._clock_watch.faults(now_ns, steady_s))
 
     def _step(self, t_ns: int) -> None:
         begun_ns, begun_s = self._now_ns(), time.monotonic()

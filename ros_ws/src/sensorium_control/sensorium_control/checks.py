@@ -177,15 +177,12 @@ def check_stray(strayed: Array, limits: JointLimits) -> Refusal | None:
     return _over(Reason.JERK_LIMIT, what, strayed, limits.stray, limits.names)
 
 
-def check_workspace(
-    path: Trajectory, measured: Array, kinematics: Kinematics, config: GateConfig
-) -> Refusal | None:
+def check_workspace(tools: Array, tips_m: Array, config: GateConfig) -> Refusal | None:
     """Refuse a path on which the tool leaves its box or a fingertip comes too near the table.
 
+    `tools` `(m, 3)` and `tips_m` `(m,)` are as of `tools_and_tips`; the first is the measured one.
     A tool that is measured to be outside already may move, as long as it goes no further out.
     """
-    samples = motion.path_samples(path, config.path_step_rad)
-    tools, tips_m = tools_and_tips(kinematics, np.concatenate([measured[None], samples]), config)
     low = np.minimum(config.workspace_min_m, tools[0]) - _ROUNDING
     high = np.maximum(config.workspace_max_m, tools[0]) + _ROUNDING
     inside = ((tools >= low) & (tools <= high)).all(axis=1)

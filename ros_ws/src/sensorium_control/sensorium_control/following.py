@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from sensorium_core.kinematics import ARM_JOINTS
 
 from sensorium_control.limits import GateConfig
+from sensorium_control.profile import N_ARM
 from sensorium_control.reasons import Reason, Refusal
 
 Array = NDArray[np.float64]
 _NS = 1_000_000_000
-_N_ARM = len(ARM_JOINTS)
 _LAG_NS = 200_000_000
 _LOOK_NS = 20_000_000
 _FROZEN_MOVE_RAD = 0.02
@@ -43,11 +43,11 @@ class FollowingWatch:
         if 0 <= now_ns - self._looked_ns < _LOOK_NS:
             return None
         self._looked_ns = now_ns
-        self._lately.append((now_ns, setpoint(now_ns)[:_N_ARM]))
+        self._lately.append((now_ns, setpoint(now_ns)[:N_ARM]))
         while self._lately[0][0] < now_ns - _LAG_NS:
             self._lately.popleft()
         lately = np.array([row for _, row in self._lately])
-        arm = measured[:_N_ARM]
+        arm = measured[:N_ARM]
         away = np.maximum(lately.min(axis=0) - arm, arm - lately.max(axis=0))
         worst = int(np.argmax(away))
         if away[worst] <= self._config.tracking_rad:
@@ -69,7 +69,7 @@ def frozen_joints(
 ) -> Refusal | None:
     """Whether joints that have repeated themselves since `changed_ns` should have moved."""
     # What was commanded in the last 50 ms need not show yet.
-    moved = np.abs(setpoint(now_ns - 50_000_000) - setpoint(changed_ns))[:_N_ARM].max()
+    moved = np.abs(setpoint(now_ns - 50_000_000) - setpoint(changed_ns))[:N_ARM].max()
     if not moved > _FROZEN_MOVE_RAD:
         return None
     since_s = (now_ns - changed_ns) / _NS

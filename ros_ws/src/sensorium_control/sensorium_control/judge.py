@@ -83,18 +83,24 @@ class Judge:
         return (
             checks.check_stray(strayed, self.limits)
             or checks.check_positions(sent, self.limits)
-            or checks.check_workspace(sent, measured, self._kinematics, self._config)
-            or self._check_approach(profile)
-            or self._check_collisions(sent)
+            or self._check_places(sent, measured, len(profile.positions))
             or profile
         )
 
-    def _check_approach(self, profile: Profile) -> Refusal | None:
-        _, tips_m = checks.tools_and_tips(self._kinematics, profile.positions, self._config)
-        return checks.check_approach(tips_m, STEP_S, self._config)
+    def _check_places(self, path: Trajectory, measured: Array, n_knots: int) -> Refusal | None:
+        """Where the arm would go on a path that has its knots first: tool, fingertips, links."""
+        config = self._config
+        samples = motion.path_samples(path, config.path_step_rad)
+        each = np.concatenate([measured[None], samples])
+        tools, tips_m = checks.tools_and_tips(self._kinematics, each, config)
+        per_knot = (len(samples) - 1) // (len(path.positions) - 1)
+        return (
+            checks.check_workspace(tools, tips_m, config)
+            or checks.check_approach(tips_m[1::per_knot][:n_knots], STEP_S, config)
+            or self._check_collisions(samples)
+        )
 
-    def _check_collisions(self, path: Trajectory) -> Refusal | None:
-        samples = motion.path_samples(path, self._config.path_step_rad)
+    def _check_collisions(self, samples: Array) -> Refusal | None:
         thin = motion.thinned(samples, 0.5 * self._config.path_step_rad)
         pair = self._collisions.first_new(thin[:, :N_ARM])
         if pair is None:

@@ -220,8 +220,8 @@ def test_an_exception_in_any_callback_stops_the_gate_and_it_lives_on():
     try:
         node = GateNode()
         node.start_up()
-        node._guard(lambda: 1 / 0)()
-        response = node._guard_service(lambda *_: 1 / 0)(None, SetBool.Response())
+        node.guard(lambda: 1 / 0)()
+        response = node.guard_service(lambda *_: 1 / 0)(None, SetBool.Response())
         assert not response.success
         assert node._gate.state is GateState.STOPPED
         assert node._gate.cause.reason is Reason.INTERNAL_ERROR

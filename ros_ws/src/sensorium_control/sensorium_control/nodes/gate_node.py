@@ -19,13 +19,13 @@ from sensor_msgs.msg import JointState
 from sensorium_core.contract import load_contract
 from sensorium_core.errors import MessageDecodeError, TrajectoryError
 from sensorium_core.kinematics import ARM_JOINTS, GRIPPER_JOINT, JOINTS
-from sensorium_core.nodes.managed import ManagedNode
+from sensorium_core.nodes.guarded import GuardedNode
 from sensorium_core.nodes.messages import (
     trajectory_from_message,
     trajectory_to_message,
 )
 from sensorium_core.nodes.parameters import declare_config
-from sensorium_core.nodes.priority import prefer_this_process
+from sensorium_core.nodes.priority import GATE_PRIORITY
 from sensorium_core.nodes.process import run_node
 from sensorium_core.nodes.raw import JointStateReader, read_wrench
 from sensorium_core.trajectory import Trajectory
@@ -49,7 +49,7 @@ _JOINTS_HZ, _QUEUE_S = 500.0, 0.1
 """How much of a sense may wait for the gate."""
 
 
-class GateNode(ManagedNode):
+class GateNode(GuardedNode):
     """`command/joint_trajectory` in; `arm_controller/` and `gripper_controller/` out, or not."""
 
     def __init__(self) -> None:
@@ -70,20 +70,13 @@ class GateNode(ManagedNode):
         """Listen and answer; what undoes it disarms, and the arm rests where it is told to."""
         self.undo_by(self._rest)
         self._listen()
-        self.create_service(SetBool, "gate/arm", self._guard_service(self._on_arm))
-        self.create_service(Trigger, "gate/stop", self._guard_service(self._on_stop))
+        self.create_service(SetBool, "gate/arm", self.guard_service(self._on_arm))
+        self.create_service(Trigger, "gate/stop", self.guard_service(self._on_stop))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(_TICK_S, self._guard(self._on_tick), clock=steady)
-        self.create_timer(_GRAPH_S, self._guard(self._on_graph), clock=steady)
-        self.create_timer(_STATUS_S, self._guard(self._report), clock=steady)
-        if self._realtime and self.owns_process:
-            self._ask_for_priority()
-
-    def _ask_for_priority(self) -> None:
-        refusal = prefer_this_process()
-        if refusal:
-            words = "a busy machine may delay the gate; see docs/gate.md"
-            self.get_logger().warning(f"no real-time priority ({refusal}): {words}")
+        self.create_timer(_TICK_S, self.guard(self._on_tick), clock=steady)
+        self.create_timer(_GRAPH_S, self.guard(self._on_graph), clock=steady)
+        self.create_timer(_STATUS_S, self.guard(self._report), clock=steady)
+        self.ask_for_priority(GATE_PRIORITY, "a busy machine may delay the gate; see docs/gate.md")
 
     def _rest(self) -> None:
         self._arm_when_ready = False
@@ -95,7 +88,6 @@ class GateNode(ManagedNode):
             return self.declare_parameter(name, default).value
 
         contract = load_contract(parameter("contract", ""))
-        self._realtime = parameter("realtime", True)
         self._controller = parameter("controller", "")
         required = [name for name in parameter("required_senses", ["wrench"]) if name]
         self._arm_when_ready = parameter("arm_on_start", False)
@@ -119,7 +111,7 @@ class GateNode(ManagedNode):
     def _subscribe(
         self, kind: type, topic: str, callback: Callable, qos: QoSProfile, raw: bool = False
     ) -> None:
-        self.create_subscription(kind, topic, self._guard(callback), qos, raw=raw)
+        self.create_subscription(kind, topic, self.guard(callback), qos, raw=raw)
 
     def _now_ns(self) -> int:
         """Time of the node's clock; asking the system for it costs a tenth of asking rclpy."""
@@ -210,29 +202,8 @@ class GateNode(ManagedNode):
         now_ns = self._now_ns()
         self._status.publish(status_message(self._gate.status(now_ns), now_ns))
 
-    def _guard(self, callback: Callable) -> Callable:
-        """The callback, behind the boundary where an exception stops the arm."""
-
-        def guarded(*args: Any) -> None:
-            try:
-                callback(*args)
-            except Exception as error:  # noqa: BLE001 - the node's boundary: stop, tell, live on
-                self._fail(error)
-
-        return guarded
-
-    def _guard_service(self, callback: Callable) -> Callable:
-        def guarded(request: Any, response: Any) -> Any:
-            try:
-                return callback(request, response)
-            except Exception as error:  # noqa: BLE001 - the node's boundary: stop, tell, live on
-                self._fail(error)
-                response.success, response.message = False, f"internal error: {error}"
-                return response
-
-        return guarded
-
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> str:
+        """Stop the arm after an exception; the process lives on."""
         self.get_logger().error(traceback.format_exc())
         detail = f"{type(error).__name__}: {error}"
         self._gate.stop(self._now_ns(), Reason.INTERNAL_ERROR, detail)
@@ -241,6 +212,7 @@ class GateNode(ManagedNode):
             self._finish()
         except Exception:  # noqa: BLE001 - the arm is told to rest; nobody can be told why
             self.get_logger().error(traceback.format_exc())
+        return f"internal error: {error}"
 
 
 def _sensor_qos(rate_hz: float) -> QoSProfile:

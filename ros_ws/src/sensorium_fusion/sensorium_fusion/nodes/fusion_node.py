@@ -20,8 +20,10 @@ from sensorium_core.errors import SensoriumError, TrajectoryError
 from sensorium_core.geometry import Camera
 from sensorium_core.instruction import shown
 from sensorium_core.kinematics import Kinematics
+from sensorium_core.nodes.guarded import GuardedNode
 from sensorium_core.nodes.messages import trajectory_from_message, trajectory_to_message
 from sensorium_core.nodes.parameters import declare_config
+from sensorium_core.nodes.priority import POLICY_PRIORITY
 from sensorium_core.nodes.process import run_node
 from sensorium_core.printable import printable
 from std_msgs.msg import String
@@ -33,7 +35,6 @@ from sensorium_fusion.config import HonestyConfig
 from sensorium_fusion.frames import FramePair
 from sensorium_fusion.instructions import CachedLanguage, Mailbox
 from sensorium_fusion.nodes import policy_parameters as given
-from sensorium_fusion.nodes.guarded_node import GuardedNode
 from sensorium_fusion.nodes.heartbeat import Heartbeat
 from sensorium_fusion.nodes.step_message import step_message
 from sensorium_fusion.runner import Runner
@@ -90,7 +91,10 @@ class FusionNode(GuardedNode):
         self.create_timer(_IDLE_S, self.guard(self._on_idle), clock=steady)
         self.create_timer(_WATCH_S, self.guard(self._on_watch), clock=steady)
         self.undo_by(Heartbeat(self, self._is_alive).stop)
-        self.ask_for_priority()
+        self.ask_for_priority(
+            POLICY_PRIORITY,
+            "a busy machine may delay the policy and its heartbeat, and the gate then holds",
+        )
 
     def _forget(self) -> None:
         self._runner.reset()

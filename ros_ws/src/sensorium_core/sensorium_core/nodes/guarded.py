@@ -6,8 +6,9 @@ from typing import Any
 
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
+
 from sensorium_core.nodes.managed import ManagedNode
-from sensorium_core.nodes.priority import POLICY_PRIORITY, prefer_this_process
+from sensorium_core.nodes.priority import prefer_this_process
 from sensorium_core.printable import printable
 
 _STUCK_S = 1.0
@@ -26,25 +27,23 @@ class GuardedNode(ManagedNode):
 
     def note_problem(self, name: str, problem: str) -> None:
         """Tell of bad input under a name: data, no reason to fail."""
-        raise NotImplementedError
+        self.get_logger().error(f"{name}: {problem}")
 
     def is_stuck(self) -> bool:
         """Whether the executor has called nobody for a second. Any thread may ask."""
         return time.monotonic() - self.progress_s > _STUCK_S
 
-    def ask_for_priority(self) -> None:
-        """Run before ordinary processes and after the gate, so that a busy machine is no fault.
+    def ask_for_priority(self, priority: int, otherwise: str) -> None:
+        """Run before ordinary processes, so that a busy machine is no fault.
 
-        Threads that are started later do not have it. The parameter `realtime` forbids it.
+        Where the system refuses, a warning says what happens `otherwise`. Threads that are started
+        later do not have it. The parameter `realtime` forbids it.
         """
         if not (self.declare_parameter("realtime", True).value and self.owns_process):
             return
-        refusal = prefer_this_process(POLICY_PRIORITY)
+        refusal = prefer_this_process(priority)
         if refusal:
-            words = (
-                "a busy machine may delay the policy and its heartbeat, and the gate then holds"
-            )
-            self.get_logger().warning(f"no real-time priority ({refusal}): {words}")
+            self.get_logger().warning(f"no real-time priority ({refusal}): {otherwise}")
 
     def guard(self, callback: Callable[..., None]) -> Callable[..., None]:
         """The callback of a topic or timer, behind the node's boundary."""

@@ -98,7 +98,11 @@ def test_a_life_leaves_nothing_behind(name, parameters, monkeypatch):
                     assert counts(node)[0] != seen["inactive"][0], "activating makes a difference"
                 else:
                     # What libraries keep from a first use is not a leak: the second life counts.
-                    assert counts(node) == seen.setdefault(state, counts(node))
+                    *now, files = counts(node)
+                    *before, most = seen.setdefault(state, (*now, files))
+                    assert now == before, state
+                    # Fewer is well: the middleware closes some of its files later.
+                    assert files <= most, state
     finally:
         executor.remove_node(node)
         executor.shutdown()

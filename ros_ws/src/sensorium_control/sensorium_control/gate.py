@@ -70,9 +70,9 @@ class Gate:
     def arm(self, now_ns: int) -> Decision:
         """Let motion pass from now on; also clears a stop.
 
-        Refused without fresh joint states, without a controller, or with a second commander.
+        Refused while there is a cause to stop, such as no fresh joint states, or to hold.
         """
-        cause = self._vigil.cause_to_stop(now_ns)
+        cause = self._vigil.cause_to_stop(now_ns) or self._vigil.cause_to_hold(now_ns)
         if cause is not None or self._measured is None:
             never = Refusal(Reason.JOINTS_SILENT, "the joints were never measured")
             return Decision(False, *(cause or never))

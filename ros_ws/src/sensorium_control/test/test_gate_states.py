@@ -33,6 +33,16 @@ def test_arming_needs_a_fresh_joint_state():
     assert rig.gate.arm(rig.now_ns).accepted
 
 
+def test_arming_needs_every_required_sense():
+    rig = Rig(WRENCH_REQUIRED)
+    rig.report_joints()
+    refused = rig.gate.arm(rig.now_ns)
+    assert refused.reason is Reason.SENSE_SILENT
+    assert "wrench (never received" in refused.detail
+    rig.report()
+    assert rig.gate.arm(rig.now_ns).accepted
+
+
 def test_silent_joints_stop_the_arm_and_the_stop_latches(rig):
     rig.propose()
     rig.wait(0.25, report=False)

@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -41,6 +41,8 @@ class Bench:
 
     model: Path
     workers: int
+    _known: dict[tuple[object, ...], Outcome] = field(default_factory=dict)
+    """Of headless episodes: they repeat exactly, so that none is run twice."""
 
     def run(
         self,
@@ -50,9 +52,14 @@ class Bench:
         gate: bool = True,
     ) -> list[Outcome]:
         """Outcomes of the cases, in order."""
-        return evaluate_cases(
-            cases, self.model, _LANGUAGE, frozenset(drop), over_ros, self.workers, gate
+        keys = [(case, drop, gate, over_ros) for case in cases]
+        new = [case for case, key in zip(cases, keys, strict=True) if key not in self._known]
+        outcomes = evaluate_cases(
+            new, self.model, _LANGUAGE, frozenset(drop), over_ros, self.workers, gate
         )
+        for outcome in outcomes:
+            self._known[outcome.case, drop, gate, over_ros] = outcome
+        return [self._known[key] for key in keys]
 
 
 def share(outcomes: list[Outcome]) -> str:

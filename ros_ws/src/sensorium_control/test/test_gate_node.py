@@ -1,6 +1,7 @@
 """The gate as a process over real DDS: arms, passes, refuses, stops; the arm obeys nobody else."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from sensorium_control.reasons import GateState, Reason
 from sensorium_core.kinematics import ARM_JOINTS, JOINTS
 from sensorium_core.nodes.messages import ns_to_stamp, trajectory_to_message
 from sensorium_core.nodes.parameters import field_documentation
+from sensorium_core.nodes.priority import GATE_PRIORITY
 from sensorium_core.trajectory import Trajectory
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -164,6 +166,14 @@ def test_the_gate_alone_publishes_to_the_arm(world):
         topic = f"{group}_controller/joint_trajectory"
         infos = world.node.get_publishers_info_by_topic(topic)
         assert [i.node_name for i in infos] == ["gate"]
+
+
+def test_every_thread_goes_before_ordinary_processes(world):
+    """The executor starts the thread of its timers late, and the gate's watches hang on it."""
+    allowed = os.geteuid() == 0 or resource.getrlimit(resource.RLIMIT_RTPRIO)[0] >= GATE_PRIORITY
+    threads = [int(thread) for thread in os.listdir(f"/proc/{world.gate.pid}/task")]
+    expected = {os.SCHED_FIFO if allowed else os.SCHED_OTHER}
+    assert {os.sched_getscheduler(thread) for thread in threads} == expected
 
 
 def test_nan_and_ragged_messages_are_refused_with_their_reason(world):

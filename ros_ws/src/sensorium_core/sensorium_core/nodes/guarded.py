@@ -36,8 +36,8 @@ class GuardedNode(ManagedNode):
     def ask_for_priority(self, priority: int, otherwise: str) -> None:
         """Run before ordinary processes, so that a busy machine is no fault.
 
-        Where the system refuses, a warning says what happens `otherwise`. Threads that are started
-        later do not have it. The parameter `realtime` forbids it.
+        Where the system refuses, a warning says what happens `otherwise`. The parameter `realtime`
+        forbids it.
         """
         if not (self.declare_parameter("realtime", True).value and self.owns_process):
             return

@@ -55,6 +55,15 @@ class Setup:
     """Nodes that see a small disk of their own at a folder, by mount namespace."""
 
 
+def stand_for_hardware(pid: int) -> None:
+    """Schedule a simulator, with all its threads, before ordinary processes, where allowed."""
+    with suppress(PermissionError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with suppress(ProcessLookupError):
+                priority = os.sched_param(_HARDWARE_PRIORITY)
+                os.sched_setscheduler(int(thread), os.SCHED_FIFO, priority)
+
+
 class FaultStack:
     """`with FaultStack(setup, folder) as stack: stack.send("fusion", signal.SIGSTOP)`."""
 
@@ -125,9 +134,7 @@ class FaultStack:
             )
         self._tell_warden("+", self._running[label].pid)
         if label == "sim":
-            with suppress(PermissionError):
-                priority = os.sched_param(_HARDWARE_PRIORITY)
-                os.sched_setscheduler(self.pid(label), os.SCHED_FIFO, priority)
+            stand_for_hardware(self.pid(label))
 
     def send(self, label: str, what: signal.Signals) -> int:
         """Send a signal; returns the monotonic time just before [ns]."""

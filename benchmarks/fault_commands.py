@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import struct
+import json
+import os
+import select
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 from fault_case import Case
-from fault_observer import as_others
 from fault_proposer import Proposer
 from fault_world import WORDS, World
-from sensorium_core.trajectory import Trajectory
 
 _SAFE = (
     "armed", "policy holding", "holding sense_silent", "holding sense_slow",
@@ -24,6 +24,8 @@ _SAFE = (
 )  # fmt: skip
 _MOST_GROWTH_MB = 300.0
 _FLOOD_HZ, _FLOOD_S = 1000, 3.0
+_TRAJECTORY = "trajectory_msgs.msg:JointTrajectory"
+_ROGUE, _PIPE, _JOINS_S = Path(__file__).with_name("fault_rogue.py"), subprocess.PIPE, 10.0
 _FLOOD = ("pick up the red cube", "push the blue cube to the left", "press the green button")
 
 
@@ -128,21 +130,21 @@ def clock() -> list[Case]:
     ]  # fmt: skip
 
 
-@contextmanager
-def _rogue(world: World) -> Iterator[Any]:
-    """A node of another participant."""
-    import rclpy
+def _join(world: World, topic: str, kind: str, what: str) -> int:
+    """Have a process join that publishes what it should not; returns when it began to [ns]."""
+    env = {**os.environ, "ROS_DOMAIN_ID": str(world.stack.domain)}
+    command = [sys.executable, str(_ROGUE), topic, kind, what]
+    rogue = subprocess.Popen(command, env=env, stdin=_PIPE, stdout=_PIPE)
+    world.kept["rogue"] = rogue
+    assert rogue.stdout is not None
+    pipe = rogue.stdout
+    world.until(lambda: bool(select.select([pipe], [], [], 0)[0]), _JOINS_S)
+    return int(pipe.readline())
 
-    context = rclpy.Context()
-    with as_others():
-        rclpy.init(context=context, domain_id=world.stack.domain)
-        node = rclpy.create_node("rogue", context=context)
-    try:
-        yield node
-    finally:
-        with as_others():
-            node.destroy_node()
-            rclpy.shutdown(context=context)
+
+def _leave(world: World) -> None:
+    world.kept.pop("rogue").communicate()
+    world.listen(0.5)
 
 
 def rogues() -> list[Case]:
@@ -155,26 +157,12 @@ def rogues() -> list[Case]:
 
 
 def _second(topic: str, expected: str) -> Case:
-    def inject(world: World) -> None:
-        from sensorium_core.nodes.messages import trajectory_to_message
-        from trajectory_msgs.msg import JointTrajectory
+    def inject(world: World) -> int:
+        proposes = topic.startswith("command")
+        what = json.dumps(world.joints().tolist()) if proposes else "silent"
+        return _join(world, topic, _TRAJECTORY, what)
 
-        joining = world.kept["rogue"] = _rogue(world)
-        node = joining.__enter__()
-        publisher = node.create_publisher(JointTrajectory, topic, 5)
-        if topic.startswith("command"):
-            still = Trajectory(
-                time.time_ns(), world.joint_names, np.array([0.5]), world.joints()[None],
-                np.zeros((1, len(world.joint_names))),
-            )  # fmt: skip
-            world.until(lambda: publisher.get_subscription_count() > 0, 1.0)
-            publisher.publish(trajectory_to_message(replace(still, stamp_ns=time.time_ns())))
-
-    def heal(world: World) -> None:
-        world.kept.pop("rogue").__exit__(None, None, None)
-        world.listen(0.5)
-
-    return Case(f"on {topic}", inject, heal, (expected,), by="gate", watch_s=3.0)
+    return Case(f"on {topic}", inject, _leave, (expected,), by="gate", watch_s=3.0)
 
 
 def bytes_of_all_kinds() -> list[Case]:
@@ -185,7 +173,7 @@ def bytes_of_all_kinds() -> list[Case]:
         "camera/scene/image_raw": "sensor_msgs.msg:Image",
         "camera/scene/depth/image_rect_raw": "sensor_msgs.msg:Image",
         "camera/scene/camera_info": "sensor_msgs.msg:CameraInfo",
-        "arm_controller/joint_trajectory": "trajectory_msgs.msg:JointTrajectory",
+        "arm_controller/joint_trajectory": _TRAJECTORY,
     }
     return [_malformed(topic, kind) for topic, kind in topics.items()] + [
         _said("10 MB", "pick up " * (10 * 1024 * 1024 // 8)),
@@ -194,41 +182,13 @@ def bytes_of_all_kinds() -> list[Case]:
     ]
 
 
-def _payloads(kind: Any) -> list[bytes]:
-    """Nothing, a header alone, noise, half a message, sizes beyond all reason."""
-    from rclpy.serialization import serialize_message
-
-    whole = serialize_message(kind())
-    noise = np.random.default_rng(0).integers(0, 256, 512, np.uint8).tobytes()
-    huge = bytearray(whole + bytes(64))
-    for at in range(12, len(huge) - 4, 4):
-        struct.pack_into("<I", huge, at, 0x7FFFFFFF)
-    return [b"\x00\x01\x00\x00", b"\x00\x01", noise, whole[: len(whole) // 2], bytes(huge)]
-
-
 def _malformed(topic: str, kind: str) -> Case:
-    def inject(world: World) -> None:
-        import importlib
-
-        from rclpy.qos import QoSProfile
-
+    def inject(world: World) -> int:
         _weigh(world)
-        module, name = kind.split(":")
-        message = getattr(importlib.import_module(module), name)
-        joining = world.kept["rogue"] = _rogue(world)
-        node = joining.__enter__()
-        publisher = node.create_publisher(message, topic, QoSProfile(depth=50))
-        world.until(lambda: publisher.get_subscription_count() > 0, 2.0)
-        for payload in _payloads(message) * 4:
-            publisher.publish(payload)
-            world.listen(0.01)
-
-    def heal(world: World) -> None:
-        world.kept.pop("rogue").__exit__(None, None, None)
-        world.listen(0.5)
+        return _join(world, topic, kind, "garbage")
 
     expected = ("stopped second_commander",) if topic.startswith("arm_") else _SAFE
-    return Case(f"no messages on {topic}", inject, heal, expected, watch_s=2.0, check=_unharmed)
+    return Case(f"no messages on {topic}", inject, _leave, expected, watch_s=2.0, check=_unharmed)
 
 
 def _said(name: str, text: str) -> Case:

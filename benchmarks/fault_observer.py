@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,18 +35,6 @@ def go_first() -> bool:
                 os.sched_setscheduler(int(thread), policy, os.sched_param(_PRIORITY))
         return True
     return False
-
-
-@contextmanager
-def as_others() -> Iterator[None]:
-    """For work that is not the arm's: this thread is scheduled as ordinary ones are."""
-    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    try:
-        yield
-    finally:
-        with suppress(PermissionError):
-            os.sched_setscheduler(0, policy, priority)
 
 
 class Times(NamedTuple):

@@ -17,7 +17,7 @@ from sensorium_core.kinematics import JOINTS
 
 WORDS = "pick up the red cube"
 _MS = 1_000_000
-_READY_S, _RECOVER_S = 20.0, 12.0
+_READY_S, _RECOVER_S = 20.0, 30.0
 _POLL_S = 0.002
 _NEAR_MS = (60, 120)
 """A command belongs to a report that follows it, or precedes it, by at most so much."""

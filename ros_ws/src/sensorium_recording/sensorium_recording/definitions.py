@@ -1,7 +1,8 @@
 """Message definitions that a foreign bag carries: which are Jazzy's, which are its own."""
 
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 from rosbags.typesys import (
@@ -66,16 +67,27 @@ def _jazzy_hash(type_name: str) -> str:
 
 
 def _store_of(type_name: str, carried: MessageDefinition) -> Typestore:
+    """A store that knows the fields of the bag's types, and no more.
+
+    `Typestore.register` would make Python code of the bag's text and execute it.
+    """
     store = get_typestore(Stores.EMPTY)
-    if carried.format == MessageDefinitionFormat.MSG:
-        store.register(get_types_from_msg(carried.data, type_name))
-        return store
-    if not carried.data.startswith(_IDL_SECTION):
-        store.register(get_types_from_idl(carried.data))
-        return store
-    for section in carried.data.split(_IDL_SECTION)[1:]:
-        store.register(get_types_from_idl(section.split("\n", 1)[1]))
+    for types in _parsed(type_name, carried):
+        for name, found in types.items():
+            if store.fielddefs.setdefault(name, found[:2]) != found[:2]:
+                raise TypesysError(f"{name} is defined twice, in two ways")
     return store
+
+
+def _parsed(type_name: str, carried: MessageDefinition) -> Iterator[dict[str, Any]]:
+    """Names and fields of the types in a definition, section by section."""
+    if carried.format == MessageDefinitionFormat.MSG:
+        yield get_types_from_msg(carried.data, type_name)
+    elif not carried.data.startswith(_IDL_SECTION):
+        yield get_types_from_idl(carried.data)
+    else:
+        for section in carried.data.split(_IDL_SECTION)[1:]:
+            yield get_types_from_idl(section.split("\n", 1)[1])
 
 
 def _text(type_name: str, carried: MessageDefinition, store: Typestore) -> str:

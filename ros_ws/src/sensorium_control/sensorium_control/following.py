@@ -13,7 +13,8 @@ from sensorium_control.reasons import Reason, Refusal
 
 Array = NDArray[np.float64]
 _NS = 1_000_000_000
-_LAG_NS = 200_000_000
+LAG_NS = 200_000_000
+"""So long may a servo lag."""
 _LOOK_NS = 20_000_000
 _FROZEN_MOVE_RAD = 0.02
 
@@ -44,7 +45,7 @@ class FollowingWatch:
             return None
         self._looked_ns = now_ns
         self._lately.append((now_ns, setpoint(now_ns)[:N_ARM]))
-        while self._lately[0][0] < now_ns - _LAG_NS:
+        while self._lately[0][0] < now_ns - LAG_NS:
             self._lately.popleft()
         lately = np.array([row for _, row in self._lately])
         arm = measured[:N_ARM]

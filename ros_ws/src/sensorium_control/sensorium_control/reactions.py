@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from ruckig import RuckigError
 
 from sensorium_control.commanded import CommandedMotion, switch_knot
+from sensorium_control.following import LAG_NS
 from sensorium_control.limits import GateConfig, JointLimits
 from sensorium_control.profile import N_ARM, STEP_NS, STEP_S, Profile
 from sensorium_control.reasons import Reason
@@ -29,7 +30,7 @@ class Reactions:
     def __init__(
         self, config: GateConfig, limits: JointLimits, commanded: CommandedMotion
     ) -> None:
-        self._retract_s = config.retract_s
+        self._retract_s, self._tracking_rad = config.retract_s, config.tracking_rad
         self._limits, self._commanded = limits, commanded
 
     def stopping(
@@ -64,13 +65,17 @@ class Reactions:
     def taking_over(self, now_ns: int, measured: Array) -> Profile | None:
         """Where to begin: None to go on from what was commanded, if the arm rests there.
 
-        So too while it still comes to rest. Else at rest where it is measured: somebody moved it,
-        or it was never commanded.
+        So too while it still comes to rest and the arm follows. Else at rest where it is measured:
+        somebody moved it, or it was never commanded.
         """
         commanded = self._commanded
         if commanded.known:
-            away = np.abs(commanded.setpoint(now_ns) - measured)
-            if commanded.moving(now_ns) or (away <= self._limits.seam).all():
+            moving = commanded.moving(now_ns)
+            then_ns = now_ns - LAG_NS if moving else now_ns
+            way = np.array([commanded.setpoint(t) for t in (then_ns, now_ns)])
+            away = np.maximum(way.min(axis=0) - measured, measured - way.max(axis=0))
+            near = np.where(ARM, self._tracking_rad, np.inf) if moving else self._limits.seam
+            if (away <= near).all():
                 return None
         commanded.forget()
         return self._resting(now_ns, measured)

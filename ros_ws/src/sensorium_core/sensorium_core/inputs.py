@@ -41,6 +41,10 @@ class CommandHistory:
         """Forget all, for a new episode."""
         self._trajectories.clear()
 
+    def has_since(self, t_ns: int) -> bool:
+        """Whether anything was commanded to begin at a time or later."""
+        return any(trajectory.stamp_ns >= t_ns for trajectory in self._trajectories)
+
     def consulted(self, t_ns: int, until_ns: int) -> tuple[Trajectory, ...]:
         """Those that `sample` looks at for any time in between, oldest first."""
         found: list[Trajectory] = []

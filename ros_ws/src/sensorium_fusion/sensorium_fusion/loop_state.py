@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from sensorium_core.geometry import Camera
-from sensorium_core.inputs import Memory
+from sensorium_core.inputs import CommandHistory, Memory
 from sensorium_core.language import Command
 
 from sensorium_fusion.carried import Carried
 from sensorium_fusion.holding import Hold
 from sensorium_fusion.step import State
+
+_NS = 1_000_000_000
 
 
 @dataclass
@@ -35,6 +37,21 @@ class LoopState:
     def is_active(self) -> bool:
         """Whether there is an instruction to act on."""
         return self.state in (State.GROUNDING, State.ACTING, State.HOLDING)
+
+    def due(self, t_ns: int) -> bool:
+        """Whether it is time to plan anew; long before that means that the clock was set back."""
+        next_ns = self.next_ns
+        return next_ns is None or t_ns >= next_ns or t_ns < next_ns - _NS
+
+    def is_unanswered(self, t_ns: int, patience_ns: int, history: CommandHistory) -> bool:
+        """Whether the gate has let nothing pass since a plan that is so old or older.
+
+        It refused the plan, or the plan was lost: the arm is on what is left of the one before.
+        """
+        planned_ns = self.planned_ns
+        if planned_ns is None or t_ns - planned_ns < patience_ns:
+            return False
+        return not history.has_since(planned_ns)
 
     def hold_still(self, cause: str) -> None:
         """Hold because of this, besides any missing sense; a stop is to be proposed."""

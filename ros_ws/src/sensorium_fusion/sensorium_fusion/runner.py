@@ -168,8 +168,8 @@ class Runner:
             return True
         if self.state is not State.ACTING:
             return False
-        next_ns = self._loop.next_ns
-        due = next_ns is None or t_ns >= next_ns or t_ns < next_ns - _NS
+        patience_ns = round(self.contract.action.step_s * _NS)
+        due = self._loop.due(t_ns) or self._loop.is_unanswered(t_ns, patience_ns, self._history)
         return due or self.is_lacking(t_ns, faults)
 
     def is_lacking(self, t_ns: int, faults: Faults = NO_FAULTS) -> bool:

@@ -26,6 +26,17 @@ def test_an_instruction_plans_at_once_from_where_the_arm_is(bench) -> None:
     assert bench.runner.due(400 * MS)
 
 
+def test_a_plan_that_the_gate_does_not_let_pass_is_followed_by_another_soon(bench) -> None:
+    bench.runner.instruct("pick up the red cube")
+    bench.turn(100)
+    bench.sense(400 * MS)
+    refused = bench.runner.step(400 * MS).trajectory
+    assert not bench.runner.due(490 * MS), "the answer may be on its way"
+    assert bench.runner.due(500 * MS)
+    bench.runner.commanded(refused)
+    assert not bench.runner.due(500 * MS)
+
+
 def test_the_anchor_is_remembered_and_fed_back(bench) -> None:
     bench.runner.instruct("pick up the red cube")
     bench.turn(100)

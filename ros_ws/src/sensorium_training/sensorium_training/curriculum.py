@@ -67,8 +67,9 @@ def blur(images: Tensor, sigma_px: float) -> Tensor:
     from_rows, to_rows = (part.to(images) for part in _gaussian(rows, sigma_px))
     from_columns, to_columns = (part.to(images) for part in _gaussian(columns, sigma_px))
     waves = (from_rows @ images.reshape(size, rows, -1)).unflatten(-1, (columns, channels))
-    waves = waves.transpose(2, 3) @ from_columns.T @ to_columns.T
-    return (to_rows @ waves.transpose(2, 3).flatten(2)).unflatten(-1, (columns, channels))
+    lines = waves.transpose(2, 3).reshape(-1, columns) @ (to_columns @ from_columns).T
+    waves = lines.reshape(size, -1, channels, columns).transpose(2, 3).flatten(2)
+    return (to_rows @ waves).unflatten(-1, (columns, channels))
 
 
 def thin_cloud(cloud: Tensor, strength: float) -> Tensor:

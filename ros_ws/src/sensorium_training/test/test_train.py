@@ -77,7 +77,7 @@ def test_weights_say_which_network_they_are_of_and_a_run_goes_on_with_that_one_o
     net = load_network(weights)
     assert net.config == chosen.net
     assert net.mix.limit == 0.5
-    with pytest.raises(LoaderError, match="contact_gate.*weighted.*another run"):
+    with pytest.raises(LoaderError, match=r"contact_gate.*weighted.*another run"):
         Trainer([rows], [], tmp_path / "run", config(0.0001))
 
 

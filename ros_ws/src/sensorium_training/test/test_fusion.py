@@ -171,6 +171,21 @@ def test_an_experts_precision_pulls_the_token_to_its_mean_and_an_absent_one_has_
     assert torch.allclose(believed, fusion.mean(tokens[:, 3]), atol=1e-3)
 
 
+def test_the_product_is_that_of_the_gaussians_of_the_senses_that_are_there() -> None:
+    fusion, (tokens, _, text, forces) = operator("product_of_experts"), case()
+    there = [0, 3, 5]
+    valid = torch.zeros(SIZE, 6)
+    valid[:, there] = 1.0
+    told = torch.cat([tokens, text.unsqueeze(1).expand(-1, 6, -1)], -1)
+    precision = torch.nn.functional.softplus(fusion.precision(told))[:, there]
+    variance = 1 / (precision.sum(1) + fusion.prior_log_precision.exp())
+    prior = fusion.prior_log_precision.exp() * fusion.prior_mean
+    mean = ((precision * fusion.mean(tokens[:, there])).sum(1) + prior) * variance
+    fused = fusion(tokens, valid, text, forces)
+    assert torch.allclose(fused.token, mean, atol=1e-5)
+    assert torch.allclose(fused.weights[:, there].sum(1), torch.ones(SIZE), atol=1e-5)
+
+
 def test_the_low_rank_product_is_that_of_the_full_tensor() -> None:
     fusion, (tokens, valid, text, forces) = operator("low_rank_tensor", rank=2), case(4)
     full = torch.ones(4, 2 * WIDTH)
@@ -194,7 +209,7 @@ def train(name: str, force_valid: float) -> float:
     readout = torch.nn.Linear(WIDTH, 1)
     identity = torch.nn.Parameter(torch.randn(6, WIDTH))
     parameters = [*fusion.parameters(), *readout.parameters(), identity]
-    optimizer = torch.optim.Adam(parameters, 0.01)
+    optimizer = torch.optim.Adam(parameters, 0.02)
     truth = torch.randn(WIDTH, generator=torch.Generator().manual_seed(9)) / WIDTH**0.5
 
     def error(seed: int, size: int = 128) -> Tensor:
@@ -205,7 +220,7 @@ def train(name: str, force_valid: float) -> float:
         fused: Fused = fusion(heard + identity, valid, text, forces)
         return (readout(fused.token).squeeze(-1) - label).square().mean() / label.var()
 
-    for step in range(250):
+    for step in range(150):
         optimizer.zero_grad()
         error(100 + step).backward()
         optimizer.step()
@@ -215,5 +230,5 @@ def train(name: str, force_valid: float) -> float:
 
 @pytest.mark.parametrize("name", FUSIONS)
 def test_an_operator_learns_to_listen_to_force_where_the_label_depends_on_it(name: str) -> None:
-    assert train(name, 1.0) < 0.35
+    assert train(name, 1.0) < 0.4
     assert train(name, 0.0) > 0.9

@@ -8,7 +8,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 from sensorium_core.contract import tabletop
-from sensorium_core.inputs import Memory
+from sensorium_core.inputs import Memory, press_force_n
 from sensorium_core.onnx_session import open_session
 from sensorium_core.policy import OUTPUTS, Policy, unreadable_policy
 from sensorium_sim.sensors import FORCE_NOISE_N, TORQUE_NOISE_NM, TOUCH_NOISE_N
@@ -49,14 +49,11 @@ def free_space(seed: int, size: int) -> dict[str, Tensor]:
     for pad in NOISY[1:]:
         noise = rng.normal(size=(size, 16, 3)) * TOUCH_NOISE_N
         tensors[pad] = torch.from_numpy(noise.astype(np.float32))
-    presses = [Memory(peak_press_n=max(peak(window), 0.0)).vector()[4] for window in wrench]
-    tensors["memory"][:, 4] = torch.tensor(np.array(presses))
+    presses = [max(0.0, press_force_n(window)) for window in tensors["wrench"].numpy()]
+    felt = np.array([Memory(peak_press_n=press).vector()[4] for press in presses])
+    tensors["memory"][:, 4] = torch.from_numpy(felt)
+    assert len(set(felt)) == size
     return tensors
-
-
-def peak(window: np.ndarray) -> float:
-    pushes = np.convolve(-window[:, 2], np.full(3, 1 / 3), mode="valid")
-    return float(pushes.max())
 
 
 @pytest.fixture(scope="module", params=FUSIONS)

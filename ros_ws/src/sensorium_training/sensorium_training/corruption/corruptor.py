@@ -47,7 +47,8 @@ class Corruptor:
         Args:
             inputs: contract tensors by name, and `valid`.
             level: from 0, which changes no byte, to 1, blackout; one for all rows or `(b,)`.
-            rng: the same seed at another level gives the same disturbance, larger or smaller.
+            rng: the same seed at another level gives the same disturbance, larger or smaller; a
+                bias that is to last over the steps of an episode wants the same seed at each.
             earlier: needed for stale and frozen pictures, clouds and joints; without it a late
                 window begins with its first sample repeated.
 

@@ -21,6 +21,7 @@ Inputs = dict[str, Tensor]
 Earlier = Callable[[Tensor], Inputs]
 """Gives the inputs as they were so many seconds `(b,)` ago, row by row."""
 _BLACK, _WHITE, _GREY = 8, 247, 0.5
+_LATE = ("stale", "frozen")
 _COLOURS = "scene_rgb"
 """The sense that gives the cloud its colours."""
 _EARLIER = "`earlier`, which gives a picture, cloud or joints of seconds ago"
@@ -32,6 +33,11 @@ class Corruptor:
     def __init__(self, contract: Contract, worst: Worst | None = None) -> None:
         self._contract, self._worst = contract, worst or Worst()
         self._honesty = HonestyConfig()
+        remembers = {m.sense for m in contract.modalities if not m.window_s}
+        self.of_rows = tuple(
+            (s, k) for s in contract.senses for k in KINDS if not (s in remembers and k in _LATE)
+        )
+        """Pairs of sense and kind that need no `earlier`."""
 
     def apply(
         self,
@@ -94,7 +100,7 @@ class Corruptor:
         known = torch.zeros_like(levels, dtype=torch.bool)
         for modality in modalities:
             tensor = inputs[_tensor(modality)]
-            if kind in ("stale", "frozen"):
+            if kind in _LATE:
                 spoilt, told = self._late(modality, tensor, kind, levels, earlier)
                 known = known | told
             else:

@@ -3,13 +3,8 @@
 import torch
 from torch import Tensor
 
-from sensorium_training.corruption.amounts import KINDS
 from sensorium_training.corruption.corruptor import Corruptor, Inputs
 
-_REMEMBERED = ("stale", "frozen")
-"""Kinds that need earlier rows, except of a sense that is a window."""
-WINDOWED = ("wrench", "pads")
-SENSES = ("scene_rgb", "cloud", "wrist_rgb", *WINDOWED, "joints")
 _BLACKOUTS = 0.1
 """Share of the corrupted rows whose sense is dead."""
 
@@ -22,7 +17,7 @@ def corrupt_some(
     Sense and kind are drawn once a batch, the level once a row, evenly up to blackout. Rows know
     nothing of earlier ones, so pictures, clouds and joints are not made stale or frozen here.
     """
-    pairs = [(s, k) for s in SENSES for k in KINDS if s in WINDOWED or k not in _REMEMBERED]
+    pairs = corruptor.of_rows
     sense, kind = pairs[int(torch.randint(len(pairs), (), generator=rng))]
     size = len(inputs["valid"])
     rows = torch.nonzero(torch.rand(size, generator=rng) < share).flatten()

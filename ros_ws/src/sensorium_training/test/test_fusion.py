@@ -186,13 +186,41 @@ def test_the_product_is_that_of_the_gaussians_of_the_senses_that_are_there() -> 
     assert torch.allclose(fused.weights[:, there].sum(1), torch.ones(SIZE), atol=1e-5)
 
 
-def test_the_low_rank_product_is_that_of_the_full_tensor() -> None:
-    fusion, (tokens, valid, text, forces) = operator("low_rank_tensor", rank=2), case(4)
-    full = torch.ones(4, 2 * WIDTH)
-    for sense in range(6):
+@pytest.mark.parametrize("there", [range(6), [0, 3, 5], [4]])
+def test_the_low_rank_product_is_that_of_the_full_tensor_over_the_senses_there(
+    there: list[int],
+) -> None:
+    fusion, (tokens, _, text, forces) = operator("low_rank_tensor", rank=2), case(4)
+    with torch.no_grad():
+        fusion.offsets += torch.randn(fusion.offsets.shape) * 0.3
+    valid, full = torch.zeros(4, 6), torch.ones(4, 2 * WIDTH)
+    for sense in there:
+        valid[:, sense] = 1.0
         full = full * (tokens[:, sense] @ fusion.factors[sense] + fusion.offsets[sense])
     expected = full.reshape(4, 2, WIDTH).transpose(1, 2) @ fusion.mix[:, 0] + fusion.bias
     assert torch.allclose(fusion(tokens, valid, text, forces).token, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["merge_attention", "product_of_experts"])
+@pytest.mark.parametrize("there", [[0, 3, 5], [4], []])
+def test_an_absent_sense_is_as_if_it_had_no_place_at_all(name: str, there: list[int]) -> None:
+    fusion, (tokens, valid, text, forces) = operator(name), case()
+    flags = torch.zeros_like(valid)
+    flags[:, there] = 1.0
+    masked = fusion(tokens, flags, text, forces)
+    alone = fusion(tokens[:, there], valid[:, there], text, forces)
+    assert torch.allclose(masked.token, alone.token, atol=1e-5)
+    assert torch.allclose(masked.weights[:, there], alone.weights, atol=1e-5)
+
+
+def test_a_shift_within_the_limit_is_added_as_it_is() -> None:
+    fusion, (tokens, valid, text, forces) = operator("contact_gate", shift_limit=1e6), case()
+    base = fusion(tokens, valid, text, torch.zeros_like(forces)).token
+    shift = torch.zeros_like(base)
+    for i, sense in enumerate(FORCE_SENSES):
+        gain = fusion.gains[i](torch.cat([base, tokens[:, sense]], -1))
+        shift = shift + torch.relu(gain) * fusion.shifts[i](tokens[:, sense])
+    assert torch.allclose(fusion(tokens, valid, text, forces).token, base + shift, atol=1e-5)
 
 
 def test_the_largest_force_is_that_of_any_sample_and_any_pad_in_newtons() -> None:

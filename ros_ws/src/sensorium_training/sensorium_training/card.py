@@ -23,6 +23,7 @@ def release(run: Path, out: Path) -> float:
     net = load_network(weights)
     known["parameters"] = sum(p.numel() for p in net.parameters())
     known["git_commit"] = git_commit()
+    known["fusion"] = net.config.fusion
     contract = Contract.parse({**tabletop().model_dump(), "provenance": known}, "tabletop")
     difference = export(net, contract, out / "policy.onnx")
     (out / "card.md").write_text(_card(contract, known, difference))
@@ -47,6 +48,7 @@ def _provenance(facts: dict[str, Any], difference: float) -> dict[str, str]:
     """Where the weights come from, by what a person calls it."""
     return {
         "parameters": f"{facts['parameters']:,}",
+        "fusion operator": f"{facts['fusion']}",
         "demonstrations": f"{facts.get('episodes_demos')} episodes by scripted experts, "
         "none by people",
         "rollouts labelled by the expert (DAgger)": f"{facts.get('episodes_dagger', 0)}",

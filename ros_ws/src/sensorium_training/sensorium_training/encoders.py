@@ -3,10 +3,14 @@
 Coordinates are metres in base_link, relative to the commanded tool where a name says `rel`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
+from sensorium_core.errors import GateConfigError, UnknownNameError
 from torch import Tensor, nn
+
+from sensorium_training.fusion.names import FUSIONS
 
 _REL_SCALE = 10.0
 """Relative metres to network units: 10 cm is one."""
@@ -16,7 +20,7 @@ _NEAR_M = 0.035
 
 @dataclass(frozen=True)
 class NetConfig:
-    """Sizes of the policy network."""
+    """What the policy network is made of; travels with its weights. Raises at once if illegal."""
 
     width: int = 96
     """Channels of every token."""
@@ -29,6 +33,41 @@ class NetConfig:
     senses: int = 6
     text_channels: int = 128
     """Four command tokens of 32, flattened."""
+    fusion: str = FUSIONS[0]
+    """How the senses' tokens become one: a name in `fusion.names`."""
+    attention_layers: int = 2
+    """Of `merge_attention`, as are the heads."""
+    attention_heads: int = 4
+    rank: int = 4
+    """Of `low_rank_tensor`."""
+    shift_limit: float = 1.0
+    """Of `contact_gate`, as is all below: beta, longest shift by force in lengths of the token."""
+    wrench_band_n: float = 0.5
+    """Dead band of the wrist's force: six standard deviations of its noise."""
+    wrench_contact_n: float = 0.2
+    """Force beyond the dead band that is contact."""
+    pads_band_n: float = 0.2
+    pads_contact_n: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.fusion not in FUSIONS:
+            raise UnknownNameError("fusion operator", self.fusion, FUSIONS)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "fusion" and not 0 < value < float("inf"):
+                raise GateConfigError(field.name, value, "a finite number above 0", "network")
+        if self.width % self.attention_heads:
+            allowed = f"a divisor of the width {self.width}"
+            raise GateConfigError("attention_heads", self.attention_heads, allowed, "network")
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "NetConfig":
+        """From plain data, such as `dataclasses.asdict` gives. Unknown names are rejected."""
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise UnknownNameError("setting of the network", name, known)
+        return cls(**values)
 
 
 class ImageEncoder(nn.Module):

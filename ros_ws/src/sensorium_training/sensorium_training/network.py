@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from sensorium_training.encoders import CloudEncoder, ImageEncoder, NetConfig, WindowEncoder
+from sensorium_training.fusion.choice import fusion_class
+from sensorium_training.fusion.interface import SENSES, peak_forces
 
 _CHUNK_SCALE = (0.1, 0.1, 0.1, 0.5, 1.0)
 """Network units to m, m, m, rad, open fraction."""
@@ -68,7 +70,11 @@ class PointingHead(nn.Module):
 
 
 class PolicyNet(nn.Module):
-    """Every sense to one token; a learned token stands for one that is missing."""
+    """Every sense to one token, the tokens to one by the fusion operator, that one to a chunk.
+
+    The operator says for which senses a learned token stands in while they are missing, and which
+    tokens the head sees besides; an operator without the one or the other has no weights for it.
+    """
 
     def __init__(self, config: NetConfig | None = None) -> None:
         super().__init__()
@@ -81,17 +87,18 @@ class PolicyNet(nn.Module):
         self.pads = WindowEncoder(6, w, 20.0)
         self.joints = nn.Sequential(nn.Linear(28, w), nn.ReLU(), nn.Linear(w, w))
         self.pointing = PointingHead(config)
-        self.missing = nn.Parameter(torch.randn(config.senses, w) * 0.1)
+        fusion = fusion_class(config.fusion)
+        if fusion.stand_ins:
+            self.missing = nn.Parameter(torch.randn(len(fusion.stand_ins), w) * 0.1)
         self.identity = nn.Parameter(torch.randn(config.senses, w) * 0.1)
-        self.mix = nn.Sequential(
-            nn.Linear(w + config.text_channels, 64), nn.Tanh(), nn.Linear(64, 1, bias=False)
-        )
-        self.squeeze = nn.Linear(w, 24)
+        self.mix = fusion(config)
+        if self.mix.squeezed:
+            self.squeeze = nn.Linear(w, 24)
         self.heading = nn.Linear(w, 2)
         geometry = 26
         h = config.head
         self.head = nn.Sequential(
-            nn.Linear(geometry + config.text_channels + w + 24 * config.senses, h),
+            nn.Linear(geometry + config.text_channels + w + 24 * len(self.mix.squeezed), h),
             nn.ReLU(),
             nn.Linear(h, h),
             nn.ReLU(),
@@ -105,26 +112,24 @@ class PolicyNet(nn.Module):
     def forward(self, **tensors: Tensor) -> NetOutput:
         """All contract tensors by name, batch first."""
         valid, text = tensors["valid"], tensors["text"].flatten(1)
-        cloud = _wipe(tensors["cloud"], valid[:, 1])
-        tensors = {**tensors, "joints": _wipe(tensors["joints"], valid[:, 5])}
-        centres, features, mask = self.cloud(cloud)
+        tensors = _believed(tensors, valid)
+        tensors["memory"] = self.mix.remembered(tensors["memory"])
+        centres, features, mask = self.cloud(tensors["cloud"])
         target, feature, attention, present, classes = self.pointing(centres, features, mask, text)
         tokens = self._tokens(tensors, feature, valid)
-        weights = torch.softmax(
-            self.mix(torch.cat([tokens, text.unsqueeze(1).expand(-1, tokens.shape[1], -1)], -1)), 1
-        )
-        fused = (weights * tokens).sum(1)
+        forces = peak_forces(tensors["wrench"], tensors["pads"])
+        fused = self.mix(tokens, valid, text, forces)
         heading = self.heading(feature)
         geometry = self._geometry(tensors, target, heading)
-        squeezed = torch.relu(self.squeeze(tokens)).flatten(1)
-        hidden = self.head(torch.cat([geometry, text, fused, squeezed], -1))
+        besides = self._squeezed(tokens)
+        hidden = self.head(torch.cat([geometry, text, fused.token, *besides], -1))
         motion = self.chunk(hidden).unflatten(1, (self.config.horizon, 5)) * self.chunk_scale
         return NetOutput(
             _into_yaw_frame(motion, tensors["reference"][:, 3]),
             target,
             present,
             self.done(hidden).squeeze(-1),
-            weights.squeeze(-1),
+            fused.weights,
             attention,
             centres,
             mask,
@@ -134,21 +139,38 @@ class PolicyNet(nn.Module):
 
     def _tokens(self, tensors: dict[str, Tensor], target: Tensor, valid: Tensor) -> Tensor:
         """Sense tokens `(b, senses, width)` in the contract's order, missing ones replaced."""
-        pads = torch.cat([tensors["touch_left"], tensors["touch_right"]], -1)
         arm = tensors["joints"]
         tokens = torch.stack(
             [
                 self.scene_rgb(tensors["scene_rgb"]),
                 target,
                 self.wrist_rgb(tensors["wrist_rgb"]),
-                self.wrench(_wipe(tensors["wrench"], valid[:, 3])),
-                self.pads(_wipe(pads, valid[:, 4])),
+                self.wrench(tensors["wrench"]),
+                self.pads(tensors["pads"]),
                 self.joints(torch.cat([torch.sin(arm), torch.cos(arm)], -1)),
             ],
             1,
         )
         here = valid.unsqueeze(-1) > 0.5
-        return torch.where(here, tokens, self.missing) + self.identity
+        return torch.where(here, tokens, self._in_place(tokens)) + self.identity
+
+    def _in_place(self, tokens: Tensor) -> Tensor:
+        """What stands in place of missing senses `(senses, width)`: learned tokens, or zeros."""
+        stand_ins = self.mix.stand_ins
+        if len(stand_ins) == tokens.shape[1]:
+            return self.missing
+        rows = [torch.zeros_like(self.identity[0])] * tokens.shape[1]
+        for row, sense in enumerate(stand_ins):
+            rows[sense] = self.missing[row]
+        return torch.stack(rows)
+
+    def _squeezed(self, tokens: Tensor) -> list[Tensor]:
+        """What the head sees of tokens besides the fused one: `(b, 24 n)` once, or nothing."""
+        senses = self.mix.squeezed
+        if not senses:
+            return []
+        seen = tokens if len(senses) == tokens.shape[1] else tokens[:, list(senses)]
+        return [torch.relu(self.squeeze(seen)).flatten(1)]
 
     def _geometry(self, tensors: dict[str, Tensor], target: Tensor, heading: Tensor) -> Tensor:
         """Where things are relative to the commanded tool `(b, 26)`, in 10 cm and radians."""
@@ -185,6 +207,16 @@ class PolicyNet(nn.Module):
             ],
             -1,
         )
+
+
+def _believed(tensors: dict[str, Tensor], valid: Tensor) -> dict[str, Tensor]:
+    """A copy of the inputs by name, zeros for missing senses; both pads as `pads` `(b, n, 6)`."""
+    both = torch.cat([tensors["touch_left"], tensors["touch_right"]], -1)
+    wiped = {
+        name: _wipe(tensors.get(name, both), valid[:, SENSES.index(name)])
+        for name in ("cloud", "wrench", "pads", "joints")
+    }
+    return {**tensors, **wiped}
 
 
 def _wipe(x: Tensor, valid: Tensor) -> Tensor:

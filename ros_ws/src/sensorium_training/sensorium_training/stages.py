@@ -14,8 +14,10 @@ from sensorium_core.contract import Contract
 from sensorium_core.errors import BagError
 from sensorium_recording.splits import Split
 
+from sensorium_training.curriculum import BlurCurriculum
 from sensorium_training.dagger import rollouts, successes
 from sensorium_training.dataset import EpisodeDataset, load
+from sensorium_training.encoders import NetConfig
 from sensorium_training.export import export
 from sensorium_training.train import TrainConfig, Trainer, load_network
 
@@ -34,12 +36,15 @@ class Stages:
         learning_rate: float,
         device: str,
         bar: Progress,
+        net: NetConfig | None = None,
+        blur: BlurCurriculum | None = None,
     ) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         self._bags = {"demos": (demos, cache), "dagger": (run_dir / "rollouts", run_dir / "cache")}
         """Bags and cache of each set. Demonstrations serve every run; rollouts only their own."""
         self._run, self._workers, self._seed = run_dir, workers, seed
         self._batch, self._rate, self._device, self._bar = batch, learning_rate, device, bar
+        self._net, self._blur = net or NetConfig(), blur or BlurCurriculum()
 
     def facts(self) -> dict[str, Any]:
         """What is known of the run so far: seconds by stage, data hashes, metrics."""
@@ -89,6 +94,7 @@ class Stages:
         config = TrainConfig(
             minutes=minutes, batch=self._batch, seed=self._seed, threads=self._workers,
             device=self._device, learning_rate=self._rate if weights is None else self._rate / 2,
+            net=self._net, blur=self._blur if weights is None else BlurCurriculum(),
         )  # fmt: skip
         train, watch = ([self._load(one, of) for one in sets] for of in ("train", "validation"))
         trainer = Trainer(train, watch, directory, config, weights)

@@ -1,21 +1,27 @@
 """Imitation training of the policy network: resumable, seeded, on one machine.
 
 State is a directory: `last.pt` (weights only, no pickle of code), `ema.safetensors`, `log.jsonl`.
+The averaged weights carry the network's configuration in their metadata.
 """
 
 import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from sensorium_core.contract import tabletop
 from sensorium_core.errors import LoaderError
 from torch import Tensor
 
 from sensorium_training.batches import Augmentation, Batches
+from sensorium_training.corruption.corruptor import Corruptor
+from sensorium_training.corruption.sampling import corrupt_some
+from sensorium_training.curriculum import BlurCurriculum
 from sensorium_training.dataset import RowSource
 from sensorium_training.encoders import NetConfig
 from sensorium_training.losses import Labels, policy_losses, total
@@ -42,6 +48,12 @@ class TrainConfig:
     validation_batches: int = 20
     """Batches of 256 rows in the last validation; a quarter of that at each checkpoint."""
     device: str = "auto"
+    net: NetConfig = field(default_factory=NetConfig)
+    """What is trained; its fusion operator among it."""
+    blur: BlurCurriculum = field(default_factory=BlurCurriculum)
+    """How blurred vision starts out; not at all by default."""
+    corrupt: float = 0.0
+    """Share of rows in which one sense fails in one way of `corruption`, beside those dropped."""
 
 
 class Trainer:
@@ -61,7 +73,7 @@ class Trainer:
         self.config, self.directory = config, directory
         directory.mkdir(parents=True, exist_ok=True)
         self.device = torch.device(_device(config.device))
-        self.net = PolicyNet(NetConfig()).to(self.device)
+        self.net = PolicyNet(config.net).to(self.device)
         if weights is not None:
             self.net.load_state_dict(load_file(weights))
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
@@ -76,6 +88,8 @@ class Trainer:
             raise LoaderError(
                 "no rows to train on", "more episodes, so that one is not kept aside"
             )
+        self._corruptor = Corruptor(tabletop())
+        self._rng = torch.Generator().manual_seed(begun)
         self._watch = [Batches(rows, 1) for rows in validation if len(rows)]
 
     def _resume(self) -> None:
@@ -83,6 +97,9 @@ class Trainer:
         if not path.is_file():
             return
         state = torch.load(path, map_location=self.device, weights_only=True)
+        begun = NetConfig.of(json.loads(state.get("config", "{}")))
+        if begun != self.config.net:
+            raise LoaderError(f"{path} is of {begun}", f"{self.config.net}; name another run")
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average = state["average"]
@@ -110,7 +127,10 @@ class Trainer:
             group["lr"] = rate * (0.02 + 0.49 * (1 + math.cos(math.pi * min(progress, 1.0))))
         source = self._train[self.step % len(self._train)]
         inputs, labels = source.draw(self.config.batch, Augmentation())
+        if self.config.corrupt:
+            inputs = corrupt_some(inputs, self.config.corrupt, self._corruptor, self._rng)
         inputs, labels = _to(inputs, labels, self.device)
+        inputs = self.config.blur.apply(inputs, progress)
         terms = policy_losses(self.net(**inputs), labels)
         self.optimizer.zero_grad(set_to_none=True)
         total(terms).backward()
@@ -131,7 +151,7 @@ class Trainer:
         """Mean terms of the averaged network over held-aside episodes, without augmentation."""
         if not self._watch:
             return {}
-        net = PolicyNet(NetConfig()).to(self.device)
+        net = PolicyNet(self.config.net).to(self.device)
         net.load_state_dict(self.average)
         sums: dict[str, float] = {}
         for i in range(batches):
@@ -155,11 +175,13 @@ class Trainer:
             "average": self.average,
             "step": self.step,
             "spent_s": self.spent_s,
+            "config": json.dumps(asdict(self.config.net)),
         }
         partial = self.directory / "last.pt.part"
         torch.save(state, partial)
         partial.replace(self.directory / "last.pt")
-        save_file(self.average, self.directory / "ema.safetensors")
+        told = {"config": json.dumps(asdict(self.config.net))}
+        save_file(self.average, self.directory / "ema.safetensors", metadata=told)
         (self.directory / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
         spent = {"step": self.step, "spent_s": round(self.spent_s, 1)}
         row: dict[str, object] = {
@@ -172,8 +194,10 @@ class Trainer:
 
 
 def load_network(weights: Path) -> PolicyNet:
-    """The averaged network of a run, in evaluation mode."""
-    net = PolicyNet(NetConfig())
+    """The averaged network of a run, in evaluation mode; weights without words are default's."""
+    with safe_open(weights, "pt") as file:
+        told = (file.metadata() or {}).get("config", "{}")
+    net = PolicyNet(NetConfig.of(json.loads(told)))
     net.load_state_dict(load_file(weights))
     return net.eval()
 

@@ -1,11 +1,15 @@
 """A training run: it learns, and it goes on where it was cut off."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from sensorium_core.contract import tabletop
+from sensorium_core.errors import LoaderError
+from sensorium_training.curriculum import BlurCurriculum
+from sensorium_training.encoders import NetConfig
 from sensorium_training.labels import LABELS
 from sensorium_training.train import TrainConfig, Trainer, load_network
 
@@ -63,3 +67,32 @@ def test_the_same_seed_draws_the_same_batches(rows: Random, tmp_path: Path) -> N
     runs = [Trainer([rows], [rows], tmp_path / name, config(0.01)) for name in ("a", "b")]
     losses = [[run._one_step(0.0)["chunk"] for _ in range(2)] for run in runs]
     assert losses[0] == losses[1]
+
+
+def test_weights_say_which_network_they_are_of_and_a_run_goes_on_with_that_one_only(
+    rows: Random, tmp_path: Path
+) -> None:
+    chosen = replace(config(0.0001), net=NetConfig(fusion="contact_gate", shift_limit=0.5))
+    weights = Trainer([rows], [], tmp_path / "run", chosen).run(lambda *told: None)
+    net = load_network(weights)
+    assert net.config == chosen.net
+    assert net.mix.limit == 0.5
+    with pytest.raises(LoaderError, match=r"contact_gate.*weighted.*another run"):
+        Trainer([rows], [], tmp_path / "run", config(0.0001))
+
+
+def test_blur_and_corruption_are_off_unless_asked_for_and_change_what_is_trained_on(
+    rows: Random, tmp_path: Path
+) -> None:
+    plain = config(0.01)
+    assert (plain.blur, plain.corrupt) == (BlurCurriculum(), 0.0)
+    told = {
+        "plain": plain,
+        "blurred": replace(plain, blur=BlurCurriculum(8.0, 0.5)),
+        "corrupted": replace(plain, corrupt=1.0),
+    }
+    runs = {name: Trainer([rows], [], tmp_path / name, one) for name, one in told.items()}
+    first = {name: run._one_step(0.0)["chunk"] for name, run in runs.items()}
+    assert len(set(first.values())) == 3
+    sharp = Trainer([rows], [], tmp_path / "sharp", told["blurred"])
+    assert sharp._one_step(0.5)["chunk"] == first["plain"]

@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from sensorium_core.contract import tabletop
 from sensorium_sim.layout import TRAIN_SEEDS
 
+from sensorium_training.fusion.names import FUSIONS
+
 DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
 """Scenes of policy rollouts are training scenes that no demonstration used."""
 
@@ -46,6 +48,14 @@ DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
     help="Processes for caching and rollouts, and threads of training.",
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+@click.option(
+    "--fusion", default=FUSIONS[0], show_default=True, type=click.Choice(FUSIONS),
+    help="How the senses' tokens become one.",
+)  # fmt: skip
+@click.option(
+    "--blur", default=0.0, show_default=True, type=click.FloatRange(0.0),
+    help="Blur of vision at the start [pixels], gone by half of the first training.",
+)  # fmt: skip
 def train(
     demos: Path,
     run_dir: Path,
@@ -58,16 +68,23 @@ def train(
     seed: int,
     workers: int,
     device: str,
+    fusion: str,
+    blur: float,
 ) -> None:
     """Train the policy on the bags in DEMOS, then once more on its own mistakes.
 
     Every stage is skipped when it is done already, and training goes on from its last checkpoint,
     so the same command resumes after an interruption.
     """
+    from sensorium_training.curriculum import BlurCurriculum
+    from sensorium_training.encoders import NetConfig
     from sensorium_training.stages import Stages
 
     with _progress() as bar:
-        stages = Stages(demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar)
+        stages = Stages(
+            demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar,
+            NetConfig(fusion=fusion), BlurCurriculum(blur),
+        )  # fmt: skip
         started = time.monotonic()
         stages.rows("demos")
         weights = stages.train("first", ["demos"], minutes, None)

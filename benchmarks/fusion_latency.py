@@ -1,0 +1,107 @@
+"""What each fusion operator costs: parameters, and one policy step in ONNX Runtime on one thread.
+
+    .venv/bin/python benchmarks/fusion_latency.py
+
+Exports the policy network with each operator, weights as they begin, through the real exporter,
+and runs the files in turn over random inputs of the contract. In turn, so that what else the
+machine does slows all of them alike; ratios are more to be trusted than milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from results_page import commit, table
+from sensorium_core.contract import tabletop
+from sensorium_core.policy import Policy
+from sensorium_training.encoders import NetConfig
+from sensorium_training.export import example_inputs, export
+from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.network import PolicyNet
+
+_BUDGET_MS = 4.0
+_INPUTS = 16
+_WARM_UP = 20
+
+
+def measure(steps: int) -> dict[str, dict[str, float]]:
+    """By operator: parameters of it and of the network, p50 and p99 [ms], parity with torch."""
+    rows: dict[str, dict[str, float]] = {}
+    policies: dict[str, Policy] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in FUSIONS:
+            torch.manual_seed(0)
+            net = PolicyNet(NetConfig(fusion=name))
+            path = Path(folder) / f"{name}.onnx"
+            parity = export(net, tabletop(), path)
+            policies[name] = Policy(path)
+            rows[name] = {
+                "operator": sum(p.numel() for p in net.mix.parameters()),
+                "network": sum(p.numel() for p in net.parameters()),
+                "parity": parity,
+            }
+    for name, spent_ms in _timed(policies, steps).items():
+        rows[name] |= {f"p{q}": float(np.percentile(spent_ms, q)) for q in (50, 99)}
+    return rows
+
+
+def _timed(policies: dict[str, Policy], steps: int) -> dict[str, list[float]]:
+    """Milliseconds of every step after the first few, the operators in turn."""
+    feeds = [
+        {name: tensor.numpy() for name, tensor in example_inputs(tabletop(), seed).items()}
+        for seed in range(_INPUTS)
+    ]
+    spent: dict[str, list[float]] = {name: [] for name in policies}
+    for step in range(steps + _WARM_UP):
+        for name, policy in policies.items():
+            began = time.perf_counter()
+            policy.run(feeds[step % _INPUTS])
+            if step >= _WARM_UP:
+                spent[name].append((time.perf_counter() - began) * 1e3)
+    return spent
+
+
+def page(rows: dict[str, dict[str, float]], command: str) -> str:
+    """A table for people, and whether the budget is kept."""
+    reference = rows[FUSIONS[0]]["p50"]
+    cells = [
+        [
+            name, f"{row['operator']:,}", f"{row['network']:,}", f"{row['p50']:.2f}",
+            f"{row['p99']:.2f}", f"{row['p50'] / reference:.2f}", f"{row['parity']:.0e}",
+        ]
+        for name, row in rows.items()
+    ]  # fmt: skip
+    head = ["operator", "its parameters", "network's", "p50 ms", "p99 ms", "p50 ratio", "parity"]
+    over = [name for name, row in rows.items() if row["p50"] > _BUDGET_MS]
+    verdict = f"not met by {', '.join(over)}" if over else "met"
+    return "\n\n".join([
+        f"`{command}`, commit {commit()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; "
+        f"one thread, batch 1.",
+        table(head, cells),
+        f"Budget: p50 of a step at most {_BUDGET_MS:g} ms: {verdict}.",
+    ])  # fmt: skip
+
+
+@click.command()
+@click.option("--steps", default=300, show_default=True, type=click.IntRange(1))
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the numbers.")
+def main(steps: int, json_path: Path | None) -> None:
+    """Measure a step with each fusion operator."""
+    rows = measure(steps)
+    command = f"benchmarks/fusion_latency.py --steps {steps}"
+    print(page(rows, command))
+    if json_path is not None:
+        record = {"command": command, "commit": commit(), "operators": rows}
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

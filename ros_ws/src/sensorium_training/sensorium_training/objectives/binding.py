@@ -1,0 +1,62 @@
+"""Every sense is bound to one anchor sense, and so to every other (ImageBind, Girdhar 2023).
+
+The anchor has one projection for all. A sense that is missing in a row, or a row without the
+anchor, takes no part in that sense's InfoNCE.
+"""
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from sensorium_training.objectives.critics import CriticName
+from sensorium_training.objectives.infonce import LEAST, MOST, PairContrast
+from sensorium_training.objectives.interface import (
+    Batch,
+    Objective,
+    ObjectiveConfig,
+    Shapes,
+    Terms,
+)
+
+
+class BindingConfig(ObjectiveConfig):
+    """What is bound to what."""
+
+    anchor: str
+    senses: tuple[str, ...] = Field(min_length=1)
+    """Without the anchor."""
+    width: int = Field(default=64, gt=0)
+    critic: CriticName = "cosine"
+    temperature: float = Field(default=0.07, gt=LEAST, lt=MOST)
+
+
+class Binding(Objective):
+    """Mean of InfoNCE between the anchor and each sense."""
+
+    def __init__(self, config: BindingConfig, shapes: Shapes) -> None:
+        super().__init__()
+        self.anchor, self.senses = config.anchor, config.senses
+        self.project = nn.ModuleDict(
+            {
+                sense: nn.Linear(shapes.of(sense).width, config.width)
+                for sense in (config.anchor, *config.senses)
+            }
+        )
+        self.contrasts = nn.ModuleDict(
+            {
+                sense: PairContrast(config.critic, config.width, config.temperature)
+                for sense in config.senses
+            }
+        )
+
+    def forward(self, batch: Batch, generator: torch.Generator) -> Terms:
+        """Needs embeddings of the anchor and of every sense."""
+        losses, logs = [], {}
+        for sense in self.senses:
+            rows = batch.rows(self.anchor, sense)
+            anchor = self.project[self.anchor](batch.embedding(self.anchor, rows))
+            bound = self.project[sense](batch.embedding(sense, rows))
+            found = self.contrasts[sense](anchor, bound)
+            losses.append(found.loss)
+            logs |= self.contrasts[sense].logs(f"{self.anchor}~{sense}", len(rows), found)
+        return Terms(torch.stack(losses).mean(), logs)

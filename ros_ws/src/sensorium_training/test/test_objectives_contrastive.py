@@ -65,7 +65,9 @@ def test_n_is_the_number_of_valid_rows_and_not_the_size_of_the_batch():
     objective.project[0][1].load_state_dict(objective.project[0][0].state_dict())
     same = torch.eye(8).repeat(8, 1)
     valid = torch.arange(64) < 4
-    batch = Batch(embeddings={"a": same, "b": same}, valid={"a": valid, "b": torch.ones_like(valid)})
+    batch = Batch(
+        embeddings={"a": same, "b": same}, valid={"a": valid, "b": torch.ones_like(valid)}
+    )
     logs = objective(batch, torch.Generator()).logs
     assert float(logs["a~b/rows"]) == 4
     assert math.log(4) - 0.05 < float(logs["a~b/bound_nats"]) <= math.log(4) + 1e-6

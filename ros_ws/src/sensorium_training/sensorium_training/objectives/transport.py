@@ -1,9 +1,10 @@
 """Word-patch alignment by optimal transport (WPA, as in UNITER and ViLT).
 
 Each word's mass must travel to patches; the cheaper the best plan, the better the two sets agree.
-Sources: Cuturi 2013 (Sinkhorn), Xie et al. 2018 (IPOT, the proximal point steps), Altschuler et
-al. 2017 (rounding onto the marginals), Chen et al. 2020 (UNITER) and Kim et al. 2021 (ViLT) for
-the objective: the plan is constant, the cost of a mismatched pair is subtracted.
+Sources: Cuturi 2013 (Sinkhorn), Xie et al. 2018 (IPOT, whose proximal steps divide the entropy),
+Feydy et al. 2019 (both sides updated at once), Altschuler et al. 2017 (rounding onto the
+marginals). The objective is that of Chen et al. 2020 (UNITER) and Kim et al. 2021 (ViLT): the plan
+is constant, the cost of a mismatched pair is subtracted.
 """
 
 import torch
@@ -35,10 +36,10 @@ class TransportConfig(ObjectiveConfig):
     patches: str
     width: int = Field(default=64, gt=0)
     epsilon: float = Field(default=0.1, gt=0)
-    """Entropy of one proximal step; costs are 1 - cosine."""
-    proximal_steps: int = Field(default=10, gt=0)
+    """Entropy of the first proximal step, a k-th of it in the k-th; costs are 1 - cosine."""
+    proximal_steps: int = Field(default=5, gt=0)
     """1 is Sinkhorn's blurred plan; more sharpen it towards the exact one."""
-    iterations: int = Field(default=20, gt=0)
+    iterations: int = Field(default=10, gt=0)
     """Of Sinkhorn in each step."""
     mismatched: float = Field(default=1.0, ge=0)
     """Weight of the cost of mismatched pairs. With 0 all tokens can collapse into one, unless
@@ -55,27 +56,28 @@ def transport_plan(
     mask_a: Tensor,
     mask_b: Tensor,
     epsilon: float = 0.1,
-    proximal_steps: int = 10,
-    iterations: int = 20,
+    proximal_steps: int = 5,
+    iterations: int = 10,
 ) -> Tensor:
     """Plan `(n, i, j)` between uniform masses on the tokens that are not padding.
 
-    Sinkhorn in the log domain with proximal steps, rounded so that the marginals are exact.
+    Sinkhorn in the log domain, with potentials kept from one proximal step to the next, rounded so
+    that the marginals are exact. Both sides move at once, so that neither set is preferred.
     Padding gets nothing; a row with an empty set has a plan of zeros. Not differentiable.
     """
     with torch.no_grad():
-        log_a, log_b = _log_mass(mask_a, cost), _log_mass(mask_b, cost)
         real = mask_a.unsqueeze(2) & mask_b.unsqueeze(1)
-        step = torch.where(real, -cost / epsilon, _NEVER)
-        plan = torch.where(real, 0.0, _NEVER).to(cost.dtype)
-        for _ in range(proximal_steps):
-            kernel, v = plan + step, torch.zeros_like(log_b)
+        a, b = _mass(mask_a, cost), _mass(mask_b, cost)
+        gain = torch.where(real, -cost, _NEVER)
+        f, g = torch.zeros_like(a), torch.zeros_like(b)
+        for step in range(1, proximal_steps + 1):
+            blur = epsilon / step
             for _ in range(iterations):
-                u = log_a - torch.logsumexp(kernel + v.unsqueeze(1), 2)
-                v = log_b - torch.logsumexp(kernel + u.unsqueeze(2), 1)
-            plan = torch.where(real, kernel + u.unsqueeze(2) + v.unsqueeze(1), _NEVER)
-        found = torch.where(real, plan.exp(), 0.0)
-        return _rounded(found, _mass(mask_a, cost), _mass(mask_b, cost)) * _both(mask_a, mask_b)
+                to_f = _potential(gain + g.unsqueeze(1), a, blur, 2)
+                to_g = _potential(gain + f.unsqueeze(2), b, blur, 1)
+                f, g = (f + to_f) / 2, (g + to_g) / 2
+        plan = ((gain + f.unsqueeze(2) + g.unsqueeze(1)) / blur).exp()
+        return _rounded(torch.where(real, plan, 0.0), a, b) * _both(mask_a, mask_b)
 
 
 class Transport(Objective):
@@ -133,15 +135,18 @@ def _mass(mask: Tensor, like: Tensor) -> Tensor:
     return weight / weight.sum(1, keepdim=True).clamp(min=1)
 
 
-def _log_mass(mask: Tensor, like: Tensor) -> Tensor:
-    return torch.where(mask, _mass(mask, like).clamp(min=1e-30).log(), _NEVER)
+def _potential(gain: Tensor, mass: Tensor, blur: float, axis: int) -> Tensor:
+    """The potential that gives one side its mass; zero for padding."""
+    found = blur * (mass.clamp(min=1e-30).log() - torch.logsumexp(gain / blur, axis))
+    return torch.where(mass > 0, found, 0.0)
 
 
 def _rounded(plan: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """The plan, scaled down where it has too much, and the rest spread evenly."""
     least = torch.finfo(plan.dtype).tiny
-    plan = plan * (a / plan.sum(2).clamp(min=least)).clamp(max=1).unsqueeze(2)
-    plan = plan * (b / plan.sum(1).clamp(min=least)).clamp(max=1).unsqueeze(1)
+    of_a = (a / plan.sum(2).clamp(min=least)).clamp(max=1)
+    of_b = (b / plan.sum(1).clamp(min=least)).clamp(max=1)
+    plan = plan * of_a.unsqueeze(2) * of_b.unsqueeze(1)
     lack_a, lack_b = (a - plan.sum(2)).clamp(min=0), (b - plan.sum(1)).clamp(min=0)
     spread = lack_a.unsqueeze(2) * lack_b.unsqueeze(1)
     return plan + spread / lack_a.sum(1).clamp(min=least).reshape(-1, 1, 1)

@@ -51,9 +51,9 @@ def float_scene(shade=1.0):
     return scene(shade).permute(2, 0, 1).unsqueeze(0).float() / 255
 
 
-@pytest.mark.parametrize("shade", [0.9 * 0.82, 1.0, 1.08 * 1.12])
+@pytest.mark.parametrize("shade", [0.9 * 0.82, 1.0, 1.08])
 def test_no_two_operations_at_full_strength_turn_a_colour_word_into_another(shade):
-    """Every ordered pair, at every sign; darkest and brightest shade and lamp of the scenes."""
+    """Every ordered pair, at every sign; the darkest lamp and the brightest shade too."""
     signs = (-1.0, 1.0)
     for first, second in itertools.product(OPERATIONS, repeat=2):
         for a, b in itertools.product(signs, repeat=2):

@@ -12,9 +12,7 @@ PAIR = {"objective": "infonce", "pairs": [["sight", "touch"]]}
 
 def batch(rows=10):
     draw = torch.Generator().manual_seed(0)
-    embeddings = {
-        s: torch.randn(rows, n, generator=draw) for s, n in (("sight", 6), ("touch", 4))
-    }
+    embeddings = {s: torch.randn(rows, n, generator=draw) for s, n in (("sight", 6), ("touch", 4))}
     return Batch(embeddings, {s: torch.ones(rows, dtype=torch.bool) for s in embeddings})
 
 

@@ -238,7 +238,9 @@ def test_vse_learns_to_retrieve(negatives):
     config = VSEConfig(pairs=[("a", "b")], width=8, negatives=negatives)
     objective, encoders = VSE(config, shapes("a", "b")), make_encoders("ab")
     fresh = train(objective, encoders, Worlds(), 120, "ab")
-    a, b = (project(fresh.embeddings[s]) for s, project in zip("ab", objective.project[0]))
+    a, b = (
+        project(fresh.embeddings[s]) for s, project in zip("ab", objective.project[0], strict=True)
+    )
     assert contrast(make_critic("cosine", 8)(a, b)).accuracy > 0.2
 
 

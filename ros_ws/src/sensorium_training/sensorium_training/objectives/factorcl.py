@@ -4,7 +4,10 @@ Contrastive learning keeps only what is shared; force says things that no camera
 representations are learned: of each sense what is shared, and what is its own.
 
     shared   maximise  I(S1; S2) - I(S1; S2 | V)
-    own      maximise  I(U1; V1) - I(U1; U2) + I(U1; U2 | V), and the same for the other sense
+    own      maximise  I(U1; V1) - I(U1; X2) + I(U1; X2 | V), and the same for the other sense
+
+X is the embedding of a sense, held fixed where it only says what the other must not repeat. (With
+U2 in its place what is shared could hide in one of the two own parts at no cost.)
 
 V = (V1, V2) is the second view of both senses: what survives augmentation stands for what a task
 needs (FactorCL-SSL). What is maximised is bounded from below by InfoNCE, what is minimised from
@@ -35,7 +38,7 @@ from sensorium_training.objectives.interface import (
     plain_arithmetic,
 )
 
-_ALIKE = 0.1
+_ALIKE = 0.05
 """Temperature of the cosine by which conditions are alike."""
 
 
@@ -49,21 +52,17 @@ class FactorCLConfig(ObjectiveConfig):
 
 
 class PairCritic(nn.Module):
-    """A learned separable critic of `(n, p)` and `(n, q)`, scores `(n, n)` (Poole et al. 2019).
+    """A learned separable critic of `(n, p)` and `(n, q)`, scores `(n, n)` (Poole et al. 2019)."""
 
-    A condition `(n, c)` stands beside the first.
-    """
-
-    def __init__(self, width: int, condition: int, hidden: int) -> None:
+    def __init__(self, first: int, second: int, hidden: int) -> None:
         super().__init__()
-        self.first = _mlp(width + condition, hidden, hidden)
-        self.second = _mlp(width, hidden, hidden)
+        self.first = _mlp(first, hidden, hidden)
+        self.second = _mlp(second, hidden, hidden)
         self.scale = 1 / math.sqrt(hidden)
 
-    def forward(self, a: Tensor, b: Tensor, given: Tensor | None) -> Tensor:
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Scores of all pairs; the true ones are on the diagonal."""
-        told = a if given is None else torch.cat([a, given], -1)
-        return self.first(told) @ self.second(b).T * self.scale
+        return self.first(a) @ self.second(b).T * self.scale
 
 
 def negative_weights(scores: Tensor, given: Tensor | None) -> Tensor:
@@ -101,13 +100,13 @@ def club(scores: Tensor, given: Tensor | None) -> Tensor:
 class LowerBound(nn.Module):
     """InfoNCE: at most the mutual information, and at most log N."""
 
-    def __init__(self, width: int, condition: int, hidden: int) -> None:
+    def __init__(self, first: int, second: int, hidden: int) -> None:
         super().__init__()
-        self.critic = PairCritic(width, condition, hidden)
+        self.critic = PairCritic(first, second, hidden)
 
     def forward(self, a: Tensor, b: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Bound [nats], detached, and the loss that raises it, for critic and inputs alike."""
-        loss = nce_loss(self.critic(a, b, given), given)
+        loss = nce_loss(self.critic(a, b), given)
         return math.log(max(len(a), 1)) - loss.detach(), loss
 
 
@@ -118,15 +117,15 @@ class UpperBound(nn.Module):
     representations get no gradient.
     """
 
-    def __init__(self, width: int, condition: int, hidden: int) -> None:
+    def __init__(self, first: int, second: int, hidden: int) -> None:
         super().__init__()
-        self.critic = PairCritic(width, condition, hidden)
+        self.critic = PairCritic(first, second, hidden)
 
     def forward(self, a: Tensor, b: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Bound [nats], detached, and a loss: its critic learns, the inputs shrink the bound."""
-        learning = nce_loss(self.critic(a.detach(), b.detach(), given), given)
+        learning = nce_loss(self.critic(a.detach(), b.detach()), given)
         fixed = {name: p.detach() for name, p in self.critic.named_parameters()}
-        bound = club(functional_call(self.critic, fixed, (a, b, given)), given)
+        bound = club(functional_call(self.critic, fixed, (a, b)), given)
         return bound.detach(), learning + bound.clamp(min=0)
 
 
@@ -139,11 +138,11 @@ class FactorCL(Objective):
         inputs = [shapes.of(sense).width for sense in config.pair]
         self.shared = nn.ModuleList(_mlp(n, h, w) for n in inputs)
         self.own = nn.ModuleList(_mlp(n, h, w) for n in inputs)
-        self.agree = LowerBound(w, 0, h)
-        self.agree_given = UpperBound(w, 2 * w, h)
-        self.keep = nn.ModuleList(LowerBound(w, 0, h) for _ in inputs)
-        self.part = UpperBound(w, 0, h)
-        self.part_given = LowerBound(w, 2 * w, h)
+        self.agree = LowerBound(w, w, h)
+        self.agree_given = UpperBound(w, w, h)
+        self.keep = nn.ModuleList(LowerBound(w, w, h) for _ in inputs)
+        self.part = nn.ModuleList(UpperBound(w, n, h) for n in reversed(inputs))
+        self.part_given = nn.ModuleList(LowerBound(w, n, h) for n in reversed(inputs))
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Terms:
         """Needs embeddings and second views of both senses."""
@@ -152,9 +151,7 @@ class FactorCL(Objective):
         second = [batch.view(sense, rows) for sense in self.pair]
         with plain_arithmetic(first[0]):
             bounds = self._shared(first, second) | self._own(first, second)
-        # The paper's own terms are two, so what both senses have in common counts twice.
-        weight = {"own_common": 2.0, "own_common_given_views": 2.0}
-        loss = torch.stack([weight.get(k, 1.0) * loss for k, (_, loss) in bounds.items()]).sum()
+        loss = torch.stack([loss for _, loss in bounds.values()]).sum()
         logs = {f"{name}_nats": bound for name, (bound, _) in bounds.items()}
         return Terms(loss, {**logs, "rows": torch.tensor(float(len(rows)))})
 
@@ -174,15 +171,16 @@ class FactorCL(Objective):
         }
 
     def _own(self, first: list[Tensor], second: list[Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
-        u1, u2 = (head(x) for head, x in zip(self.own, first, strict=True))
-        v1, v2 = (head(x) for head, x in zip(self.own, second, strict=True))
-        views = torch.cat([v1, v2], -1).detach()
-        return {
-            f"own_{self.pair[0]}": self.keep[0](u1, v1),
-            f"own_{self.pair[1]}": self.keep[1](u2, v2),
-            "own_common": self.part(u1, u2),
-            "own_common_given_views": self.part_given(u1, u2, views),
-        }
+        own = [head(x) for head, x in zip(self.own, first, strict=True)]
+        views = [head(x) for head, x in zip(self.own, second, strict=True)]
+        given = torch.cat(views, -1).detach()
+        found = {}
+        for at, sense in enumerate(self.pair):
+            other = first[1 - at].detach()
+            found[f"own_{sense}"] = self.keep[at](own[at], views[at])
+            found[f"repeated_{sense}"] = self.part[at](own[at], other)
+            found[f"repeated_{sense}_given_views"] = self.part_given[at](own[at], other, given)
+        return found
 
 
 def _mlp(inputs: int, hidden: int, out: int) -> nn.Sequential:

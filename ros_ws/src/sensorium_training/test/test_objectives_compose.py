@@ -65,6 +65,7 @@ def test_an_unknown_key_is_refused_with_the_legal_ones():
     "config",
     [
         {**PAIR, "pairs": [["sight", "smell"]]},
+        {**PAIR, "instruction": "smell"},
         {"objective": "binding", "anchor": "smell", "senses": ["touch"]},
         {"objective": "contact", "senses": ["sight"], "touch": "smell"},
         {"objective": "masked", "sense": "smell"},

@@ -182,6 +182,49 @@ def test_a_few_dozen_steps_find_the_shared_cause_of_two_senses(critic):
     assert float(logs["a~b/bound_nats"]) > 1.5
 
 
+@given(n=st.integers(1, 9), kinds=st.integers(1, 4), seed=st.integers(0, 10**6))
+def test_rows_that_were_told_the_same_words_are_not_each_others_negatives(n, kinds, seed):
+    """Their scores, whatever they are, change nothing."""
+    ids = torch.randint(kinds, (n,), generator=torch.Generator().manual_seed(seed))
+    strangers = ids.unsqueeze(0) != ids.unsqueeze(1)
+    scores = normal(n, n, seed=seed)
+    friends = ~strangers & ~torch.eye(n, dtype=torch.bool)
+    other = torch.where(friends, 100 * normal(n, n, seed=seed + 1), scores)
+    for loss in (
+        lambda s: contrast(s, strangers).loss,
+        lambda s: hinges(s, 0.2, "hardest", strangers),
+        lambda s: hinges(s, 0.2, "sum", strangers),
+    ):
+        assert torch.equal(loss(scores), loss(other))
+    bound = contrast(scores, strangers).bound
+    assert bound <= float((1 + strangers.sum(1)).log().mean()) + 1e-6
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda s, i: InfoNCE(InfoNCEConfig(pairs=[("a", "b")], instruction=i), s),
+        lambda s, i: Binding(BindingConfig(anchor="a", senses=["b"], instruction=i), s),
+        lambda s, i: VSE(VSEConfig(pairs=[("a", "b")], instruction=i), s),
+    ],
+    ids=["infonce", "binding", "vse"],
+)
+def test_only_pairs_with_the_instruction_look_at_its_words(make):
+    """All rows were told the same: with words in the pair there is nothing to tell apart."""
+    embeddings = {s: normal(6, 8, seed=i) for i, s in enumerate("ab")}
+    batch = Batch(
+        embeddings=embeddings, valid=everywhere(embeddings), instruction=torch.zeros(6).long()
+    )
+    losses = {}
+    for instruction in ("b", "c", None):
+        torch.manual_seed(0)
+        losses[instruction] = make(shapes("a", "b", "c"), instruction)(
+            batch, torch.Generator()
+        ).loss
+    assert float(losses["b"].detach()) == pytest.approx(0, abs=1e-6)
+    assert float(losses["c"].detach()) == float(losses[None].detach()) > 0.1
+
+
 # Binding
 
 

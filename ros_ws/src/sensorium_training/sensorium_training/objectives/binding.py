@@ -28,6 +28,9 @@ class BindingConfig(ObjectiveConfig):
     width: int = Field(default=64, gt=0)
     critic: CriticName = "cosine"
     temperature: float = Field(default=0.07, gt=LEAST, lt=MOST)
+    instruction: str | None = None
+    """The sense whose tokens are words, if it is among these: rows that were told the same words
+    are not each other's negatives."""
 
 
 class Binding(Objective):
@@ -36,6 +39,7 @@ class Binding(Objective):
     def __init__(self, config: BindingConfig, shapes: Shapes) -> None:
         super().__init__()
         self.anchor, self.senses = config.anchor, config.senses
+        self.instruction = shapes.known(config.instruction)
         self.project = nn.ModuleDict(
             {
                 sense: nn.Linear(shapes.of(sense).width, config.width)
@@ -56,7 +60,8 @@ class Binding(Objective):
             rows = batch.rows(self.anchor, sense)
             anchor = self.project[self.anchor](batch.embedding(self.anchor, rows))
             bound = self.project[sense](batch.embedding(sense, rows))
-            found = self.contrasts[sense](anchor, bound)
+            told = self.instruction in (self.anchor, sense)
+            found = self.contrasts[sense](anchor, bound, batch.strangers(rows) if told else None)
             losses.append(found.loss)
             logs |= self.contrasts[sense].logs(f"{self.anchor}~{sense}", len(rows), found)
         return Terms(torch.stack(losses).mean(), logs)

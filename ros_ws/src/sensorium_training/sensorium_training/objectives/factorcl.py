@@ -46,8 +46,8 @@ class FactorCLConfig(ObjectiveConfig):
     """Which two senses are taken apart."""
 
     pair: tuple[str, str]
-    width: int = Field(default=32, gt=0)
-    """Channels of each representation."""
+    width: int = Field(default=16, gt=0)
+    """Channels of each representation; narrow ones come apart sooner."""
     hidden: int = Field(default=128, gt=0)
 
 

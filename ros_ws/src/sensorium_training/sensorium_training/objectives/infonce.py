@@ -35,6 +35,9 @@ class InfoNCEConfig(ObjectiveConfig):
     critic: CriticName = "cosine"
     temperature: float = Field(default=0.07, gt=LEAST, lt=MOST)
     """Where the learned temperature starts."""
+    instruction: str | None = None
+    """The sense whose tokens are words, if it is among these: rows that were told the same words
+    are not each other's negatives."""
 
 
 class Temperature(nn.Module):
@@ -62,24 +65,33 @@ class Contrast:
     loss: Tensor
     """Mean of both directions [nats]."""
     bound: Tensor
-    """log N - loss, a lower bound on the mutual information [nats], detached."""
+    """log N - loss, a lower bound on the mutual information [nats], detached. With negatives left
+    out N is the mean over rows, and the bound one on what is left."""
     accuracy: Tensor
-    """Share of rows that find their partner among N, both directions, detached."""
+    """Share of rows that find their partner, both directions, detached."""
 
 
-def contrast(scores: Tensor) -> Contrast:
-    """InfoNCE of `(n, n)` scores whose diagonal holds the true pairs; all zero when n is 0."""
+def contrast(scores: Tensor, strangers: Tensor | None = None) -> Contrast:
+    """InfoNCE of `(n, n)` scores whose diagonal holds the true pairs; all zero when n is 0.
+
+    Pairs that are not `strangers` `(n, n)` are no negatives.
+    """
     n = len(scores)
     if n == 0:
         nothing = scores.sum()
         return Contrast(nothing, nothing.detach(), nothing.detach())
     true = scores.diagonal()
+    log_n = scores.new_tensor(math.log(n))
+    if strangers is not None:
+        itself = torch.eye(n, dtype=torch.bool, device=scores.device)
+        scores = scores.masked_fill(~(strangers | itself), -torch.inf)
+        log_n = (1 + strangers.sum(1)).to(scores.dtype).log().mean()
     there = scores.logsumexp(1) - true
     back = scores.logsumexp(0) - true
     loss = mean_over(there + back, 2 * n)
     each = torch.arange(n, device=scores.device)
     hits = (scores.argmax(1) == each).float() + (scores.argmax(0) == each).float()
-    return Contrast(loss, math.log(n) - loss.detach(), hits.mean() / 2)
+    return Contrast(loss, log_n - loss.detach(), hits.mean() / 2)
 
 
 class PairContrast(nn.Module):
@@ -90,10 +102,10 @@ class PairContrast(nn.Module):
         self.critic = make_critic(critic, width)
         self.temperature = Temperature(temperature)
 
-    def forward(self, a: Tensor, b: Tensor) -> Contrast:
+    def forward(self, a: Tensor, b: Tensor, strangers: Tensor | None = None) -> Contrast:
         """InfoNCE of valid rows `(n, width)` and their partners."""
         with plain_arithmetic(a):
-            return contrast(self.critic(a, b) / self.temperature())
+            return contrast(self.critic(a, b) / self.temperature(), strangers)
 
     def logs(self, pair: str, rows: int, found: Contrast) -> dict[str, Tensor]:
         """What to write down of one pair."""
@@ -111,7 +123,7 @@ class InfoNCE(Objective):
 
     def __init__(self, config: InfoNCEConfig, shapes: Shapes) -> None:
         super().__init__()
-        self.pairs = config.pairs
+        self.pairs, self.instruction = config.pairs, shapes.known(config.instruction)
         self.project = nn.ModuleList(
             nn.ModuleList(nn.Linear(shapes.of(sense).width, config.width) for sense in pair)
             for pair in config.pairs
@@ -127,7 +139,9 @@ class InfoNCE(Objective):
             self.pairs, self.project, self.contrasts, strict=True
         ):
             rows = batch.rows(a, b)
-            found = pair(of_a(batch.embedding(a, rows)), of_b(batch.embedding(b, rows)))
+            strangers = batch.strangers(rows) if self.instruction in (a, b) else None
+            seen_a, seen_b = of_a(batch.embedding(a, rows)), of_b(batch.embedding(b, rows))
+            found = pair(seen_a, seen_b, strangers)
             losses.append(found.loss)
             logs |= pair.logs(f"{a}~{b}", len(rows), found)
         return Terms(torch.stack(losses).mean(), logs)

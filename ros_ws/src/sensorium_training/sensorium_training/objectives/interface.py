@@ -48,6 +48,12 @@ class Shapes:
         """Sizes of a sense; raises `UnknownNameError`."""
         return _named(self.senses, "sense", sense)
 
+    def known(self, sense: str | None) -> str | None:
+        """The same name, after a check that there is such a sense; None stays."""
+        if sense is not None:
+            self.of(sense)
+        return sense
+
 
 @dataclass(frozen=True)
 class Future:
@@ -124,6 +130,11 @@ class Batch:
     def encoder(self, sense: str) -> Callable[[Tensor], Tensor]:
         """The encoder of a sense."""
         return _named(self.encoders, "sense with an encoder", sense)
+
+    def strangers(self, rows: Tensor) -> Tensor:
+        """Which of some rows `(n, n)` were told other words; raises `ShapeError` without ids."""
+        ids = needed(self.instruction, "instruction")[rows]
+        return ids.unsqueeze(0) != ids.unsqueeze(1)
 
     def needed_future(self) -> Future:
         """The next step; raises `ShapeError` when the batch has none."""

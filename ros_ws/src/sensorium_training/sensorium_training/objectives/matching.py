@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sensorium_training.objectives.infonce import Temperature
+from sensorium_training.objectives.infonce import Temperature, contrast
 from sensorium_training.objectives.interface import (
     Batch,
     Objective,
@@ -20,7 +20,6 @@ from sensorium_training.objectives.interface import (
     Terms,
     exact,
     mean_over,
-    needed,
     plain_arithmetic,
     wiped,
 )
@@ -87,8 +86,7 @@ class Matching(Objective):
         words = self._tokens(batch, self.config.instruction, rows)
         parts = [self._tokens(batch, sense, rows) for sense in self.config.senses]
         seen = torch.cat([part[0] for part in parts], 1), torch.cat([part[1] for part in parts], 1)
-        ids = needed(batch.instruction, "instruction")[rows]
-        allowed = ids.unsqueeze(0) != ids.unsqueeze(1)
+        allowed = batch.strangers(rows)
         with plain_arithmetic(words[0]):
             alike = self._alike(words, seen)
         other_words, has = draw_negatives(self._scores(alike), allowed, generator)
@@ -151,12 +149,7 @@ class Matching(Objective):
         """InfoNCE of the similarity by which hard negatives are drawn; same words do not count."""
         if self.temperature is None:
             return alike.sum() * 0.0
-        itself = torch.eye(len(alike), dtype=torch.bool, device=alike.device)
-        scores = (alike / self.temperature()).masked_fill(~(allowed | itself), -1e4)
-        true = scores.diagonal()
-        if len(alike) == 0:
-            return scores.sum()
-        return mean_over(scores.logsumexp(1) + scores.logsumexp(0) - 2 * true, 2 * len(alike))
+        return contrast(alike / self.temperature(), allowed).loss
 
 
 def _stack(*sets: Tokens) -> Tokens:

@@ -20,7 +20,6 @@ from sensorium_training.objectives.interface import (
     Terms,
     exact,
     mean_over,
-    needed,
     plain_arithmetic,
     wiped,
 )
@@ -101,12 +100,9 @@ class Transport(Objective):
         loss = mean_over(true, len(true))
         logs = {"cost": loss.detach(), "rows": torch.tensor(float(len(true)))}
         if self.config.mismatched > 0:
-            ids = needed(batch.instruction, "instruction")[rows][there]
-            other, has = draw_negatives(
-                torch.zeros(len(ids), len(ids), device=ids.device),
-                ids.unsqueeze(0) != ids.unsqueeze(1),
-                generator,
-            )
+            allowed = batch.strangers(rows[there])
+            evenly = torch.zeros(allowed.shape, device=allowed.device)
+            other, has = draw_negatives(evenly, allowed, generator)
             other = other[has]
             wrong = self._cost(words[other], word_mask[other], patches[has], patch_mask[has])
             far = mean_over(wrong, len(wrong))

@@ -28,17 +28,27 @@ class VSEConfig(ObjectiveConfig):
     margin: float = Field(default=0.2, gt=0, le=2)
     """Of cosines."""
     negatives: Literal["hardest", "sum"] = "hardest"
+    instruction: str | None = None
+    """The sense whose tokens are words, if it is among these: rows that were told the same words
+    are not each other's negatives."""
 
 
-def hinges(scores: Tensor, margin: float, negatives: str) -> Tensor:
-    """Per-row hinge `(n,)`, both directions added, of `(n, n)` scores; zero without negatives."""
+def hinges(
+    scores: Tensor, margin: float, negatives: str, strangers: Tensor | None = None
+) -> Tensor:
+    """Per-row hinge `(n,)`, both directions added, of `(n, n)` scores; zero without negatives.
+
+    Pairs that are not `strangers` `(n, n)` are no negatives.
+    """
     n = len(scores)
     if n == 0:
         return scores.sum(1)
     true = scores.diagonal()
-    itself = torch.eye(n, dtype=torch.bool, device=scores.device)
-    there = torch.relu(margin + scores - true.unsqueeze(1)).masked_fill(itself, 0.0)
-    back = torch.relu(margin + scores - true.unsqueeze(0)).masked_fill(itself, 0.0)
+    none = torch.eye(n, dtype=torch.bool, device=scores.device)
+    if strangers is not None:
+        none = none | ~strangers
+    there = torch.relu(margin + scores - true.unsqueeze(1)).masked_fill(none, 0.0)
+    back = torch.relu(margin + scores - true.unsqueeze(0)).masked_fill(none, 0.0)
     if negatives == "sum":
         return there.sum(1) + back.sum(0)
     return there.amax(1) + back.amax(0)
@@ -50,6 +60,7 @@ class VSE(Objective):
     def __init__(self, config: VSEConfig, shapes: Shapes) -> None:
         super().__init__()
         self.config = config
+        shapes.known(config.instruction)
         self.critic = Cosine()
         self.project = nn.ModuleList(
             nn.ModuleList(nn.Linear(shapes.of(sense).width, config.width) for sense in pair)
@@ -62,7 +73,8 @@ class VSE(Objective):
         for (a, b), (of_a, of_b) in zip(self.config.pairs, self.project, strict=True):
             rows = batch.rows(a, b)
             scores = self.critic(of_a(batch.embedding(a, rows)), of_b(batch.embedding(b, rows)))
-            each = hinges(scores, self.config.margin, self.config.negatives)
+            strangers = batch.strangers(rows) if self.config.instruction in (a, b) else None
+            each = hinges(scores, self.config.margin, self.config.negatives, strangers)
             losses.append(mean_over(each, len(rows)))
             logs[f"{a}~{b}/loss"] = losses[-1].detach()
             logs[f"{a}~{b}/violated"] = mean_over((each > 0).float(), len(rows)).detach()

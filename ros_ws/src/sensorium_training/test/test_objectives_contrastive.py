@@ -58,6 +58,14 @@ def test_the_bound_is_at_most_log_n_and_the_loss_not_negative(n, seed, scale):
     assert 0 <= found.accuracy <= 1
 
 
+def test_both_senses_look_for_each_other():
+    """The mean of torch's cross entropy by rows and by columns, which differ."""
+    scores, truth = normal(6, 6), torch.arange(6)
+    there, back = (nn.functional.cross_entropy(s, truth) for s in (scores, scores.T))
+    assert abs(float(there - back)) > 0.01
+    torch.testing.assert_close(contrast(scores).loss, (there + back) / 2)
+
+
 def test_n_is_the_number_of_valid_rows_and_not_the_size_of_the_batch():
     """Perfect pairs, 4 of 64 valid: no honest bound exceeds log 4."""
     torch.manual_seed(0)

@@ -1,5 +1,7 @@
 """Lee et al.'s tasks: negatives near in time, contact and motion ahead, flow without labels."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -11,6 +13,7 @@ from sensorium_training.objectives.lee import (
     Alignment,
     AlignmentConfig,
     ContactConfig,
+    Fusion,
     MotionConfig,
     NextContact,
     NextMotion,
@@ -85,10 +88,15 @@ def test_alignment_learns_to_tell_moments_of_one_episode_apart():
     torch.manual_seed(0)
     shapes = Shapes({"sight": SenseShape(4), "touch": SenseShape(2)})
     config = AlignmentConfig(pair=("sight", "touch"), least_s=1.0, most_s=5.0, width=32)
-    logs = fit(Alignment(config, shapes), aligned_batch, 150).logs
+    objective = Alignment(config, shapes)
+    logs = fit(objective, aligned_batch, 150).logs
     assert float(logs["near"]) > 0.6
     assert float(logs["accuracy_near"]) > 0.8
     assert float(logs["accuracy_same"]) > 0.8
+    data = aligned_batch(7)
+    late = {**data.embeddings, "touch": -data.embeddings["touch"]}  # half a turn late
+    late_logs = objective(replace(data, embeddings=late), seeded()).logs
+    assert float(late_logs["accuracy_same"]) < 0.3
 
 
 # Contact and motion ahead
@@ -115,6 +123,17 @@ def step_batch(seed, rows=128):
 
 
 SHAPES = Shapes({"sight": SenseShape(2), "touch": SenseShape(1)}, action=1, motion=1)
+
+
+def test_a_sense_that_is_missing_is_not_a_sense_that_says_zero():
+    torch.manual_seed(0)
+    fusion, data, rows = Fusion(("sight", "touch"), SHAPES, 8), step_batch(0, 4), torch.arange(4)
+    zero = {**data.embeddings, "sight": torch.zeros(4, 2)}
+    latents = [
+        fusion(Batch(zero, {**data.valid, "sight": flag}), rows, data.future.action)
+        for flag in (torch.ones(4) > 0, torch.zeros(4) > 0)
+    ]
+    assert float((latents[0] - latents[1]).detach().abs().amax(1).min()) > 1e-3
 
 
 def test_next_contact_is_told_from_the_action_better_than_by_persistence():

@@ -69,6 +69,11 @@ def test_a_hidden_finger_is_hidden_as_a_whole_and_no_other_is(seed, fingers, eac
     assert torch.all(hidden.any(2).sum(1) == 1)
 
 
+def test_every_finger_is_hidden_as_often():
+    share = masking.mask_finger(3000, 9, 3, seeded()).float().mean(0)
+    torch.testing.assert_close(share, torch.full((9,), 1 / 3), rtol=0, atol=0.03)
+
+
 @given(seed=SEEDS, steps=st.integers(8, 64), bounds=st.sampled_from([(0.15, 0.6), (0.3, 0.3)]))
 def test_a_hidden_span_is_one_run_within_its_bounds_and_never_a_single_sample(seed, steps, bounds):
     least, most = bounds

@@ -99,6 +99,29 @@ def test_a_value_outside_its_range_is_refused_by_name(change, field):
         parse({"a": {**PAIR, **change}})
 
 
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({**PAIR, "pairs": [["sight", "sight"]]}, "each sense may be named once"),
+        ({"objective": "factorcl", "pair": ["touch", "touch"]}, "each sense may be named once"),
+        ({"objective": "motion", "senses": ["touch", "touch"], "scale": [1]}, "named once"),
+        ({"objective": "binding", "anchor": "sight", "senses": ["sight"]}, "anchor may not be"),
+        (
+            {"objective": "matching", "instruction": "sight", "senses": ["sight"]},
+            "instruction may not be",
+        ),
+        (
+            {"objective": "alignment", "pair": ["sight", "touch"], "least_s": 2, "most_s": 1},
+            "least_s may not exceed most_s",
+        ),
+        ({"objective": "masked", "sense": "touch", "least": 0.7}, "least may not exceed most"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(config, problem):
+    with pytest.raises(GateConfigError, match=problem):
+        parse({"a": config})
+
+
 def test_a_sum_of_nothing_is_refused():
     with pytest.raises(SensoriumError, match="one entry at least"):
         parse({})

@@ -5,7 +5,7 @@ anchor, takes no part in that sense's InfoNCE.
 """
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from sensorium_training.objectives.critics import CriticName
@@ -14,6 +14,7 @@ from sensorium_training.objectives.interface import (
     Batch,
     Objective,
     ObjectiveConfig,
+    Senses,
     Shapes,
     Terms,
 )
@@ -23,7 +24,7 @@ class BindingConfig(ObjectiveConfig):
     """What is bound to what."""
 
     anchor: str
-    senses: tuple[str, ...] = Field(min_length=1)
+    senses: Senses
     """Without the anchor."""
     width: int = Field(default=64, gt=0)
     critic: CriticName = "cosine"
@@ -31,6 +32,12 @@ class BindingConfig(ObjectiveConfig):
     instruction: str | None = None
     """The sense whose tokens are words, if it is among these: rows that were told the same words
     are not each other's negatives."""
+
+    @model_validator(mode="after")
+    def _not_to_itself(self) -> "BindingConfig":
+        if self.anchor in self.senses:
+            raise ValueError("the anchor may not be among the senses that are bound to it")
+        return self
 
 
 class Binding(Objective):

@@ -102,10 +102,11 @@ def _entry(label: str, settings: dict[str, object]) -> Entry:
         return Entry(str(name), float(weight), kind.model_validate(settings))
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
+        field = ".".join(str(part) for part in first["loc"]) or "as a whole"
         got = first["input"] if first["type"] != "missing" else None
         of = f"objective {label!r} ({name})"
-        raise GateConfigError(field, got, first["msg"], of=of) from error
+        allowed = first["msg"].removeprefix("Value error, ")
+        raise GateConfigError(field, got, allowed, of=of) from error
 
 
 class Composition(Objective):

@@ -32,6 +32,7 @@ from sensorium_training.objectives.interface import (
     Batch,
     Objective,
     ObjectiveConfig,
+    Pair,
     Shapes,
     Terms,
     mean_over,
@@ -45,7 +46,7 @@ _ALIKE = 0.05
 class FactorCLConfig(ObjectiveConfig):
     """Which two senses are taken apart."""
 
-    pair: tuple[str, str]
+    pair: Pair
     width: int = Field(default=16, gt=0)
     """Channels of each representation; narrow ones come apart sooner."""
     hidden: int = Field(default=128, gt=0)

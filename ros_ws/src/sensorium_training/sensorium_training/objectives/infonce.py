@@ -16,6 +16,7 @@ from sensorium_training.objectives.interface import (
     Batch,
     Objective,
     ObjectiveConfig,
+    Pair,
     Shapes,
     Terms,
     mean_over,
@@ -29,7 +30,7 @@ LEAST, MOST = 0.01, 1.0
 class InfoNCEConfig(ObjectiveConfig):
     """Which senses are pulled together, and how."""
 
-    pairs: tuple[tuple[str, str], ...] = Field(min_length=1)
+    pairs: tuple[Pair, ...] = Field(min_length=1)
     width: int = Field(default=64, gt=0)
     """Channels of the space in which the two meet."""
     critic: CriticName = "cosine"

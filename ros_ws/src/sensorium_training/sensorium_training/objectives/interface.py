@@ -8,14 +8,26 @@ whatever autocast says. An objective over no valid row is exactly zero, and so a
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sensorium_core.errors import ShapeError, UnknownNameError
 from torch import Tensor, nn
 
 T = TypeVar("T")
+
+
+def _once(senses: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(senses)) < len(senses):
+        raise ValueError("each sense may be named once")
+    return senses
+
+
+Senses = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once)]
+"""One sense at least, none of them twice."""
+Pair = Annotated[tuple[str, str], AfterValidator(_once)]
+"""Two different senses."""
 
 
 class ObjectiveConfig(BaseModel):

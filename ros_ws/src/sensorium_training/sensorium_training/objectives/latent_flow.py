@@ -18,6 +18,7 @@ from sensorium_training.objectives.interface import (
     Batch,
     Objective,
     ObjectiveConfig,
+    Senses,
     Shapes,
     Terms,
     exact,
@@ -33,7 +34,7 @@ class FlowConfig(ObjectiveConfig):
     """Of which image, from which senses."""
 
     image: str
-    senses: tuple[str, ...] = Field(min_length=1)
+    senses: Senses
     stride: int = Field(default=2, gt=0)
     """Every so many pixels of the image are compared."""
     cell: int = Field(default=8, gt=0)

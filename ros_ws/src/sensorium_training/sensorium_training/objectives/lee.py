@@ -8,7 +8,7 @@ Each task logs what a policy of persistence would score beside it.
 """
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,6 +16,8 @@ from sensorium_training.objectives.interface import (
     Batch,
     Objective,
     ObjectiveConfig,
+    Pair,
+    Senses,
     Shapes,
     Terms,
     exact,
@@ -28,7 +30,7 @@ from sensorium_training.objectives.masking import contact_strength
 class AlignmentConfig(ObjectiveConfig):
     """Which two senses are told to be of the same moment, and from which others."""
 
-    pair: tuple[str, str]
+    pair: Pair
     width: int = Field(default=64, gt=0)
     least_s: float = Field(default=0.3, gt=0)
     """A negative of the same episode is at least this far away in time."""
@@ -36,11 +38,17 @@ class AlignmentConfig(ObjectiveConfig):
     far_share: float = Field(default=0.25, ge=0, le=1)
     """Share of negatives taken from another episode, where there is one."""
 
+    @model_validator(mode="after")
+    def _ordered(self) -> "AlignmentConfig":
+        if self.least_s > self.most_s:
+            raise ValueError("least_s may not exceed most_s")
+        return self
+
 
 class ContactConfig(ObjectiveConfig):
     """Whose contact is told ahead, from what."""
 
-    senses: tuple[str, ...] = Field(min_length=1)
+    senses: Senses
     touch: str
     """The sense `(steps, channels)` whose force makes the label."""
     fingers: int = Field(default=1, gt=0)
@@ -53,7 +61,7 @@ class ContactConfig(ObjectiveConfig):
 class MotionConfig(ObjectiveConfig):
     """From what the tool's next motion is told."""
 
-    senses: tuple[str, ...] = Field(min_length=1)
+    senses: Senses
     scale: tuple[float, ...] = Field(min_length=1)
     """An error of this size costs one, for each number of the motion [m, rad]."""
     width: int = Field(default=64, gt=0)

@@ -6,7 +6,7 @@ the hidden part is a whole event, see `masking`. What is hidden is replaced befo
 """
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from sensorium_core.errors import ShapeError
 from torch import Tensor, nn
 
@@ -43,6 +43,12 @@ class MaskedConfig(ObjectiveConfig):
     """Edge of an image patch in pixels."""
     share: float = Field(default=0.75, gt=0, lt=1)
     """Of the patches that are hidden."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "MaskedConfig":
+        if self.least > self.most:
+            raise ValueError("least may not exceed most")
+        return self
 
 
 class Masked(Objective):

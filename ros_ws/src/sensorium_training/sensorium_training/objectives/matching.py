@@ -7,7 +7,7 @@ were told the same words are never each other's negatives.
 """
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,6 +16,7 @@ from sensorium_training.objectives.interface import (
     Batch,
     Objective,
     ObjectiveConfig,
+    Senses,
     Shapes,
     Terms,
     exact,
@@ -33,12 +34,18 @@ class MatchingConfig(ObjectiveConfig):
 
     instruction: str
     """The sense whose tokens are the words."""
-    senses: tuple[str, ...] = Field(min_length=1)
+    senses: Senses
     """Those that see and feel the episode; a row needs at least one of them."""
     width: int = Field(default=64, gt=0, multiple_of=4)
     layers: int = Field(default=1, gt=0)
     hard: bool = False
     """Draw negatives by similarity."""
+
+    @model_validator(mode="after")
+    def _words_are_not_seen(self) -> "MatchingConfig":
+        if self.instruction in self.senses:
+            raise ValueError("the instruction may not be among the senses that it is matched with")
+        return self
 
 
 def draw_negatives(

@@ -14,6 +14,7 @@ from sensorium_training.objectives.interface import (
     Batch,
     Objective,
     ObjectiveConfig,
+    Pair,
     Shapes,
     Terms,
     mean_over,
@@ -23,7 +24,7 @@ from sensorium_training.objectives.interface import (
 class VSEConfig(ObjectiveConfig):
     """Which pairs are ranked, and against what."""
 
-    pairs: tuple[tuple[str, str], ...] = Field(min_length=1)
+    pairs: tuple[Pair, ...] = Field(min_length=1)
     width: int = Field(default=64, gt=0)
     margin: float = Field(default=0.2, gt=0, le=2)
     """Of cosines."""

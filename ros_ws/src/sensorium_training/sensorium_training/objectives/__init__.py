@@ -1,0 +1,1 @@
+"""Self-supervised objectives for pretraining, one per module; `compose` builds their sum."""

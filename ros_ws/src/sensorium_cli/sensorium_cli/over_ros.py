@@ -135,7 +135,7 @@ class RosCell:
         client.forget()
         client.reports.clear()
         self._await(self._is_ready, "policy/step with every sense", READY_S)
-        client.arm(True)
+        self._await(lambda: client.arm(True)[0], "gate/arm", READY_S)
 
     def record(self) -> str:
         """Begin a bag as soon as the recorder hears senses and commands; returns the bag's path.

@@ -73,6 +73,7 @@ class Gate:
         Refused while there is a cause to stop, such as no fresh joint states, or to hold.
         """
         cause = self._vigil.cause_to_stop(now_ns) or self._vigil.cause_to_hold(now_ns)
+        cause = cause or self._reactions.astray(now_ns, self._measured)
         if cause is not None or self._measured is None:
             never = Refusal(Reason.JOINTS_SILENT, "the joints were never measured")
             return Decision(False, *(cause or never))

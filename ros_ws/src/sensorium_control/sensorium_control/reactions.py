@@ -10,7 +10,7 @@ from sensorium_control.commanded import CommandedMotion, switch_knot
 from sensorium_control.following import LAG_NS
 from sensorium_control.limits import GateConfig, JointLimits
 from sensorium_control.profile import N_ARM, STEP_NS, STEP_S, Profile
-from sensorium_control.reasons import Reason
+from sensorium_control.reasons import Reason, Refusal
 
 Array = NDArray[np.float64]
 _FORCE = (Reason.FORCE_LIMIT, Reason.TORQUE_LIMIT, Reason.FORCE_SPIKE)
@@ -65,20 +65,31 @@ class Reactions:
     def taking_over(self, now_ns: int, measured: Array) -> Profile | None:
         """Where to begin: None to go on from what was commanded, if the arm rests there.
 
-        So too while it still comes to rest and the arm follows. Else at rest where it is measured:
-        somebody moved it, or it was never commanded.
+        So too while it still comes to rest. Else at rest where it is measured: somebody moved it,
+        or it was never commanded.
         """
         commanded = self._commanded
         if commanded.known:
-            moving = commanded.moving(now_ns)
-            then_ns = now_ns - LAG_NS if moving else now_ns
-            way = np.array([commanded.setpoint(t) for t in (then_ns, now_ns)])
-            away = np.maximum(way.min(axis=0) - measured, measured - way.max(axis=0))
-            near = np.where(ARM, self._tracking_rad, np.inf) if moving else self._limits.seam
-            if (away <= near).all():
+            away = np.abs(commanded.setpoint(now_ns) - measured)
+            if commanded.moving(now_ns) or (away <= self._limits.seam).all():
                 return None
         commanded.forget()
         return self._resting(now_ns, measured)
+
+    def astray(self, now_ns: int, measured: Array | None) -> Refusal | None:
+        """Why not to begin yet: the command still comes to rest, and the arm is elsewhere."""
+        commanded = self._commanded
+        if measured is None or not commanded.moving(now_ns):
+            return None
+        way = np.array([commanded.setpoint(t)[ARM] for t in (now_ns - LAG_NS, now_ns)])
+        arm = measured[ARM]
+        away = np.maximum(way.min(axis=0) - arm, arm - way.max(axis=0)).max()
+        if away <= self._tracking_rad:
+            return None
+        words = (
+            f"the arm is {away:.3f} rad from where it is to come to rest; try again in a second"
+        )
+        return Refusal(Reason.TRACKING_ERROR, words)
 
     def _resting(self, now_ns: int, measured: Array) -> Profile:
         """At rest where the arm is measured to be, there as fast as the limits of speed allow.

@@ -108,6 +108,8 @@ class Trace:
     """Ranges of rows in which a stop may break the limits of jerk and acceleration."""
     elsewhere: list[tuple[int, int]] = field(default_factory=list)
     """Ranges after arming where the arm was measured elsewhere: it begins from there."""
+    led: list[tuple[int, int]] = field(default_factory=list)
+    """Ranges in which the command goes to where the arm was measured; it may pass anywhere."""
     rests: list[tuple[int, int, str]] = field(default_factory=list)
     """From the row on until the other the arm must rest, and why."""
     excused_low: Array | None = None
@@ -237,6 +239,8 @@ class Oracle:
             high = np.maximum(high, trace.excused_high[:3])
             floor_m = min(floor_m, float(trace.excused_low[3]))
         out = np.maximum(low - tools, tools - high).max(axis=1)
+        led = self._mask(len(arm), trace.led)[::_PLACE_STEPS]
+        out[led], tips[led] = 0.0, np.inf
         found = []
         if out.max() > BOX_SLACK_M:
             row = int(np.argmax(out))

@@ -32,9 +32,10 @@ HARD = {
     "torque_limit",
     "force_spike",
     "sense_saturated",
-    "tracking_error",
 }
 """Stops whose point is to be faster than the jerk limit allows: they rest where measured."""
+ELSEWHERE = {"tracking_error", "second_commander"}
+"""Stops of an arm that is not on its path: within every limit to where it is measured."""
 _WAITS_MS = (0, 2, 10, 20, 34, 60, 100, 100, 200)
 _PATIENCE = 3
 """So many events pass before an operator mends and arms a gate that lets nothing through."""
@@ -149,6 +150,10 @@ class World:
             last = (reaction.end_ns - self.now_ns) // STEP_NS
             end = self._row + max(last, round(HARD_BOUND_S / 0.002))
             self.trace.hard.append((self._row - 1, end))
+        if reason in ELSEWHERE and self._resting is not None:
+            end = self._row + (reaction.end_ns - self.now_ns) // STEP_NS
+            self.trace.led.append((self._row, end))
+            self._resting = (end, reason)
         self._send(reaction)
 
     def _note_rest(self, closing: bool = False) -> None:

@@ -111,6 +111,17 @@ class CommandedMotion:
         wanted = (_gripper_still(p, start), v * rate[:, None], slowed)
         return self._follower.follow(k, start, wanted)
 
+    def going_to(self, now_ns: int, rest: Array) -> Profile:
+        """From the motion under way to rest at `rest` `(7,)`, within every limit.
+
+        As fast as the limits allow; the gripper stays. Only when `known`.
+        """
+        k = switch_knot(now_ns)
+        start = self.state(k)
+        still = np.zeros((1, len(rest)))
+        wanted = (_gripper_still(rest[None], start), still, still)
+        return self._follower.follow(k, start, wanted)
+
     def retreating(self, now_ns: int, measured: Array, seconds: float) -> Profile:
         """From the measured joints back along the path travelled in the last `seconds`.
 

@@ -95,8 +95,8 @@ class Gate:
     def stop(self, now_ns: int, reason: Reason, detail: str) -> None:
         """Bring the arm to rest and latch until `arm`.
 
-        For force and for an arm that does not follow: at once where it was just measured to be, or
-        back along the path if the configuration says so; otherwise slowing down along the path.
+        For force at once where it was just measured to be, or back along the path if so configured;
+        where it is not on its path, to where it is; otherwise slowing down along the path.
         """
         if self._state is not GateState.STOPPED:
             age_s = self._vigil.joints.age_s(now_ns)

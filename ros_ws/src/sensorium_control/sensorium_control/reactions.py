@@ -14,8 +14,10 @@ from sensorium_control.reasons import Reason, Refusal
 
 Array = NDArray[np.float64]
 _FORCE = (Reason.FORCE_LIMIT, Reason.TORQUE_LIMIT, Reason.FORCE_SPIKE)
-_AT_ONCE = (*_FORCE, Reason.SENSE_SATURATED, Reason.TRACKING_ERROR, Reason.SECOND_COMMANDER)
+_AT_ONCE = (*_FORCE, Reason.SENSE_SATURATED)
 """Reasons for which stopping fast matters more than stopping smoothly."""
+_ELSEWHERE = (Reason.TRACKING_ERROR, Reason.SECOND_COMMANDER)
+"""Reasons that say that the arm is not on its path: it stops where it is."""
 
 _YOUNG_S = 0.05
 """Where the arm was longer ago is no place to stop at once."""
@@ -40,11 +42,18 @@ class Reactions:
 
         `age_s` is how long ago the arm was measured.
         """
-        if reason not in _AT_ONCE or measured is None or age_s > _YOUNG_S:
+        if measured is None or age_s > _YOUNG_S:
+            return self.slowing(now_ns, measured)
+        if reason in _ELSEWHERE and self._commanded.known:
+            try:
+                return self._commanded.going_to(now_ns, self._within(measured))
+            except RuckigError:
+                pass
+        if reason not in _AT_ONCE:
             return self.slowing(now_ns, measured)
         if reason in _FORCE and self._retract_s > 0 and self._commanded.known:
             try:
-                back = np.clip(measured, self._limits.lower, self._limits.upper)
+                back = self._within(measured)
                 return self._commanded.retreating(now_ns, back, self._retract_s)
             except RuckigError:
                 pass
@@ -97,7 +106,7 @@ class Reactions:
         The gripper keeps its last command.
         """
         knot = switch_knot(now_ns)
-        rest = np.clip(measured, self._limits.lower, self._limits.upper)
+        rest = self._within(measured)
         if self._commanded.grip_m is not None:
             rest[-1] = self._commanded.grip_m
         if not self._commanded.known:
@@ -113,3 +122,6 @@ class Reactions:
         rates[:-1] = np.where(positions[:-1] == rest, 0.0, np.diff(positions, axis=0) / STEP_S)
         rates[:, ~ARM] = 0.0
         return Profile(knot, positions, rates, np.zeros_like(positions), at_once=True)
+
+    def _within(self, measured: Array) -> Array:
+        return np.clip(measured, self._limits.lower, self._limits.upper)

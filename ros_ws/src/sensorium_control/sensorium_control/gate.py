@@ -95,7 +95,7 @@ class Gate:
     def stop(self, now_ns: int, reason: Reason, detail: str) -> None:
         """Bring the arm to rest and latch until `arm`.
 
-        For force at once where it was just measured to be, or back along the path if so configured;
+        For force at once where it was just measured to be, or back along the path if configured;
         where it is not on its path, to where it is; otherwise slowing down along the path.
         """
         if self._state is not GateState.STOPPED:

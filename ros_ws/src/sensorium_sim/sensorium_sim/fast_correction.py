@@ -101,10 +101,12 @@ class Admittance:
 
     contact_n: float = 0.8
     """Less than this is no contact: ten times the noise of the mean that it is compared with."""
+    friction_n: float = 3.5
+    """Sideways force that may be friction: only what is beyond it is given way to."""
     samples: int = 5
     down_m_per_ns: float = 0.0006
     """Speed along z for each newton of force error [m/(N s)]."""
-    side_m_per_ns: float = 0.0010
+    side_m_per_ns: float = 0.0015
     """Speed sideways for each newton, at full yielding [m/(N s)]."""
 
     def reset(self) -> None:
@@ -115,7 +117,9 @@ class Admittance:
         force = felt_force(given.wrench[-self.samples :])
         if float(np.abs(force).max()) < self.contact_n:
             return np.zeros(3)
-        side = given.intent.yield_ * self.side_m_per_ns * force[:2]
+        aside = float(np.hypot(force[0], force[1]))
+        beyond = max(aside - self.friction_n, 0.0) / max(aside, 1e-9)
+        side = given.intent.yield_ * self.side_m_per_ns * beyond * force[:2]
         return TICK_S * np.array(
             [*side, self.down_m_per_ns * (force[2] - given.intent.press_n)]
         )

@@ -37,6 +37,8 @@ _DEPTH_M = 0.0195
 """How deep below the seen rim the tip shall go."""
 _CONTACT_N = 2.0
 _SEARCH_N, _INSERT_N = 8.0, 14.0
+_CAUGHT_N, _HOP_M = 5.5, 0.0008
+"""More than this sideways is no friction: an edge of the tip has caught on the rim. Hop over it."""
 _SEARCH_STEP_M = 0.0011
 _PITCH = 1.1
 """Distance of the spiral's turns, in clearances."""
@@ -89,10 +91,13 @@ def _feel_in(sight: Sight, offset: Array, height: float, pitch: float) -> Move:
             down[2] = -min(0.0025, height + _DEPTH_M + 0.001)
         return Move(down, 0.0, 0.0, Intent(_INSERT_N, 1.0) if height > -_DEPTH_M else None)
     if height < _LANDED_M and gap <= _SEARCH_M:
-        intent = Intent(_SEARCH_N, 0.0)
+        intent = Intent(_SEARCH_N, 1.0)
         if sight.press_n < _CONTACT_N:
             return Move(np.array([0.0, 0.0, -0.0008]), 0.0, 0.0, intent)
-        return Move(np.array([*_spiral(offset, pitch), 0.0]), 0.0, 0.0, intent)
+        step = _spiral(offset, pitch)
+        if float(np.hypot(*sight.force[:2])) > _CAUGHT_N:
+            return Move(np.array([*step, _HOP_M]), 0.0, 0.0, Intent(0.0, 1.0))
+        return Move(np.array([*step, 0.0]), 0.0, 0.0, intent)
     if gap > _CENTRED_M:
         back = -GAIN * offset * min(1.0, 0.006 / gap) if height > 0.003 else np.zeros(2)
         return Move(np.array([*back, float(np.clip(0.006 - height, -0.002, 0.003))]), 0.0, 0.0)
@@ -103,7 +108,8 @@ def _feel_in(sight: Sight, offset: Array, height: float, pitch: float) -> Move:
 def _spiral(offset: Array, pitch: float) -> Array:
     """Displacement `(2,)` along the Archimedean spiral around zero that passes `offset`."""
     radius, phase = float(np.hypot(*offset)), float(np.arctan2(offset[1], offset[0]))
-    swing = min(_SEARCH_STEP_M / max(radius, 1e-6), 0.9)
+    radius = max(radius, 0.0005)
+    swing = min(_SEARCH_STEP_M / radius, 1.1)
     radius += pitch * swing / (2 * np.pi)
     return radius * np.array([np.cos(phase + swing), np.sin(phase + swing)]) - offset
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.errors import UnknownNameError
 from sensorium_core.goal import COLOURS, SHAPES
+from sensorium_description import load_constants
 
-from sensorium_sim.layout import SPACING_M, sample_scene
+from sensorium_sim.layout import sample_scene
 from sensorium_sim.scene import RGB, ObjectSpec, Scene
 from sensorium_sim.touch_goals import FEELS, MANNERS, PEGS, TOUCH_FAMILIES, WEIGHTS, TouchGoal
 from sensorium_sim.touch_scene import (
@@ -38,11 +39,8 @@ LIGHT_KG, HEAVIER_KG = (0.08, 0.20), (0.06, 0.14)
 """Mass of the lighter twin, and by how much the other is heavier."""
 SOFT_M_PER_N, HARD_M_PER_N = (2.0e-4, 3.0e-4), (1.0e-5, 3.0e-5)
 
-_X, _Y = (0.38, 0.58), (-0.17, 0.17)
-_PEG_SPACING_M = 0.10
-_BLOCK_SPACING_M = 0.115
-_TWIN_SPACING_M = 0.11
-_BOWL_SPACING_M = 0.14
+_OBJECT_ROOM_M, _BLOCK_ROOM_M, _BOWL_ROOM_M = 0.053, 0.067, 0.070
+"""Radii that keep room for open fingers around what is grasped."""
 
 
 def touch_scene(family: str, seed: int, clearance_m: float = 0.001) -> tuple[TouchScene, TouchGoal]:
@@ -70,17 +68,19 @@ def _with(scene: TouchScene, **changes: object) -> TouchScene:
     return TouchScene(**{**vars(scene), **changes})
 
 
-def spots(rng: np.random.Generator, spacings: list[float]) -> list[tuple[float, float]]:
-    """Places in the work area; each keeps its own spacing to all before it."""
+def spots(rng: np.random.Generator, radii: list[float]) -> list[tuple[float, float]]:
+    """Places in the work area, further apart than the sum of their radii."""
+    area = load_constants().work_area
     while True:
         found: list[tuple[float, float]] = []
-        for spacing in spacings:
+        for radius in radii:
             for _ in range(60):
-                x, y = float(rng.uniform(*_X)), float(rng.uniform(*_Y))
-                if all(np.hypot(x - a, y - b) >= spacing for a, b in found):
+                x, y = float(rng.uniform(*area["x"])), float(rng.uniform(*area["y"]))
+                gaps = [np.hypot(x - a, y - b) for a, b in found]
+                if all(gap >= radius + r for gap, r in zip(gaps, radii, strict=False)):
                     found.append((x, y))
                     break
-        if len(found) == len(spacings):
+        if len(found) == len(radii):
             return found
 
 
@@ -91,7 +91,7 @@ def _shade(rng: np.random.Generator, colour: str) -> tuple[float, float, float]:
 
 def _insert(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, TouchGoal]:
     """A round and a square peg, standing, and the block with both wells."""
-    where = spots(rng, [0.0, _BLOCK_SPACING_M, _PEG_SPACING_M + 0.02])
+    where = spots(rng, [_BLOCK_ROOM_M, _OBJECT_ROOM_M, _OBJECT_ROOM_M])
     colour = str(rng.choice(COLOURS))
     pegs = tuple(
         ObjectSpec(
@@ -132,7 +132,7 @@ def _alike(
     scene: TouchScene, rng: np.random.Generator, shapes: tuple[str, ...]
 ) -> tuple[ObjectSpec, ...]:
     """Two objects of the same look, apart."""
-    where = spots(rng, [0.0, _TWIN_SPACING_M])
+    where = spots(rng, [_OBJECT_ROOM_M] * 2)
     colour, shape = str(rng.choice(COLOURS)), str(rng.choice(shapes))
     size, rgb = float(rng.uniform(0.036, 0.046)), _shade(rng, colour)
     return tuple(
@@ -163,13 +163,14 @@ def _feel(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Touc
 
 
 def _things(
-    rng: np.random.Generator, n_things: int, spacings: list[float]
+    rng: np.random.Generator, n_things: int, fixtures: list[float]
 ) -> tuple[list[tuple[float, float]], list[ObjectSpec]]:
-    """Places for fixtures, then objects of distinct colour and shape; the first two are cubes
-    or cylinders, on which something can stand."""
-    where = spots(rng, [*spacings, *[SPACING_M] * n_things])
+    """Places for fixtures of some radii, and objects of distinct colour and shape; the first two
+    are cubes or cylinders, on which something can stand.
+    """
+    where = spots(rng, [*fixtures, *[_OBJECT_ROOM_M] * n_things])
     things: list[ObjectSpec] = []
-    for place in where[len(spacings) :]:
+    for place in where[len(fixtures) :]:
         shapes = SHAPES[:2] if len(things) < 2 else SHAPES
         kind = None
         while kind is None or kind in [(o.colour, o.shape) for o in things]:
@@ -177,13 +178,13 @@ def _things(
         size, mass = float(rng.uniform(0.036, 0.046)), float(rng.uniform(0.10, 0.20))
         yaw = float(rng.uniform(-0.7, 0.7))
         things.append(ObjectSpec(*kind, size, *place, yaw, mass, _shade(rng, kind[0])))
-    return where[: len(spacings)], things
+    return where[: len(fixtures)], things
 
 
 def _put(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, TouchGoal]:
     """Two bowls and two or three objects."""
     n_things = int(rng.integers(2, 4))
-    where, things = _things(rng, n_things, [0.0, _BOWL_SPACING_M])
+    where, things = _things(rng, n_things, [_BOWL_ROOM_M] * 2)
     colours = [str(c) for c in rng.choice(COLOURS, size=2, replace=False)]
     bowls = tuple(
         BowlSpec(colour, *place, _shade(rng, colour))

@@ -20,7 +20,7 @@ _TRAVEL_Z = 0.095
 _LIFT_Z = 0.12
 _TOUCH_N = 0.8
 _SQUEEZED_N = 11.0
-SOFT_M = 0.0012
+SOFT_M = 0.0017
 """Fingers that close this much further after the first touch hold something soft."""
 
 

@@ -1,7 +1,7 @@
 """The cell with what the touch tasks need: fixtures on the table, traits of objects and buttons.
 
-A model of its own, so that `Cell` keeps every byte. It plays ordinary scenes too, with the same
-physics but for the last digits.
+A model of its own, so that `Cell` keeps every byte. It plays ordinary scenes too; the arm differs
+by the integral action of its joints, which hides what hangs on the tool from the encoders.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from dataclasses import fields
 
 import mujoco
 
-from sensorium_sim.cell import Cell
+from sensorium_sim.cell import STEP_NS, Cell
 from sensorium_sim.fixture_model import build_touch_spec, stage_fixtures
+from sensorium_sim.integral_action import IntegralAction
 from sensorium_sim.scene import Scene
 from sensorium_sim.touch_scene import TouchScene, TouchState
 from sensorium_sim.touch_staging import stage_traits
@@ -29,10 +30,29 @@ class TouchCell(Cell):
     def _make_truth(self) -> TouchTruth:
         return TouchTruth(self.model, self.data)
 
+    def __init__(
+        self,
+        camera_width: int = 128,
+        camera_height: int = 96,
+        cameras: tuple[str, ...] = ("scene", "wrist"),
+        noise_seed: int = 0,
+    ) -> None:
+        super().__init__(camera_width, camera_height, cameras, noise_seed)
+        self._integral = IntegralAction(1e-9 * STEP_NS)
+
+    def step(self, n: int = 1) -> None:
+        """Advances `n` steps of 2 ms, following the commanded trajectory."""
+        integral, data, controller = self._integral, self.data, self._controller
+        for _ in range(n):
+            integral.update(controller.position[:6] - data.qpos[:6], controller.velocity[:6])
+            data.qfrc_applied[:6] = integral.torque
+            super().step()
+
     def reset(self, scene: Scene) -> None:
         """Starts an episode; an ordinary scene is one without fixtures."""
         if not isinstance(scene, TouchScene):
             scene = TouchScene(**{f.name: getattr(scene, f.name) for f in fields(Scene)})
+        self._integral.clear()
         super().reset(scene)
 
     def _stage(self, scene: Scene) -> None:

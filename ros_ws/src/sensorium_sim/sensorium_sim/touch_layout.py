@@ -14,7 +14,7 @@ from sensorium_core.errors import UnknownNameError
 from sensorium_core.goal import COLOURS, SHAPES
 from sensorium_description import load_constants
 
-from sensorium_sim.layout import sample_scene
+from sensorium_sim.layout import BUTTON_SPACING_M, sample_scene
 from sensorium_sim.scene import RGB, ObjectSpec, Scene
 from sensorium_sim.touch_goals import FEELS, MANNERS, PEGS, TOUCH_FAMILIES, WEIGHTS, TouchGoal
 from sensorium_sim.touch_scene import (
@@ -37,7 +37,7 @@ CAP_ERROR_M = 0.0025
 """Largest error of the height at which cameras show a cap."""
 LIGHT_KG, HEAVIER_KG = (0.08, 0.20), (0.06, 0.14)
 """Mass of the lighter twin, and by how much the other is heavier."""
-SOFT_M_PER_N, HARD_M_PER_N = (2.0e-4, 3.0e-4), (1.0e-5, 3.0e-5)
+SOFT_M_PER_N, HARD_M_PER_N = (2.2e-4, 3.2e-4), (6.0e-5, 8.0e-5)
 
 _OBJECT_ROOM_M, _BLOCK_ROOM_M, _BOWL_ROOM_M = 0.053, 0.067, 0.070
 """Radii that keep room for open fingers around what is grasped."""
@@ -68,20 +68,22 @@ def _with(scene: TouchScene, **changes: object) -> TouchScene:
     return TouchScene(**{**vars(scene), **changes})
 
 
-def spots(rng: np.random.Generator, radii: list[float]) -> list[tuple[float, float]]:
-    """Places in the work area, further apart than the sum of their radii."""
+def spots(
+    rng: np.random.Generator, scene: TouchScene, radii: list[float]
+) -> list[tuple[float, float]]:
+    """Places in the work area, further apart than the sum of their radii, and off the buttons."""
     area = load_constants().work_area
+    buttons = [(b.x, b.y, BUTTON_SPACING_M - _OBJECT_ROOM_M) for b in scene.buttons]
     while True:
-        found: list[tuple[float, float]] = []
+        found = list(buttons)
         for radius in radii:
             for _ in range(60):
                 x, y = float(rng.uniform(*area["x"])), float(rng.uniform(*area["y"]))
-                gaps = [np.hypot(x - a, y - b) for a, b in found]
-                if all(gap >= radius + r for gap, r in zip(gaps, radii, strict=False)):
-                    found.append((x, y))
+                if all(np.hypot(x - a, y - b) >= radius + r for a, b, r in found):
+                    found.append((x, y, radius))
                     break
-        if len(found) == len(radii):
-            return found
+        if len(found) == len(buttons) + len(radii):
+            return [(x, y) for x, y, _ in found[len(buttons) :]]
 
 
 def _shade(rng: np.random.Generator, colour: str) -> tuple[float, float, float]:
@@ -91,7 +93,7 @@ def _shade(rng: np.random.Generator, colour: str) -> tuple[float, float, float]:
 
 def _insert(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, TouchGoal]:
     """A round and a square peg, standing, and the block with both wells."""
-    where = spots(rng, [_BLOCK_ROOM_M, _OBJECT_ROOM_M, _OBJECT_ROOM_M])
+    where = spots(rng, scene, [_BLOCK_ROOM_M, _OBJECT_ROOM_M, _OBJECT_ROOM_M])
     colour = str(rng.choice(COLOURS))
     pegs = tuple(
         ObjectSpec(
@@ -132,7 +134,7 @@ def _alike(
     scene: TouchScene, rng: np.random.Generator, shapes: tuple[str, ...]
 ) -> tuple[ObjectSpec, ...]:
     """Two objects of the same look, apart."""
-    where = spots(rng, [_OBJECT_ROOM_M] * 2)
+    where = spots(rng, scene, [_OBJECT_ROOM_M] * 2)
     colour, shape = str(rng.choice(COLOURS)), str(rng.choice(shapes))
     size, rgb = float(rng.uniform(0.036, 0.046)), _shade(rng, colour)
     return tuple(
@@ -163,12 +165,12 @@ def _feel(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Touc
 
 
 def _things(
-    rng: np.random.Generator, n_things: int, fixtures: list[float]
+    rng: np.random.Generator, scene: TouchScene, n_things: int, fixtures: list[float]
 ) -> tuple[list[tuple[float, float]], list[ObjectSpec]]:
     """Places for fixtures of some radii, and objects of distinct colour and shape; the first two
     are cubes or cylinders, on which something can stand.
     """
-    where = spots(rng, [*fixtures, *[_OBJECT_ROOM_M] * n_things])
+    where = spots(rng, scene, [*fixtures, *[_OBJECT_ROOM_M] * n_things])
     things: list[ObjectSpec] = []
     for place in where[len(fixtures) :]:
         shapes = SHAPES[:2] if len(things) < 2 else SHAPES
@@ -184,7 +186,7 @@ def _things(
 def _put(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, TouchGoal]:
     """Two bowls and two or three objects."""
     n_things = int(rng.integers(2, 4))
-    where, things = _things(rng, n_things, [_BOWL_ROOM_M] * 2)
+    where, things = _things(rng, scene, n_things, [_BOWL_ROOM_M] * 2)
     colours = [str(c) for c in rng.choice(COLOURS, size=2, replace=False)]
     bowls = tuple(
         BowlSpec(colour, *place, _shade(rng, colour))
@@ -197,7 +199,7 @@ def _put(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Touch
 
 def _stack(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, TouchGoal]:
     """Two to four objects, the first two of which can stand on each other."""
-    _, things = _things(rng, int(rng.integers(2, 5)), [])
+    _, things = _things(rng, scene, int(rng.integers(2, 5)), [])
     top, below = (things[int(i)] for i in rng.permutation(2))
     goal = TouchGoal(
         "stack", top.colour, top.shape, onto_colour=below.colour, onto_shape=below.shape

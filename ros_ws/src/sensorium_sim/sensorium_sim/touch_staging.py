@@ -15,8 +15,8 @@ from sensorium_sim.touch_scene import ButtonTraits, ObjectTraits, TouchScene
 
 _CAP_SENSED_M = 0.004
 """The cap's touch sensor reaches this far beyond its surface."""
-_GIVING_FRICTION = (1.2, 0.01, 0.0002)
-"""Of the ones that are felt, soft and hard alike: as rubber on rubber pads."""
+_GIVING_FRICTION = (1.0, 0.01, 0.0002)
+"""Of the ones that are felt, soft and hard alike: as felt, on table and pads."""
 _GIVING_IMPEDANCE = 0.5
 
 
@@ -58,12 +58,16 @@ def _set_give(model: mujoco.MjModel, geom: int, traits: ObjectTraits) -> None:
     if traits.give_m_per_n is None:
         return
     model.geom_friction[geom] = _GIVING_FRICTION
-    model.geom_solref[geom] = _solref(traits.give_m_per_n)
+    # A pad meets a cylinder along a line of two contacts, and a cube in four.
+    round_ = model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CYLINDER
+    model.geom_solref[geom] = _solref(traits.give_m_per_n * (0.5 if round_ else 1.0))
     model.geom_solimp[geom] = (_GIVING_IMPEDANCE, _GIVING_IMPEDANCE, 0.001, 0.5, 2.0)
 
 
 def _solref(give_m_per_n: float) -> tuple[float, float]:
-    return -1.0 / give_m_per_n, -10.0
+    """MuJoCo's direct stiffness and damping: critically damped, as measured with the gripper."""
+    stiffness = 1.0 / give_m_per_n
+    return -stiffness, -2.0 * float(np.sqrt(stiffness))
 
 
 def _set_button(model: mujoco.MjModel, index: int, traits: ButtonTraits) -> None:

@@ -94,7 +94,7 @@ def felt_force(wrench: Array) -> Array:
 
 @dataclass(frozen=True)
 class Admittance:
-    """Moves in proportion to the force that is missing or too much (Whitney 1977: damping control).
+    """Moves as fast as force is missing or too much: damping control (Whitney 1977).
 
     Without contact it does nothing at all: moving to contact is the slow half's part.
     """
@@ -120,6 +120,4 @@ class Admittance:
         aside = float(np.hypot(force[0], force[1]))
         beyond = max(aside - self.friction_n, 0.0) / max(aside, 1e-9)
         side = given.intent.yield_ * self.side_m_per_ns * beyond * force[:2]
-        return TICK_S * np.array(
-            [*side, self.down_m_per_ns * (force[2] - given.intent.press_n)]
-        )
+        return TICK_S * np.array([*side, self.down_m_per_ns * (force[2] - given.intent.press_n)])

@@ -38,7 +38,7 @@ _DEPTH_M = 0.0195
 _CONTACT_N = 2.0
 _SEARCH_N, _INSERT_N = 8.0, 14.0
 _CAUGHT_N, _HOP_M = 5.5, 0.0008
-"""More than this sideways is no friction: an edge of the tip has caught on the rim. Hop over it."""
+"""More than this sideways is no friction: an edge of the tip has caught on the rim; hop over."""
 _SEARCH_STEP_M = 0.0011
 _PITCH = 1.1
 """Distance of the spiral's turns, in clearances."""
@@ -120,4 +120,3 @@ def _push_down(offset: Array, height: float) -> Move:
     fall = 0.003 if gap < 0.001 or height < 0.002 else 0.0
     side = -GAIN * offset if height > 0.002 else np.zeros(2)
     return Move(np.array([*side, -fall if height > -_DEPTH_M else 0.0]), 0.0, 0.0)
-

@@ -28,7 +28,7 @@ _THERE_M = 0.02
 
 
 class PutExpert:
-    """Scripted expert of `put` and `stack`. Force does not matter here: `feels` changes nothing."""
+    """Scripted expert of `put` and `stack`, where force does not matter, nor `feels`."""
 
     def __init__(self, goal: TouchGoal, feels: bool = True) -> None:
         self._goal = goal

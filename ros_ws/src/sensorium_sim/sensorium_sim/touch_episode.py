@@ -16,7 +16,7 @@ from sensorium_sim.hold_expert import HoldExpert
 from sensorium_sim.insert_expert import InsertExpert
 from sensorium_sim.put_expert import PutExpert
 from sensorium_sim.readings import Readings
-from sensorium_sim.tasks import Outcome
+from sensorium_sim.tasks import UNDECIDED, Outcome
 from sensorium_sim.touch_cell import TouchCell
 from sensorium_sim.touch_driver import Move, TouchDriver
 from sensorium_sim.touch_goals import TouchGoal
@@ -42,6 +42,9 @@ EXPERTS: dict[str, Callable[[TouchGoal, bool], TouchExpert]] = {
 }
 
 
+_ADMITTANCE = Admittance()
+
+
 @dataclass(frozen=True)
 class Attempt:
     """How an episode went."""
@@ -63,8 +66,8 @@ def attempt_touch(
     scene: TouchScene,
     goal: TouchGoal,
     feels: bool = True,
-    correct: FastCorrection | None = None,
-    look: Callable[[Readings], None] = lambda _: None,
+    fast: FastCorrection | None = _ADMITTANCE,
+    stop: Callable[[Readings], bool] = lambda _: False,
 ) -> Attempt:
     """Runs one episode to its end.
 
@@ -72,19 +75,19 @@ def attempt_touch(
         cell: where; it is reset.
         scene: what to stage.
         goal: what to do.
-        feels: without it the slow half ignores force and there is no fast half.
-        correct: the fast half; `Admittance` when absent.
-        look: called with the readings of every move.
+        feels: without it the slow half ignores force; give it no fast half either.
+        fast: the fast half; None runs the slow half alone.
+        stop: called with the readings of every move; the episode ends when it says so.
     """
     cell.reset(scene)
-    fast = (correct or Admittance()) if feels else None
     driver, expert, start = TouchDriver(cell, fast), make_expert(goal, feels), cell.ground_truth()
     readings: Readings | None = None
-    now, outcome = start, Outcome(None, "no time")
+    now, outcome = start, UNDECIDED
     limit_s = TIME_LIMITS_S[goal.family]
     while cell.time_ns < 1e9 * limit_s and outcome.success is None:
         readings = driver.move(expert.decide(sight_of(now, driver.pose, readings)))
-        look(readings)
         now = cell.ground_truth()
         outcome = judge(goal, start, now)
+        if stop(readings):
+            break
     return Attempt(outcome, now, float(np.round(cell.time_ns * 1e-9, 3)))

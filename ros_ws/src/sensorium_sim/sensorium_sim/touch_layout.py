@@ -43,7 +43,9 @@ _OBJECT_ROOM_M, _BLOCK_ROOM_M, _BOWL_ROOM_M = 0.053, 0.067, 0.070
 """Radii that keep room for open fingers around what is grasped."""
 
 
-def touch_scene(family: str, seed: int, clearance_m: float = 0.001) -> tuple[TouchScene, TouchGoal]:
+def touch_scene(
+    family: str, seed: int, clearance_m: float = 0.001
+) -> tuple[TouchScene, TouchGoal]:
     """The scene of a seed and what is to be done in it."""
     if family not in _SAMPLERS:
         raise UnknownNameError("family", family, tuple(_SAMPLERS))
@@ -208,9 +210,7 @@ def _stack(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Tou
     return _with(scene, objects=tuple(things[int(i)] for i in order)), goal
 
 
-_SAMPLERS: dict[
-    str, Callable[[TouchScene, np.random.Generator], tuple[TouchScene, TouchGoal]]
-] = {
+_SAMPLERS: dict[str, Callable[[TouchScene, np.random.Generator], tuple[TouchScene, TouchGoal]]] = {
     "insert": _insert,
     "hold": _hold,
     "give": _give,

@@ -169,9 +169,10 @@ def _stage_bowl(model: mujoco.MjModel, index: int, bowl: BowlSpec | None) -> Non
 
 
 def _add_seen_cap(spec: mujoco.MjSpec, index: int) -> None:
+    """Off its body's centre: MuJoCo would fix a geom that is compiled right there."""
     spec.geom(f"cap_{index}").group = HIDDEN_GROUP
     spec.body(f"cap_{index}").add_geom(
         name=f"seen_cap_{index}", type=mujoco.mjtGeom.mjGEOM_CYLINDER,
         size=[BUTTON_RADIUS_M, _CAP_HALF_M, 0], mass=0, group=SHOWN_GROUP,
-        contype=0, conaffinity=0,
+        contype=0, conaffinity=0, pos=[0.001, 0.001, 0.001],
     )  # fmt: skip

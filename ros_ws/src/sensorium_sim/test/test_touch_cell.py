@@ -10,6 +10,7 @@ from sensorium_sim.layout import sample_scene
 from sensorium_sim.scene import ObjectSpec, Scene
 from sensorium_sim.sensors import JOINT_POSITION_NOISE_RAD
 from sensorium_sim.touch_cell import TouchCell
+from sensorium_sim.touch_json import touch_state_from_json, touch_state_to_json
 from sensorium_sim.touch_layout import touch_scene
 from sensorium_sim.touch_scene import BlockSpec, ObjectTraits, TouchScene
 
@@ -70,6 +71,17 @@ def test_pegs_stand(touch_cell: TouchCell) -> None:
     touch_cell.step(250)
     for old, new in zip(before, touch_cell.ground_truth().objects, strict=True):
         np.testing.assert_allclose(old.position, new.position, atol=3e-4)
+
+
+def test_a_state_survives_json(touch_cell: TouchCell) -> None:
+    for family in ("insert", "hold", "put"):
+        touch_cell.reset(touch_scene(family, 1)[0])
+        touch_cell.step(5)
+        state = touch_cell.ground_truth()
+        text = touch_state_to_json(state)
+        again = touch_state_from_json(text)
+        assert touch_state_to_json(again) == text
+        assert (again.scene, again.presses) == (state.scene, state.presses)
 
 
 def pinched(cell: TouchCell, shape: str, give: float, opening_m: float) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from sensorium_sim.touch_tasks import target_of
 
 
 class Peak:
-    """Largest force of an episode."""
+    """Largest force of an episode, which ends where the gate would stop the arm."""
 
     def __init__(self) -> None:
         self.force_n = 0.0
@@ -24,7 +24,7 @@ class Peak:
     def __call__(self, readings: Readings) -> bool:
         force = np.linalg.norm(readings.wrench[:, :3], axis=1)
         self.force_n = max(self.force_n, float(force.max()))
-        return False
+        return self.force_n > 150.0
 
 
 def attempt(cell: TouchCell, family: str, index: int, feels: bool) -> tuple[Attempt, float]:

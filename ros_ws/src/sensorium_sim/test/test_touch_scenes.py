@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sensorium_core.errors import UnknownNameError
+from sensorium_core.errors import MessageDecodeError, UnknownNameError
 from sensorium_sim.layout import heldout_seed
 from sensorium_sim.touch_goals import TOUCH_FAMILIES, TouchGoal
+from sensorium_sim.touch_json import (
+    touch_goal_from_json,
+    touch_goal_to_json,
+    touch_scene_from_json,
+    touch_scene_to_json,
+    touch_state_from_json,
+)
 from sensorium_sim.touch_layout import (
     CAP_ERROR_M,
     HARD_M_PER_N,
@@ -115,6 +122,20 @@ def test_plain_words_say_what_the_goal_says(seed: int, family: str) -> None:
     words = [w for w in vars(goal).values() if w and w != family]
     assert words
     assert all(word in goal.text for word in words)
+
+
+@given(SEEDS, FAMILIES)
+def test_scene_and_goal_survive_json(seed: int, family: str) -> None:
+    scene, goal = touch_scene(family, seed)
+    assert touch_scene_from_json(touch_scene_to_json(scene)) == scene
+    assert touch_goal_from_json(touch_goal_to_json(goal)) == goal
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"family": "pick"}', '{"seed": 1, "extra": 2}'])
+def test_other_json_is_refused(text: str) -> None:
+    for read in (touch_scene_from_json, touch_state_from_json, touch_goal_from_json):
+        with pytest.raises((MessageDecodeError, UnknownNameError)):
+            read(text)
 
 
 def test_an_unknown_family_has_no_scenes() -> None:

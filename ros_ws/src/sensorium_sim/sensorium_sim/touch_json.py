@@ -64,7 +64,7 @@ def touch_goal_from_json(text: str) -> TouchGoal:
 def _scene(data: dict[str, Any]) -> TouchScene:
     ordinary = {field.name: data.pop(field.name) for field in fields(Scene)}
     block = data.pop("block")
-    extra = {
+    extra: dict[str, Any] = {
         "traits": tuple(ObjectTraits(**t) for t in data.pop("traits")),
         "button_traits": tuple(ButtonTraits(**t) for t in data.pop("button_traits")),
         "bowls": tuple(BowlSpec(**_tuples(b, "rgb")) for b in data.pop("bowls")),

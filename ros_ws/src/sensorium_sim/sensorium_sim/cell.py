@@ -76,7 +76,7 @@ class Cell:
         self.constants = load_constants()
         self.joint_names = self.constants.joints
         self.kinematics = Kinematics(load_urdf())
-        self.model = build_spec(camera_width, camera_height).compile()
+        self.model = self._build(camera_width, camera_height)
         self.data = mujoco.MjData(self.model)
         self._size = (camera_width, camera_height)
         self._noise_seed = noise_seed
@@ -86,15 +86,24 @@ class Cell:
         )
         self._noise = Noise(camera_width * camera_height)
         self._force = ForceReader(self.model)
-        self._truth = GroundTruth(self.model, self.data)
+        self._truth = self._make_truth()
         self._controller = TrajectoryController(self.joint_names, STEP_NS, _LEAD_S)
         self._steps = 0
         self._forces_at = -1
 
+    def _build(self, width: int, height: int) -> mujoco.MjModel:
+        return build_spec(width, height).compile()
+
+    def _make_truth(self) -> GroundTruth:
+        return GroundTruth(self.model, self.data)
+
+    def _stage(self, scene: Scene) -> None:
+        stage(self.model, self.data, scene)
+
     def reset(self, scene: Scene) -> None:
         """Starts an episode: time 0, everything at rest, no trajectory, fresh noise."""
         mujoco.mj_resetData(self.model, self.data)
-        stage(self.model, self.data, scene)
+        self._stage(scene)
         self._noise.restart((self._noise_seed << 32) ^ scene.seed)
         seed_q = np.array(self.constants.home_seed_q)
         q = np.array([*self.kinematics.ik(seed_q, np.array(scene.start_pose)), 0.0])

@@ -45,7 +45,13 @@ class GroundTruth:
         for side, body in enumerate(pads):
             self._pad_of_geom[model.geom_bodyid == body] = side
         self._object_of_geom = np.full(model.ngeom, -1)
+        self._set_click_travel(np.full(N_BUTTONS, BUTTON_CLICK_TRAVEL_M))
         self._clear()
+
+    def _set_click_travel(self, travel: Array) -> None:
+        """Travel `(N_BUTTONS,)` at which each button clicks."""
+        self._click_travel = travel
+        self._release_travel = BUTTON_RELEASE_TRAVEL_M / BUTTON_CLICK_TRAVEL_M * travel
 
     def _clear(self) -> None:
         self._peak = np.zeros(N_BUTTONS)
@@ -69,9 +75,9 @@ class GroundTruth:
         if travel[0] < _TOUCHED_M and travel[1] < _TOUCHED_M:
             return
         np.maximum(self._peak, self._data.sensordata, out=self._peak)
-        down = travel >= BUTTON_CLICK_TRAVEL_M
+        down = travel >= self._click_travel
         self._clicks += down & self._armed
-        self._armed = (self._armed & ~down) | (travel < BUTTON_RELEASE_TRAVEL_M)
+        self._armed = (self._armed & ~down) | (travel < self._release_travel)
 
     def read(self, time_ns: int) -> SceneState:
         """A snapshot that shares no memory with the simulator."""

@@ -22,12 +22,12 @@ GRIPPER_FORCE_N = 30.0
 """Limit of the finger drive; each pad presses with half of it."""
 _FINGER_DAMPING = 90.0
 """Friction of the finger drive [N s/m]; with its force it limits a finger to about 0.17 m/s."""
-_CONTACT_SOLREF = [0.004, 1.0]
+CONTACT_SOLREF = [0.004, 1.0]
 _TABLE_FRICTION = [0.4, 0.005, 0.0001]
 """Objects on the table. Times the pads' 1.2 it stays well below 1: a pushed object never jams."""
 _CAP_SOLREF = [0.02, 1.0]
 """A button's cap is of rubber, whatever presses it."""
-_CONTACT_SOLIMP = [0.95, 0.99, 0.0005, 0.5, 2.0]
+CONTACT_SOLIMP = [0.95, 0.99, 0.0005, 0.5, 2.0]
 """Stiff contacts: a held object of 0.1 kg is pressed in by about a millimetre."""
 
 BUTTON_STIFFNESS_N_PER_M = 1800.0
@@ -109,7 +109,7 @@ def _dress_robot(spec: mujoco.MjSpec) -> None:
             if body.name.endswith(("_pad", "_finger")):
                 geom.friction = [1.2, 0.01, 0.0002]
                 geom.condim = 4
-                geom.solref, geom.solimp = _CONTACT_SOLREF, _CONTACT_SOLIMP
+                geom.solref, geom.solimp = CONTACT_SOLREF, CONTACT_SOLIMP
                 geom.priority = 1
 
 
@@ -157,7 +157,7 @@ def _add_slot(spec: mujoco.MjSpec, index: int) -> None:
     body.add_geom(
         name=f"object_{index}", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.02, 0.02, 0.02],
         mass=0.08, group=SHOWN_GROUP, friction=_TABLE_FRICTION, condim=4,
-        solref=_CONTACT_SOLREF, solimp=_CONTACT_SOLIMP,
+        solref=CONTACT_SOLREF, solimp=CONTACT_SOLIMP,
     )  # fmt: skip
 
 

@@ -1,0 +1,122 @@
+"""Inserts a peg: take it, carry it over its well, land gently, search in a spiral, push it in.
+
+Without memory: the spiral is a flow around the seen well, so that where the tip is says where it
+goes next. The fast half keeps the pressing force and gives way to the wall.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorium_sim.expert_moves import GAIN, funnel, grasp, turn
+from sensorium_sim.fast_correction import Intent
+from sensorium_sim.touch_driver import Move
+from sensorium_sim.touch_goals import TouchGoal
+from sensorium_sim.touch_scene import PEG_SHAPES, PEG_WIDTH_M, hole_position
+from sensorium_sim.touch_sight import Sight, wrap
+from sensorium_sim.touch_tasks import peg_tip
+
+Array = NDArray[np.float64]
+
+_GRASP_Z = 0.048
+_EMPTY_TRAVEL_Z = 0.105
+"""The fingertips clear a standing peg."""
+_TIP_TRAVEL_Z = 0.080
+"""The tip of a carried peg clears a standing one."""
+_NEAR_M = 0.012
+"""Within this distance and height of the well the expert feels its way."""
+_LANDED_M = 0.0018
+"""The tip is at most this high above the seen rim when it stands on the block."""
+_CENTRED_M = 0.0010
+_SEARCH_M = 0.0055
+"""How far from the seen well the search goes."""
+_INSIDE_M = 0.0028
+"""This deep below the seen rim the tip is in the well: the rim is known to a millimetre."""
+_DEPTH_M = 0.0195
+"""How deep below the seen rim the tip shall go."""
+_CONTACT_N = 2.0
+_SEARCH_N, _INSERT_N = 8.0, 14.0
+_CAUGHT_N, _HOP_M = 5.5, 0.0008
+"""More than this sideways is no friction: an edge of the tip has caught on the rim; hop over."""
+_SEARCH_STEP_M = 0.0011
+_PITCH = 1.1
+"""Distance of the spiral's turns, in clearances."""
+
+
+class InsertExpert:
+    """Scripted expert of `insert`. `feels=False` ignores the wrench and goes straight down."""
+
+    def __init__(self, goal: TouchGoal, feels: bool = True) -> None:
+        assert goal.quality is not None
+        self._kind, self._feels = goal.quality, feels
+
+    def decide(self, sight: Sight) -> Move:
+        """The next move."""
+        scene = sight.state.scene
+        assert scene.block is not None
+        shapes = [o.shape for o in sight.state.objects]
+        peg = sight.state.objects[shapes.index(PEG_SHAPES[self._kind])]
+        square = self._kind == "square"
+        quarter = np.pi / 2
+        near = float(np.hypot(*(peg.position[:2] - sight.tool[:2]))) < 0.02
+        if not (sight.holding and near):
+            aim = wrap(peg.yaw, quarter) if square else 0.0
+            place = np.array([*peg.position[:2], _GRASP_Z])
+            return grasp(
+                sight, place, aim - float(sight.tool[3]), 0.5 * PEG_WIDTH_M, _EMPTY_TRAVEL_Z
+            )
+        hole = hole_position(scene.block, self._kind, seen=True)
+        tip = peg_tip(sight.state, shapes.index(PEG_SHAPES[self._kind]))
+        misturned = wrap(scene.block.yaw - peg.yaw, quarter) if square else 0.0
+        offset, height = tip[:2] - hole[:2], float(tip[2] - hole[2])
+        if not (np.hypot(*offset) < _NEAR_M and height < _NEAR_M):
+            return self._carry(sight, tip, hole, misturned)
+        if not self._feels:
+            return _push_down(offset, height)
+        return _feel_in(sight, offset, height, _PITCH * scene.block.clearance_m)
+
+    def _carry(self, sight: Sight, tip: Array, hole: Array, misturned: float) -> Move:
+        above = hole + np.array([0.0, 0.0, 0.006])
+        step = funnel(tip, above, _TIP_TRAVEL_Z, misturned)
+        return Move(step, turn(misturned), 0.0)
+
+
+def _feel_in(sight: Sight, offset: Array, height: float, pitch: float) -> Move:
+    """The last centimetre: land, search, push in."""
+    gap = float(np.hypot(*offset))
+    down = np.zeros(3)
+    if height < -_INSIDE_M:
+        if sight.press_n < 0.7 * _INSERT_N and height > -_DEPTH_M:
+            down[2] = -min(0.0025, height + _DEPTH_M + 0.001)
+        return Move(down, 0.0, 0.0, Intent(_INSERT_N, 1.0) if height > -_DEPTH_M else None)
+    if height < _LANDED_M and gap <= _SEARCH_M:
+        intent = Intent(_SEARCH_N, 1.0)
+        if sight.press_n < _CONTACT_N:
+            return Move(np.array([0.0, 0.0, -0.0008]), 0.0, 0.0, intent)
+        step = _spiral(offset, pitch)
+        if float(np.hypot(*sight.force[:2])) > _CAUGHT_N:
+            return Move(np.array([*step, _HOP_M]), 0.0, 0.0, Intent(0.0, 1.0))
+        return Move(np.array([*step, 0.0]), 0.0, 0.0, intent)
+    if gap > _CENTRED_M:
+        back = -GAIN * offset * min(1.0, 0.006 / gap) if height > 0.003 else np.zeros(2)
+        return Move(np.array([*back, float(np.clip(0.006 - height, -0.002, 0.003))]), 0.0, 0.0)
+    fall = float(np.clip(GAIN * (height + 0.001), 0.0008, 0.003))
+    return Move(np.array([*(-GAIN * offset), -fall]), 0.0, 0.0, Intent(_SEARCH_N, 0.0))
+
+
+def _spiral(offset: Array, pitch: float) -> Array:
+    """Displacement `(2,)` along the Archimedean spiral around zero that passes `offset`."""
+    radius, phase = float(np.hypot(*offset)), float(np.arctan2(offset[1], offset[0]))
+    radius = max(radius, 0.0005)
+    swing = min(_SEARCH_STEP_M / radius, 1.1)
+    radius += pitch * swing / (2 * np.pi)
+    return radius * np.array([np.cos(phase + swing), np.sin(phase + swing)]) - offset
+
+
+def _push_down(offset: Array, height: float) -> Move:
+    """What is left without feeling: over the seen well, and down."""
+    gap = float(np.hypot(*offset))
+    fall = 0.003 if gap < 0.001 or height < 0.002 else 0.0
+    side = -GAIN * offset if height > 0.002 else np.zeros(2)
+    return Move(np.array([*side, -fall if height > -_DEPTH_M else 0.0]), 0.0, 0.0)

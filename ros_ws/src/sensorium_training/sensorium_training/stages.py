@@ -38,6 +38,7 @@ class Stages:
         bar: Progress,
         net: NetConfig | None = None,
         blur: BlurCurriculum | None = None,
+        encoders: Path | None = None,
     ) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         self._bags = {"demos": (demos, cache), "dagger": (run_dir / "rollouts", run_dir / "cache")}
@@ -45,6 +46,7 @@ class Stages:
         self._run, self._workers, self._seed = run_dir, workers, seed
         self._batch, self._rate, self._device, self._bar = batch, learning_rate, device, bar
         self._net, self._blur = net or NetConfig(), blur or BlurCurriculum()
+        self._encoders = encoders
 
     def facts(self) -> dict[str, Any]:
         """What is known of the run so far: seconds by stage, data hashes, metrics."""
@@ -97,7 +99,11 @@ class Stages:
             net=self._net, blur=self._blur if weights is None else BlurCurriculum(),
         )  # fmt: skip
         train, watch = ([self._load(one, of) for one in sets] for of in ("train", "validation"))
-        trainer = Trainer(train, watch, directory, config, weights)
+        encoders = self._encoders if weights is None else None
+        trainer = Trainer(train, watch, directory, config, weights, encoders)
+        if trainer.taken is not None:
+            self._bar.console.print(f"{encoders}: {trainer.taken.in_words()}", markup=False)
+            self._note("encoders", trainer.taken.as_facts())
         task = self._bar.add_task(f"train {name}", total=minutes * 60, note="")
 
         def show(done: int, _total: int, terms: dict[str, float]) -> None:

@@ -1,0 +1,142 @@
+"""`sensorium pretrain` on real bags: what it reads, refuses, learns and hands to `sensorium train`."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from sensorium_core.contract import tabletop
+from sensorium_core.errors import BagError, LoaderError
+from sensorium_core.kinematics import Kinematics
+from sensorium_description import load_urdf
+from sensorium_recording.bag_reader import BagReader
+from sensorium_sim.generate import EpisodeGenerator, GenerateConfig
+from sensorium_training.commands.pretrain import pretrain
+from sensorium_training.encoders import NetConfig
+from sensorium_training.objectives.compose import parse
+from sensorium_training.pretraining.config import PretrainConfig, needs
+from sensorium_training.pretraining.source import load_rows
+from sensorium_training.pretraining.trainer import Pretrainer
+from sensorium_training.pretraining.transfer import take_encoders
+from sensorium_training.train import TrainConfig, Trainer
+
+OBJECTIVES = {
+    "hidden": {"objective": "masked", "sense": "wrench"},
+    "motion": {"objective": "motion", "senses": ["joints"], "scale": [0.01, 0.01, 0.01, 0.05]},
+}
+NEEDS = needs(parse(OBJECTIVES))
+
+
+@pytest.fixture(scope="module")
+def bags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bags")
+    generator = EpisodeGenerator(GenerateConfig())
+    for seed in range(4):
+        generator.make(folder, seed)
+    generator.close()
+    return folder
+
+
+def loaded(bags: Path, split: str, share: float = 0.5):
+    return load_rows(bags, split, tabletop(), NEEDS, share)
+
+
+def ask(bags: Path, folder: Path, *options: str):
+    config = folder / "objectives.yaml"
+    config.write_text(json.dumps(OBJECTIVES))
+    told = ["--config", config, "--run", folder / "run", "--cache", folder / "cache"]
+    told += ["--batch", "16", "--log-steps", "1", "--workers", "1", "--threads", "1"]
+    arguments = [str(one) for one in (bags, *told, "--device", "cpu", *options)]
+    return CliRunner().invoke(pretrain, arguments, catch_exceptions=False)
+
+
+def test_no_episode_and_no_scene_both_trains_and_watches(bags: Path):
+    scenes = []
+    for split in ("train", "validation"):
+        _, data = loaded(bags, split)
+        told = [BagReader(bags / e.bag).metadata()["episode"]["seed"] for e in data.episodes]
+        assert told
+        scenes.append(set(told))
+    assert not scenes[0] & scenes[1]
+    assert len(scenes[0] | scenes[1]) == 4
+
+
+def test_the_next_step_is_the_loaders_next_row_and_motion_is_that_of_the_measured_tool(
+    bags: Path,
+):
+    rows, data = loaded(bags, "all")
+    arm = Kinematics(load_urdf())
+    here = np.flatnonzero(rows.next >= 0)
+    assert len(here) == len(data) - len(data.episodes)
+    one = int(here[len(here) // 2])
+    now, then = data[one], data[int(rows.next[one])]
+    assert (now["episode"], then["t_ns"] - now["t_ns"]) == (then["episode"], 100_000_000)
+    taken = rows.take(np.array([one]))
+    poses = [arm.tool_pose(row["joints"][:6].astype(float)) for row in (now, then)]
+    np.testing.assert_allclose(taken.motion[0].numpy(), poses[1] - poses[0], atol=1e-6)
+    commanded = (then["tool"] - now["tool"]) / (0.02, 0.02, 0.02, 0.1, 0.25)
+    np.testing.assert_allclose(taken.action[0].numpy(), commanded, atol=1e-4)
+
+
+def test_pretraining_lowers_the_loss_on_episodes_kept_aside(bags: Path, tmp_path: Path):
+    config = PretrainConfig(
+        OBJECTIVES, steps=60, batch=24, warm_up=5, learning_rate=3e-3, checkpoint_steps=60,
+        validation_batches=2,
+    )  # fmt: skip
+    train, watch = loaded(bags, "train")[0], loaded(bags, "validation")[0]
+    made = Pretrainer(train, watch, tmp_path, config)
+    before = made.validate()
+    made.run(lambda *told: None)
+    after = made.validate()
+    for objective in OBJECTIVES:
+        assert after[f"{objective}/loss"] < 0.9 * before[f"{objective}/loss"], (before, after)
+
+
+def test_the_command_goes_on_and_its_encoders_start_a_training(bags: Path, tmp_path: Path):
+    told = ask(bags, tmp_path, "--steps", "2", "--checkpoint-steps", "1")
+    assert told.exit_code == 0, told.output
+    encoders = tmp_path / "run" / "encoders.safetensors"
+    assert f"sensorium train --encoders {encoders}" in told.stdout
+    assert "rows to learn from" in told.stderr
+    (tmp_path / "run" / "checkpoints" / "00000002.pt").unlink()
+    weights = encoders.read_bytes()
+    again = ask(bags, tmp_path, "--steps", "2", "--checkpoint-steps", "1")
+    assert "going on after step 1" in again.stderr
+    assert encoders.read_bytes() == weights
+    files = {"log.jsonl", "config.json", "encoders.safetensors", "checkpoints"}
+    assert files <= {path.name for path in (tmp_path / "run").iterdir()}
+
+
+def test_a_new_training_takes_the_encoders_and_a_resumed_one_does_not(bags: Path, tmp_path: Path):
+    assert ask(bags, tmp_path, "--steps", "1").exit_code == 0
+    file = tmp_path / "run" / "encoders.safetensors"
+    from .test_train import Random
+
+    config = TrainConfig(minutes=0.0001, batch=8, threads=1, validation_batches=1, device="cpu")
+    torch.manual_seed(0)
+    first = Trainer([Random()], [], tmp_path / "policy", config, None, file)
+    assert first.taken is not None
+    assert first.taken.senses == ("wrench", "joints")
+    for name, value in torch.nn.Module.state_dict(first.net).items():
+        if name in first.taken.parameters:
+            assert torch.equal(value, first.average[name])
+    take_encoders(first.net, file)
+    first.run(lambda *told: None)
+    assert Trainer([Random()], [], tmp_path / "policy", config, None, file).taken is None
+    assert config.net == NetConfig()
+
+
+def test_a_folder_without_enough_rows_or_without_a_bag_is_refused_in_words(
+    bags: Path, tmp_path: Path
+):
+    few = tmp_path / "few"
+    shutil.copytree(next(path for path in bags.iterdir() if path.suffix != ".sensorium"
+                         and not path.name.startswith(".")), few / "one")  # fmt: skip
+    with pytest.raises(LoaderError, match=r"rows for training; expected at least the 4000"):
+        ask(few, tmp_path, "--batch", "4000")
+    (tmp_path / "none").mkdir()
+    with pytest.raises(BagError, match="holds no bag"):
+        ask(tmp_path / "none", tmp_path)

@@ -94,3 +94,7 @@ def pretrain(
         encoders = session.run(resume)
     if here.writes:
         click.echo(f"encoders in {encoders}; next: sensorium train --encoders {encoders}")
+
+
+if __name__ == "__main__":
+    pretrain()

@@ -19,8 +19,9 @@ from pathlib import Path
 import click
 from results_page import ROOT, commit, table, write_section
 
-_COMMAND = ["-m", "sensorium_training.commands.pretrain"]
+_MODULE = "sensorium_training.commands.pretrain"
 _TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+"""Before its `--`, without which it takes `--run` for an option of its own."""
 _BAR = 1e-5
 """Largest difference of the curves that is still rounding."""
 
@@ -33,20 +34,20 @@ class Run:
     losses: list[float]
     """Of every step."""
     rows_per_s: float
-    """After the first step, over all processes."""
+    """Over all processes and steps; validation is not counted."""
 
 
 def measure(demos: Path, processes: int, steps: int, batch: int, threads: int, cache: Path) -> Run:
     """Pretrain on so many processes; raises `CalledProcessError` when that fails."""
     with tempfile.TemporaryDirectory() as folder:
-        launcher = [*_TORCHRUN, str(processes)] if processes > 1 else []
+        launcher = [*_TORCHRUN, str(processes), "-m", "--"] if processes > 1 else ["-m"]
         options = {
             "--run": folder, "--cache": cache, "--steps": steps, "--batch": batch,
             "--threads": threads, "--log-steps": 1, "--checkpoint-steps": steps, "--device": "cpu",
         }  # fmt: skip
         told = [str(part) for option in options.items() for part in option]
         subprocess.run(
-            [sys.executable, *launcher, *_COMMAND, str(demos), *told],
+            [sys.executable, *launcher, _MODULE, str(demos), *told],
             check=True, env={**os.environ, "OMP_NUM_THREADS": str(threads)}, cwd=ROOT,
         )  # fmt: skip
         lines = (Path(folder) / "log.jsonl").read_text().splitlines()

@@ -78,7 +78,7 @@ def pretrain(
     """Train the policy's sense encoders on the bags in DEMOS, without labels.
 
     The same command goes on from the run's last checkpoint. On several processes:
-    `torchrun --no-python --nproc-per-node 2 sensorium pretrain ...`. Then:
+    `torchrun --nproc-per-node 2 --no-python -- sensorium pretrain ...`. Then:
     `sensorium train --encoders RUN/encoders.safetensors`.
     """
     import torch

@@ -11,11 +11,13 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import BagError, LoaderError
+from sensorium_core.hashes import file_sha256
 from sensorium_core.kinematics import Kinematics
 from sensorium_description import load_urdf
 from sensorium_recording.bag_reader import BagReader
 from sensorium_sim.generate import EpisodeGenerator, GenerateConfig
 from sensorium_training.commands.pretrain import pretrain
+from sensorium_training.commands.train import train
 from sensorium_training.objectives.compose import parse
 from sensorium_training.pretraining.config import PretrainConfig, needs
 from sensorium_training.pretraining.source import load_rows
@@ -87,8 +89,8 @@ def test_pretraining_lowers_the_loss_on_episodes_kept_aside(bags: Path, tmp_path
         OBJECTIVES, steps=60, batch=24, warm_up=5, learning_rate=3e-3, checkpoint_steps=60,
         validation_batches=2,
     )  # fmt: skip
-    train, watch = loaded(bags, "train")[0], loaded(bags, "validation")[0]
-    made = Pretrainer(train, watch, tmp_path, config)
+    learn, watch = loaded(bags, "train")[0], loaded(bags, "validation")[0]
+    made = Pretrainer(learn, watch, tmp_path, config)
     before = made.validate()
     made.run(lambda *told: None)
     after = made.validate()
@@ -126,6 +128,29 @@ def test_a_new_training_takes_the_encoders_and_a_resumed_one_does_not(bags: Path
         assert torch.equal(first.average[name], expected), name
     first.run(lambda *told: None)
     assert Trainer([Random()], [], tmp_path / "policy", config, None, file).taken is None
+
+
+def test_the_stages_say_what_was_taken_and_refuse_a_run_that_began_otherwise(
+    bags: Path, tmp_path: Path
+):
+    assert ask(bags, tmp_path, "--steps", "1").exit_code == 0
+    file = tmp_path / "run" / "encoders.safetensors"
+    common = [bags, "--cache", tmp_path / "cache", "--minutes", "0.01", "--dagger", "0", "--batch",
+              "4", "--workers", "1", "--device", "cpu"]  # fmt: skip
+
+    def imitate(*options):
+        arguments = [str(one) for one in (*common, *options)]
+        return CliRunner().invoke(train, arguments, catch_exceptions=False)
+
+    told = imitate("--run", tmp_path / "policy", "--encoders", file)
+    assert "parameters taken: wrench (6), joints (4); from scratch: scene_rgb" in told.stderr
+    facts = json.loads((tmp_path / "policy" / "facts.json").read_text())["encoders"]
+    assert facts["sha256"] == file_sha256(file)
+    assert imitate("--run", tmp_path / "policy", "--encoders", file).exit_code == 0
+    facts = tmp_path / "policy" / "facts.json"
+    facts.write_text("{}")
+    with pytest.raises(LoaderError, match="began without"):
+        imitate("--run", tmp_path / "policy", "--encoders", file)
 
 
 def test_a_folder_without_enough_rows_or_without_a_bag_is_refused_in_words(

@@ -250,6 +250,27 @@ def test_words_are_tokens_of_the_instruction_and_silence_is_invalid(data):
     assert rows.words[:2].abs().sum() == 0
 
 
+def test_tokens_are_local_and_an_image_in_one_place_is_its_token():
+    torch.manual_seed(0)
+    encoder = PolicyNet().scene_rgb
+    image = torch.randint(0, 255, (1, 96, 128, 3), dtype=torch.uint8)
+    other = image.clone()
+    other[:, :16, :16] = 0
+    before, after = (encoder.places(encoder.maps(one)) for one in (image, other))
+    changed = (before != after).any(-1).reshape(6, 8)
+    assert before.shape == (1, 48, 96)
+    assert changed[0, 0]
+    assert not changed[3:].any()
+    assert not changed[:, 3:].any()
+    peak = torch.full((1, 32, 12, 16), -50.0)
+    peak[..., 4:6, 6:8] = 0.0
+    there = peak.clone()
+    there[..., 4:6, 6:8] = 1.0
+    where = encoder.places(there)[0, 2 * 8 + 3] - encoder.project.weight[:, 64:].sum(1)
+    told = encoder.summary(peak)[0] - encoder.project.weight[:, 64:] @ peak.mean((2, 3))[0]
+    torch.testing.assert_close(where, told, rtol=0, atol=1e-4)
+
+
 def test_the_same_seed_gives_the_same_run_and_another_one_does_not(data, tmp_path):
     runs = [run(data, tmp_path / str(i), steps=2, seed=s) for i, s in enumerate((0, 0, 1))]
     losses = [[row["loss"] for row in log(made.directory)] for made in runs]

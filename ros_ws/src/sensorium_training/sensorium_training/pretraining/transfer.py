@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from sensorium_core.bounded import parse_json
 from sensorium_core.errors import WeightsError
+from sensorium_core.hashes import file_sha256
 from torch import Tensor
 
 from sensorium_training.fusion.interface import SENSES
@@ -34,6 +35,8 @@ class Taken:
     """Their names in `PolicyNet`."""
     told: Mapping[str, Any]
     """The file's metadata."""
+    sha256: str
+    """Of the file."""
 
     def in_words(self) -> str:
         """One line for a person: parameters by sense, and which senses start from scratch."""
@@ -47,7 +50,8 @@ class Taken:
 
     def as_facts(self) -> dict[str, object]:
         """What to write down of it: names taken, and what the file says of itself."""
-        return {"parameters": list(self.parameters), "file": dict(self.told)}
+        names = list(self.parameters)
+        return {"sha256": self.sha256, "parameters": names, "file": dict(self.told)}
 
 
 def save_encoders(
@@ -92,7 +96,7 @@ def take_encoders(net: PolicyNet, path: Path) -> Taken:
             )  # fmt: skip
     net.load_state_dict(weights, strict=False)
     parameters = tuple(name for name, _ in net.named_parameters() if name in weights)
-    return Taken(senses, parameters, told)
+    return Taken(senses, parameters, told, file_sha256(path))
 
 
 def _of(sense: str, name: str) -> bool:

@@ -8,6 +8,7 @@ setup(
     name=NAME,
     version="0.1.0",
     packages=find_packages(include=[NAME, NAME + ".*"]),
+    package_data={NAME: ["pretraining/*.yaml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/" + NAME]),
         ("share/" + NAME, ["package.xml"]),
@@ -32,6 +33,7 @@ setup(
     license="Apache-2.0",
     entry_points={
         "sensorium.commands": [
+            "pretrain = sensorium_training.commands.pretrain:pretrain",
             "train = sensorium_training.commands.train:train",
             "export = sensorium_training.commands.export:export",
         ],

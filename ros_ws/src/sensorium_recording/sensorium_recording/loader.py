@@ -162,11 +162,19 @@ class EpisodeDataset:
 
     def instructions(self, indices: NDArray[np.integer]) -> list[str]:
         """What was asked for in each item."""
-        told = self._rows.rows(self._row[indices])["told"]
+        told = self._rows.field("told", self._row[indices])
         numbers = self._episode[indices]
         return [
             self._table.instruction(int(n), int(t)) for n, t in zip(numbers, told, strict=True)
         ]
+
+    def field(self, name: str, indices: NDArray[np.integer]) -> Array:
+        """Copies `(n, ...)` of one stored array of items, such as `t_ns`; others are not read."""
+        return self._rows.field(name, self._row[indices])
+
+    def episode_of(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Numbers in `episodes` of items `(n,)`."""
+        return self._episode[indices]
 
     @staticmethod
     def _names(taken: NDArray[np.void]) -> Iterator[str]:

@@ -92,11 +92,30 @@ class ImageEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Token `(batch, width)`."""
+        return self.summary(self.maps(image))
+
+    def maps(self, image: Tensor) -> Tensor:
+        """Feature maps `(batch, 32, 12, 16)`."""
         every_other = image[:, ::2, ::2].permute(0, 3, 1, 2).float()
         first = self.convolutions[0](every_other)
-        maps = self.convolutions[1:](first * (1.0 / 128.0)).flatten(2)
+        return self.convolutions[1:](first * (1.0 / 128.0))
+
+    def summary(self, maps: Tensor) -> Tensor:
+        """Token `(batch, width)` of the maps."""
+        maps = maps.flatten(2)
         where = torch.softmax(maps, -1) @ self.grid
         return self.project(torch.cat([where.flatten(1), maps.mean(-1)], -1))
+
+    def places(self, maps: Tensor) -> Tensor:
+        """Tokens `(batch, 48, width)` of 2 x 2 cells, for pretraining.
+
+        Each is what the image's token would be if all there is were in that cell.
+        """
+        features = nn.functional.avg_pool2d(maps, 2).flatten(2).transpose(1, 2)
+        grid = self.grid.T.reshape(1, 2, 12, 16)
+        centres = nn.functional.avg_pool2d(grid, 2).flatten(2).transpose(1, 2)
+        where = centres.repeat(1, 1, maps.shape[1]).expand(len(maps), -1, -1)
+        return self.project(torch.cat([where.to(features.dtype), features], -1))
 
 
 class WindowEncoder(nn.Module):

@@ -11,7 +11,8 @@ from typing import Any
 
 from rich.progress import Progress
 from sensorium_core.contract import Contract
-from sensorium_core.errors import BagError
+from sensorium_core.errors import BagError, LoaderError
+from sensorium_core.hashes import file_sha256
 from sensorium_recording.splits import Split
 
 from sensorium_training.curriculum import BlurCurriculum
@@ -19,6 +20,7 @@ from sensorium_training.dagger import rollouts, successes
 from sensorium_training.dataset import EpisodeDataset, load
 from sensorium_training.encoders import NetConfig
 from sensorium_training.export import export
+from sensorium_training.pretraining.transfer import Taken
 from sensorium_training.train import TrainConfig, Trainer, load_network
 
 
@@ -38,6 +40,7 @@ class Stages:
         bar: Progress,
         net: NetConfig | None = None,
         blur: BlurCurriculum | None = None,
+        encoders: Path | None = None,
     ) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         self._bags = {"demos": (demos, cache), "dagger": (run_dir / "rollouts", run_dir / "cache")}
@@ -45,6 +48,7 @@ class Stages:
         self._run, self._workers, self._seed = run_dir, workers, seed
         self._batch, self._rate, self._device, self._bar = batch, learning_rate, device, bar
         self._net, self._blur = net or NetConfig(), blur or BlurCurriculum()
+        self._encoders = encoders
 
     def facts(self) -> dict[str, Any]:
         """What is known of the run so far: seconds by stage, data hashes, metrics."""
@@ -97,7 +101,10 @@ class Stages:
             net=self._net, blur=self._blur if weights is None else BlurCurriculum(),
         )  # fmt: skip
         train, watch = ([self._load(one, of) for one in sets] for of in ("train", "validation"))
-        trainer = Trainer(train, watch, directory, config, weights)
+        encoders = self._encoders if weights is None else None
+        trainer = Trainer(train, watch, directory, config, weights, encoders)
+        if encoders is not None:
+            self._tell_encoders(encoders, trainer.taken)
         task = self._bar.add_task(f"train {name}", total=minutes * 60, note="")
 
         def show(done: int, _total: int, terms: dict[str, float]) -> None:
@@ -108,6 +115,16 @@ class Stages:
         self._note(f"train_{name}_s", round(trainer.spent_s))
         self._note(f"samples_{name}", trainer.step * self._batch)
         return result
+
+    def _tell_encoders(self, file: Path, taken: Taken | None) -> None:
+        """Say what was taken; raises `LoaderError` when the run began with other encoders."""
+        if taken is not None:
+            self._bar.console.print(f"{file}: {taken.in_words()}", markup=False)
+            self._note("encoders", taken.as_facts())
+        elif self.facts().get("encoders", {}).get("sha256") != file_sha256(file):
+            raise LoaderError(
+                f"{self._run} began without {file}", "a new --run, or the encoders it began with"
+            )
 
     def export(self, weights: Path, contract: Contract) -> Path:
         """A policy file of intermediate weights, for rollouts."""

@@ -26,6 +26,7 @@ from sensorium_training.dataset import RowSource
 from sensorium_training.encoders import NetConfig
 from sensorium_training.losses import Labels, policy_losses, total
 from sensorium_training.network import PolicyNet
+from sensorium_training.pretraining.transfer import take_encoders
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -66,8 +67,18 @@ class Trainer:
         directory: Path,
         config: TrainConfig,
         weights: Path | None = None,
+        encoders: Path | None = None,
     ) -> None:
-        """Begin, or go on; `weights` are where a new run starts from."""
+        """Begin, or go on.
+
+        Args:
+            train: rows to learn from.
+            validation: rows kept aside.
+            directory: of the run.
+            config: how to train.
+            weights: of the whole network, where a new run starts from.
+            encoders: pretrained ones, where those of a new run start from.
+        """
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config, self.directory = config, directory
@@ -76,6 +87,9 @@ class Trainer:
         self.net = PolicyNet(config.net).to(self.device)
         if weights is not None:
             self.net.load_state_dict(load_file(weights))
+        begins = encoders is not None and not (directory / "last.pt").is_file()
+        self.taken = take_encoders(self.net, encoders) if encoders and begins else None
+        """What a new run took of pretrained encoders."""
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), config.learning_rate, weight_decay=config.weight_decay

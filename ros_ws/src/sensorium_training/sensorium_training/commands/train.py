@@ -5,11 +5,10 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sensorium_core.contract import tabletop
 from sensorium_sim.layout import TRAIN_SEEDS
 
+from sensorium_training.commands.progress import progress_bar
 from sensorium_training.fusion.names import FUSIONS
 
 DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
@@ -56,6 +55,10 @@ DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
     "--blur", default=0.0, show_default=True, type=click.FloatRange(0.0),
     help="Blur of vision at the start [pixels], gone by half of the first training.",
 )  # fmt: skip
+@click.option(
+    "--encoders", default=None, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Encoders to start from, as `sensorium pretrain` wrote them.",
+)  # fmt: skip
 def train(
     demos: Path,
     run_dir: Path,
@@ -70,6 +73,7 @@ def train(
     device: str,
     fusion: str,
     blur: float,
+    encoders: Path | None,
 ) -> None:
     """Train the policy on the bags in DEMOS, then once more on its own mistakes.
 
@@ -80,10 +84,10 @@ def train(
     from sensorium_training.encoders import NetConfig
     from sensorium_training.stages import Stages
 
-    with _progress() as bar:
+    with progress_bar() as bar:
         stages = Stages(
             demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar,
-            NetConfig(fusion=fusion), BlurCurriculum(blur),
+            NetConfig(fusion=fusion), BlurCurriculum(blur), encoders,
         )  # fmt: skip
         started = time.monotonic()
         stages.rows("demos")
@@ -96,15 +100,3 @@ def train(
         stages.finish(weights, time.monotonic() - started)
     click.echo(f"weights in {run_dir / 'weights.safetensors'}; next: sensorium export")
     click.echo(json.dumps(stages.facts()["validation"], indent=1))
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
-    )

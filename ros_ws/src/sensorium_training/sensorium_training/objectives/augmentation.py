@@ -99,12 +99,27 @@ class ImageAugmentation:
         if images.dim() != 4 or images.shape[-1] != 3 or images.dtype != torch.uint8:
             got = f"{tuple(images.shape)} {images.dtype}"
             raise ShapeError("images to augment", got, "(b, h, w, 3) torch.uint8")
-        b = len(images)
-        x = images.permute(0, 3, 1, 2).float() / 255
+        return self.apply(images, *self.plan(len(images), generator))
+
+    def plan(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Which operations `(count, operations)` and how strongly -1..1, before there are images.
+
+        So processes that hold a share of the images each can draw for all of them alike.
+        """
+        which, strength = [], []
         for _ in range(self.config.operations):
-            which = torch.randint(len(OPERATIONS), (b,), generator=generator)
-            sign = torch.rand(b, generator=generator) * 2 - 1
-            x = self._layer(x, which, (sign * self.config.magnitude).to(x.device))
+            which.append(torch.randint(len(OPERATIONS), (count,), generator=generator))
+            sign = torch.rand(count, generator=generator) * 2 - 1
+            strength.append(sign * self.config.magnitude)
+        if not which:
+            return torch.zeros(count, 0, dtype=torch.long), torch.zeros(count, 0)
+        return torch.stack(which, 1), torch.stack(strength, 1)
+
+    def apply(self, images: Tensor, which: Tensor, strength: Tensor) -> Tensor:
+        """The images after what `plan` drew for them; the arguments are as it gives them."""
+        x = images.permute(0, 3, 1, 2).float() / 255
+        for at in range(which.shape[1]):
+            x = self._layer(x, which[:, at], strength[:, at].to(x.device))
         return (x * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
     def _layer(self, x: Tensor, which: Tensor, strength: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Pretraining of the policy's own sense encoders from bags, without labels."""

@@ -60,7 +60,7 @@ class PretrainConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warm_up: int = 100
-    """Steps until the learning rate is full."""
+    """Steps until the learning rate is full; a tenth of all at most."""
     seed: int = 0
     precision: str = PRECISIONS[0]
     log_steps: int = 10

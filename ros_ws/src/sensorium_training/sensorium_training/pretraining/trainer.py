@@ -182,7 +182,8 @@ class Pretrainer:
     def _rate(self) -> float:
         """Learning rate of the next step: a ramp, then a cosine to 2 %."""
         done = self.step / self.config.steps
-        ramp = min(1.0, (self.step + 1) / max(self.config.warm_up, 1))
+        warm_up = max(1, min(self.config.warm_up, self.config.steps // 10))
+        ramp = min(1.0, (self.step + 1) / warm_up)
         cosine = 0.02 + 0.49 * (1 + math.cos(math.pi * done))
         return self.config.learning_rate * ramp * cosine
 

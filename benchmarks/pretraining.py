@@ -37,13 +37,16 @@ class Run:
     """Over all processes and steps; validation is not counted."""
 
 
-def measure(demos: Path, processes: int, steps: int, batch: int, threads: int, cache: Path) -> Run:
+def measure(
+    demos: Path, processes: int, steps: int, batch: int, threads: int, cache: Path, precision: str
+) -> Run:
     """Pretrain on so many processes; raises `CalledProcessError` when that fails."""
     with tempfile.TemporaryDirectory() as folder:
         launcher = [*_TORCHRUN, str(processes), "-m", "--"] if processes > 1 else ["-m"]
         options = {
             "--run": folder, "--cache": cache, "--steps": steps, "--batch": batch,
             "--threads": threads, "--log-steps": 1, "--checkpoint-steps": steps, "--device": "cpu",
+            "--precision": precision,
         }  # fmt: skip
         told = [str(part) for option in options.items() for part in option]
         subprocess.run(
@@ -81,6 +84,11 @@ def page(one: Run, two: Run, batch: int, threads: int, command: str) -> str:
 @click.option("--batch", default=192, show_default=True, type=click.IntRange(4))
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1))
 @click.option(
+    "--precision", default="float64", show_default=True,
+    type=click.Choice(("float32", "bfloat16", "float64")),
+    help="float64 tells rounding, which learning magnifies, from a difference of the method.",
+)  # fmt: skip
+@click.option(
     "--cache", default="data/cache", show_default=True, type=click.Path(path_type=Path),
     help="Rows of the bags.",
 )  # fmt: skip
@@ -92,14 +100,17 @@ def main(
     batch: int,
     threads: int,
     cache: Path,
+    precision: str,
     write: bool,
     json_path: Path | None,
 ) -> None:
     """Compare one process with two on the bags in DEMOS."""
     one, two = (
-        measure(demos.resolve(), n, steps, batch, threads, cache.resolve()) for n in (1, 2)
+        measure(demos.resolve(), n, steps, batch, threads, cache.resolve(), precision)
+        for n in (1, 2)
     )
     command = f"benchmarks/pretraining.py {demos} --steps {steps} --batch {batch}"
+    command += f" --threads {threads} --precision {precision}"
     text = page(one, two, batch, threads, command)
     print(text)
     if write:

@@ -96,7 +96,8 @@ class ImageEncoder(nn.Module):
 
     def maps(self, image: Tensor) -> Tensor:
         """Feature maps `(batch, 32, 12, 16)`."""
-        every_other = image[:, ::2, ::2].permute(0, 3, 1, 2).float()
+        weight = self.convolutions[0].weight
+        every_other = image[:, ::2, ::2].permute(0, 3, 1, 2).to(weight.dtype)
         first = self.convolutions[0](every_other)
         return self.convolutions[1:](first * (1.0 / 128.0))
 
@@ -183,4 +184,4 @@ class CloudEncoder(nn.Module):
         distance, rows = torch.topk(square, self.config.neighbours, dim=-1, largest=False)
         flat = rows.flatten(1).unsqueeze(-1).expand(-1, -1, 7)
         groups = torch.gather(cloud, 1, flat).unflatten(1, rows.shape[1:])
-        return groups, (distance < _NEAR_M**2).float().unsqueeze(-1)
+        return groups, (distance < _NEAR_M**2).to(cloud.dtype).unsqueeze(-1)

@@ -211,13 +211,14 @@ def test_every_objective_takes_the_rows_and_leaves_finite_numbers(data, tmp_path
         "pixels": {"objective": "masked", "sense": "scene_rgb"},
         **OBJECTIVES,
     }  # fmt: skip
-    for precision in ("float32", "bfloat16"):
+    for precision in ("float32", "bfloat16", "float64"):
         made = trainer(data, tmp_path / precision, objectives=told, precision=precision)
         terms = made.train_step()
         assert all(np.isfinite(value) for value in terms.values())
         assert {name.split("/")[0] for name in terms} == {*told, "loss", "learning_rate"}
         assert "touch/scene_rgb~wrench/bound_nats" in terms
-        assert {p.dtype for p in made.net.parameters()} == {torch.float32}
+        expected = torch.float64 if precision == "float64" else torch.float32
+        assert {p.dtype for p in made.net.parameters()} == {expected}
         for name, p in made.net.named_parameters():
             if p.requires_grad:
                 assert p.grad is not None, name

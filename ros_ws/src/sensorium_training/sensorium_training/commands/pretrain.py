@@ -43,7 +43,8 @@ _LANGUAGE = "models/language/encoder.onnx"
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option(
     "--precision", default="float32", show_default=True,
-    type=click.Choice(("float32", "bfloat16")), help="bfloat16: mixed, losses in float32.",
+    type=click.Choice(("float32", "bfloat16", "float64")),
+    help="bfloat16: mixed, losses in float32; float64: to compare runs.",
 )  # fmt: skip
 @click.option(
     "--checkpoint-steps", default=500, show_default=True, type=click.IntRange(1),

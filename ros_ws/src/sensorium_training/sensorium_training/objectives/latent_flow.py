@@ -98,8 +98,8 @@ class LatentFlow(Objective):
         coarse = self.coarse_flow(batch, rows, future.action[rows])
         with plain_arithmetic(coarse):
             now, later = (
-                self._small(batch.sample(c.image, rows)),
-                self._small(seen.sample(c.image, rows)),
+                self._small(batch.sample(c.image, rows)).to(coarse.dtype),
+                self._small(seen.sample(c.image, rows)).to(coarse.dtype),
             )
             flow = F.interpolate(coarse, now.shape[-2:], mode="bilinear", align_corners=False)
             error = mean_over(photometric(now, later, flow), len(rows))

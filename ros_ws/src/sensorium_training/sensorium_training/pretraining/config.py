@@ -19,7 +19,7 @@ from sensorium_training.objectives.compose import Entry, parse
 INSTRUCTION = "instruction"
 """The sense whose tokens are words; it has no encoder of its own here."""
 DEFAULT = Path(__file__).with_name("default.yaml")
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "float64")
 ObjectivesConfig = Mapping[str, Mapping[str, object]]
 _TRAINED = ("pairs", "anchor", "senses", "pair", "sense", "words", "patches")
 """Settings that name senses whose encoder learns from the objective."""
@@ -60,7 +60,7 @@ class PretrainConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warm_up: int = 100
-    """Steps until the learning rate is full."""
+    """Steps until the learning rate is full; a tenth of all at most."""
     seed: int = 0
     precision: str = PRECISIONS[0]
     log_steps: int = 10

@@ -22,6 +22,7 @@ from sensorium_training.objectives.interface import (
     SenseShape,
     Shapes,
     Terms,
+    exact,
     plain_arithmetic,
     wiped,
 )
@@ -66,17 +67,17 @@ class SenseEncoders(nn.Module):
         return self.see(sense, sample, tokens=False)[0]
 
     def see(self, sense: str, sample: Tensor, tokens: bool) -> Seen:
-        """Embedding, and if wanted the tokens that it is made from, in float32."""
+        """Embedding, and if wanted the tokens that it is made from, in float32 at least."""
         encoder: Any = getattr(self, sense)
         if isinstance(encoder, ImageEncoder):
             maps = encoder.maps(sample)
-            places = encoder.places(maps).float() if tokens else None
-            return encoder.summary(maps).float(), places, None
+            places = exact(encoder.places(maps)) if tokens else None
+            return exact(encoder.summary(maps)), places, None
         if isinstance(encoder, CloudEncoder):
             return self._cloud(encoder, sample)
         if sense == "joints":
             sample = torch.cat([torch.sin(sample), torch.cos(sample)], -1)
-        return encoder(sample).float(), None, None
+        return exact(encoder(sample)), None, None
 
     @staticmethod
     def _cloud(encoder: CloudEncoder, cloud: Tensor) -> Seen:

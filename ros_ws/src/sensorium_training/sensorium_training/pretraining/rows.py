@@ -79,18 +79,20 @@ class Rows:
     drawn: Tensor
     """`(b,)` indices of the rows."""
 
-    def to(self, device: torch.device) -> "Rows":
-        """The same on a device."""
-        if device.type == "cpu":
-            return self
-        moved = {}
+    def to(self, device: torch.device, dtype: torch.dtype = torch.float32) -> "Rows":
+        """The same on a device; what are no whole numbers in this precision."""
+
+        def moved(x: Tensor) -> Tensor:
+            return x.to(device, dtype) if x.is_floating_point() else x.to(device)
+
+        found = {}
         for one in fields(self):
             value = getattr(self, one.name)
             is_tensor = isinstance(value, Tensor)
-            moved[one.name] = (
-                value.to(device) if is_tensor else {k: v.to(device) for k, v in value.items()}
+            found[one.name] = (
+                moved(value) if is_tensor else {k: moved(v) for k, v in value.items()}
             )
-        return Rows(**moved)
+        return Rows(**found)
 
 
 def following(episode: Numbers, t_ns: Numbers, step_ns: int) -> Numbers:

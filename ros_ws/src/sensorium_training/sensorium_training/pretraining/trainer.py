@@ -63,7 +63,8 @@ class Pretrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.net = Pretraining(config.objectives, config.net, tabletop())
-        self.net.to(self.processes.device)
+        self._dtype = torch.float64 if config.precision == "float64" else torch.float32
+        self.net.to(self.processes.device, self._dtype)
         trained = [p for p in self.net.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             trained, config.learning_rate, weight_decay=config.weight_decay
@@ -160,7 +161,7 @@ class Pretrainer:
         """Loss of one batch, of which this process takes its share; `plain`: not augmented."""
         device, share = self.processes.device, self.processes.share(size)
         drawn = source.draw(size, self.config.rows_per_episode, chance["rows"])
-        rows = source.take(drawn[share]).to(device)
+        rows = source.take(drawn[share]).to(device, self._dtype)
         encoded = {sense: rows.samples[sense] for sense in self.net.needs.senses}
         first = encoded if plain else self._views(encoded, size, share, chance["views"])
         second = {}
@@ -182,7 +183,8 @@ class Pretrainer:
     def _rate(self) -> float:
         """Learning rate of the next step: a ramp, then a cosine to 2 %."""
         done = self.step / self.config.steps
-        ramp = min(1.0, (self.step + 1) / max(self.config.warm_up, 1))
+        warm_up = max(1, min(self.config.warm_up, self.config.steps // 10))
+        ramp = min(1.0, (self.step + 1) / warm_up)
         cosine = 0.02 + 0.49 * (1 + math.cos(math.pi * done))
         return self.config.learning_rate * ramp * cosine
 

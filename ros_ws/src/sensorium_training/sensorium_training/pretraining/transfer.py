@@ -59,7 +59,7 @@ def save_encoders(
 ) -> None:
     """Write the encoders of these senses, whole or not at all."""
     weights = {
-        name: value.detach().cpu().contiguous()
+        name: value.detach().cpu().float().contiguous()
         for name, value in encoders.state_dict().items()
         if name.split(".")[0] in senses
     }

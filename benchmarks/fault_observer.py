@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,18 +23,24 @@ _INFO = "camera/scene/camera_info"
 _SENSES = ("wrench", "joint_states", _INFO)
 
 
-def go_first() -> bool:
-    """Let the threads of this process be scheduled before others, where that is allowed.
+@contextmanager
+def going_first() -> Iterator[None]:
+    """Schedule the threads of this process before others meanwhile, where that is allowed.
 
     It stands for the arm, whose own computer is not loaded. What it starts does not inherit it.
     """
-    policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+    _schedule(os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, _PRIORITY)
+    try:
+        yield
+    finally:
+        _schedule(os.SCHED_OTHER, 0)
+
+
+def _schedule(policy: int, priority: int) -> None:
     with suppress(PermissionError):
         for thread in os.listdir("/proc/self/task"):
             with suppress(ProcessLookupError):
-                os.sched_setscheduler(int(thread), policy, os.sched_param(_PRIORITY))
-        return True
-    return False
+                os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
 
 
 class Times(NamedTuple):

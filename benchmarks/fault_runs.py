@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fault_case import Case, Outcome
 from fault_classes import FaultClass, Group
-from fault_observer import go_first
+from fault_observer import going_first
 from fault_world import NotReadyError, World
 from results_page import commit
 
@@ -81,8 +81,7 @@ def _run_group(
     left = {c.name: _trials(c, plan) for c in cases}
     tallies = {c.name: Tally(c.name, c.bar_ms, list(c.expected)) for c in cases}
     while any(left.values()):
-        with World(group.setup(log), log, propose=group.propose) as world:
-            go_first()
+        with World(group.setup(log), log, propose=group.propose) as world, going_first():
             if plan.loaded:
                 world.stack.load()
             _run_cases(world, cases, left, tallies)

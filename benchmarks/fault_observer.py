@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
+from running_cell import schedule
 from sensorium_core.kinematics import JOINTS
 from sensorium_core.trajectory import Trajectory
 
@@ -29,18 +30,11 @@ def going_first() -> Iterator[None]:
 
     It stands for the arm, whose own computer is not loaded. What it starts does not inherit it.
     """
-    _schedule(os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, _PRIORITY)
+    schedule(os.getpid(), os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, _PRIORITY)
     try:
         yield
     finally:
-        _schedule(os.SCHED_OTHER, 0)
-
-
-def _schedule(policy: int, priority: int) -> None:
-    with suppress(PermissionError):
-        for thread in os.listdir("/proc/self/task"):
-            with suppress(ProcessLookupError):
-                os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+        schedule(os.getpid(), os.SCHED_OTHER, 0)
 
 
 class Times(NamedTuple):

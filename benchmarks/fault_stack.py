@@ -18,7 +18,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from running_cell import cpu_seconds
+from running_cell import cpu_seconds, schedule
 from sensorium_cli.domain import free_domain
 from sensorium_cli.launch.child import open_warden
 from sensorium_cli.launch.interpreter import interpret
@@ -57,11 +57,7 @@ class Setup:
 
 def stand_for_hardware(pid: int) -> None:
     """Schedule a simulator, with all its threads, before ordinary processes, where allowed."""
-    with suppress(PermissionError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with suppress(ProcessLookupError):
-                priority = os.sched_param(_HARDWARE_PRIORITY)
-                os.sched_setscheduler(int(thread), os.SCHED_FIFO, priority)
+    schedule(pid, os.SCHED_FIFO, _HARDWARE_PRIORITY)
 
 
 class FaultStack:

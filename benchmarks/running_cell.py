@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from sensorium_cli.attempt import Attempt
@@ -82,6 +83,14 @@ class Acting:
             self.cell.client.spin(0.05)
             if time.monotonic() > end_s:
                 raise TimeoutError(f"the recorder is not ready: {self.health()}")
+
+
+def schedule(pid: int, policy: int, priority: int) -> None:
+    """Schedule every thread of a process so, where that is allowed."""
+    with suppress(PermissionError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with suppress(ProcessLookupError):
+                os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
 
 
 def cpu_seconds(pid: int) -> float:

@@ -49,7 +49,7 @@ class FollowingWatch:
             self._lately.popleft()
         lately = np.array([row for _, row in self._lately])
         arm = measured[:N_ARM]
-        away = np.maximum(lately.min(axis=0) - arm, arm - lately.max(axis=0))
+        away = away_rad(lately, arm)
         worst = int(np.argmax(away))
         if away[worst] <= self._config.tracking_rad:
             self._away_since_ns = None
@@ -63,6 +63,11 @@ class FollowingWatch:
             f"{ARM_JOINTS[worst]} is {away[worst]:.3f} rad from what was commanded; at most "
             f"{self._config.tracking_rad:g} rad",
         )
+
+
+def away_rad(way: Array, arm: Array) -> Array:
+    """How far each joint of `arm` `(n,)` is outside the range that `way` `(m, n)` spans."""
+    return np.asarray(np.maximum(way.min(axis=0) - arm, arm - way.max(axis=0)))
 
 
 def frozen_joints(

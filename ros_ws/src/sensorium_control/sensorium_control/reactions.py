@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from ruckig import RuckigError
 
 from sensorium_control.commanded import CommandedMotion, switch_knot
-from sensorium_control.following import LAG_NS
+from sensorium_control.following import LAG_NS, away_rad
 from sensorium_control.limits import GateConfig, JointLimits
 from sensorium_control.profile import N_ARM, STEP_NS, STEP_S, Profile
 from sensorium_control.reasons import Reason, Refusal
@@ -91,8 +91,7 @@ class Reactions:
         if measured is None or not commanded.moving(now_ns):
             return None
         way = np.array([commanded.setpoint(t)[ARM] for t in (now_ns - LAG_NS, now_ns)])
-        arm = measured[ARM]
-        away = np.maximum(way.min(axis=0) - arm, arm - way.max(axis=0)).max()
+        away = away_rad(way, measured[ARM]).max()
         if away <= self._tracking_rad:
             return None
         words = (

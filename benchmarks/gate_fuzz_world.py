@@ -131,11 +131,16 @@ class World:
             self._react()
 
     def _excuse(self, measured: Array) -> None:
-        """The tool may be where it was measured to be: a stop leaves it there."""
-        place, trace = self.oracle.place(measured), self.trace
-        low, high = trace.excused_low, trace.excused_high
-        trace.excused_low = place if low is None else np.minimum(low, place)
-        trace.excused_high = place if high is None else np.maximum(high, place)
+        """The tool may be where it was measured to be: a stop leaves it there.
+
+        Or as near to it as the joints' limits let the command be.
+        """
+        trace = self.trace
+        within = np.clip(measured, self.oracle.lower, self.oracle.upper)
+        for place in (self.oracle.place(measured), self.oracle.place(within)):
+            low, high = trace.excused_low, trace.excused_high
+            trace.excused_low = place if low is None else np.minimum(low, place)
+            trace.excused_high = place if high is None else np.maximum(high, place)
 
     def _react(self) -> None:
         reaction = self.gate.pop_reaction()

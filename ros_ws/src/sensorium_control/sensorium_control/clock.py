@@ -22,8 +22,9 @@ class ClockWatch:
         """How much more ROS time passed before this tick than monotonic time."""
 
     def start(self, now_ns: int) -> None:
-        """Take a first look, before the first tick."""
-        self._now_ns = now_ns
+        """Take a first look, if no tick did: from then on the two clocks are looked at together."""
+        if self._now_ns is None:
+            self._now_ns = now_ns
 
     def tick(self, now_ns: int, steady_ns: int | None) -> Refusal | None:
         """Look at both clocks; why ROS time cannot be trusted, or None.
@@ -43,7 +44,7 @@ class ClockWatch:
         self.slept = passed_s is not None and passed_s > _SLEPT_S
         if step_s < -self._back_s:
             return Refusal(Reason.CLOCK_BACKWARD, f"the clock went back by {-step_s:.3f} s")
-        if passed_s is not None and step_s - passed_s > self._step_s:
+        if passed_s is not None and abs(step_s - passed_s) > self._step_s:
             detail = f"the clock went {step_s:.3f} s ahead in {passed_s:.3f} s"
             return Refusal(Reason.CLOCK_DISAGREES, detail)
         return None

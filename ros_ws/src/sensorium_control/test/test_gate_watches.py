@@ -224,6 +224,30 @@ def test_a_clock_that_jumps_ahead_stops_with_a_smooth_motion():
     assert rig.gate.pop_reaction().end_ns > rig.now_ns
 
 
+def test_a_clock_that_goes_back_while_the_gate_slept_stops_it():
+    """Found by fuzzing: time still went on between the two ticks, only less of it."""
+    rig = Watched().moving()
+    rig.now_ns += 70 * MS
+    rig.steady_ns += 100 * MS
+    rig.gate.tick(rig.now_ns, rig.steady_ns)
+    assert told(rig) == (GateState.STOPPED, Reason.CLOCK_DISAGREES)
+
+
+def test_arming_between_two_ticks_is_no_step_of_the_clock():
+    """Found by fuzzing: the motion was moved by the time from the tick to the arming as well."""
+    rig = Watched().moving()
+    rig.gate.stop(rig.now_ns, Reason.OPERATOR_STOP, "a test")
+    assert rig.gate.arm(rig.now_ns + 8 * MS).accepted
+    rig.now_ns += 10 * MS
+    rig.steady_ns += 10 * MS
+    way = [rig.gate.setpoint(rig.now_ns + ahead_ms * MS) for ahead_ms in range(40)]
+    rig.gate.tick(rig.now_ns - 5000 * MS, rig.steady_ns)
+    assert told(rig) == (GateState.STOPPED, Reason.CLOCK_BACKWARD)
+    sent = rig.gate.pop_reaction()
+    ahead_ms = (sent.stamp_ns - rig.now_ns + 5000 * MS) // MS
+    np.testing.assert_allclose(sent.positions[0], way[ahead_ms], atol=1e-9)
+
+
 def test_a_clock_that_stands_still_hides_no_silence():
     rig = Watched().moving()
     for _ in range(30):

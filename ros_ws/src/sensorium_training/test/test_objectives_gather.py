@@ -90,6 +90,7 @@ def process(rank, world, folder):
         gather(net.encode(0, 5 - rank))
     except ShapeError as error:
         (folder / f"{rank}.refused").write_text(str(error))
+    distributed.barrier()
     distributed.destroy_process_group()
 
 

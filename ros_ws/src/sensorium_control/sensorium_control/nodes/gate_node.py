@@ -45,6 +45,7 @@ _TICK_S = 0.005
 _STATUS_S = 0.1
 _SIMULATED_STEP_S = 0.2
 _GRAPH_S = 0.1
+_LOOKS, _AS_ONE_NS = 3, 1_000_000
 _JOINTS_HZ, _QUEUE_S = 500.0, 0.1
 """How much of a sense may wait for the gate."""
 
@@ -117,6 +118,14 @@ class GateNode(GuardedNode):
         """Time of the node's clock; asking the system for it costs a tenth of asking rclpy."""
         return int(self.get_clock().now().nanoseconds) if self._simulated_time else time_ns()
 
+    def _both_clocks(self) -> tuple[int, int]:
+        """Node time and monotonic time of one moment, even where another process came between."""
+        for _ in range(_LOOKS):
+            before, now_ns, after = monotonic_ns(), self._now_ns(), monotonic_ns()
+            if after - before < _AS_ONE_NS:
+                break
+        return now_ns, after
+
     def _on_proposal(self, message: JointTrajectory) -> None:
         try:
             trajectory = trajectory_from_message(message, self._max_points)
@@ -160,10 +169,10 @@ class GateNode(GuardedNode):
         self._gate.observe_graph(self.count_publishers(PROPOSED), commanders, len(named))
 
     def _on_tick(self) -> None:
-        now_ns = self._now_ns()
+        now_ns, steady_ns = self._both_clocks()
         if self._arm_when_ready and self._gate.arm(now_ns).accepted:
             self._arm_when_ready = False
-        self._gate.tick(now_ns, monotonic_ns())
+        self._gate.tick(now_ns, steady_ns)
         self._finish()
 
     def _on_arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:

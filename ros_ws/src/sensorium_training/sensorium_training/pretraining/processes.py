@@ -66,5 +66,6 @@ def processes(device: str) -> Iterator[Processes]:
     distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(distributed.get_rank(), world, place)
+        distributed.barrier()  # A thread of gloo that still holds tensors at the end aborts.
     finally:
         distributed.destroy_process_group()

@@ -22,7 +22,7 @@ class ClockWatch:
         """How much more ROS time passed before this tick than monotonic time."""
 
     def start(self, now_ns: int) -> None:
-        """Take a first look, if no tick did: from then on the two clocks are looked at together."""
+        """Take a first look, if no tick did: thereafter both clocks are looked at together."""
         if self._now_ns is None:
             self._now_ns = now_ns
 

@@ -1,7 +1,9 @@
 """Settings of every test: no deadlines for properties; libraries that clash in a safe order."""
 
 import contextlib
+import os
 
+import pytest
 from hypothesis import settings
 
 # The torch that PyPI serves brings triton, whose LLVM crashes when that of Mesa's software
@@ -12,3 +14,17 @@ with contextlib.suppress(ImportError):
 
 settings.register_profile("sensorium", deadline=None)
 settings.load_profile("sensorium")
+
+
+@pytest.fixture(autouse=True)
+def ordinary_priority():
+    """A test that leaves real-time priority behind lets torch's spinning threads starve the next.
+
+    It hung for an hour once: a video encoder had taken the highest there is.
+    """
+    before = os.sched_getscheduler(0)
+    yield
+    after = os.sched_getscheduler(0)
+    if after != before:
+        os.sched_setscheduler(0, before, os.sched_param(0))
+    assert after == before

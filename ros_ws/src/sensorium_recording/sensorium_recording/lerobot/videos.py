@@ -11,6 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorium_recording.encoder_priority import own_priority
 from sensorium_recording.lerobot.layout import VIDEO, VIDEO_FILE_MB, create, place
 
 _CODECS = {
@@ -92,6 +93,8 @@ class VideoFiles:
         )
         self._stream.width, self._stream.height = self._cols, self._rows
         self._stream.pix_fmt = "yuv420p"
+        with own_priority():
+            self._stream.codec_context.open()
 
 
 _CANONICAL = {"libsvtav1": "av1", "libvpx-vp9": "vp9", "mpeg4": "mpeg4"}

@@ -1,0 +1,37 @@
+"""Keeps a video encoder from going before the robot's own processes."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+@contextmanager
+def own_priority() -> Iterator[None]:
+    """Leave the scheduling of every thread as the caller's is, whatever is done meanwhile.
+
+    SVT-AV1, where the system allows it, as it does for root, takes the highest real-time priority
+    for its threads and for the one that opens it: it would go before the gate, and torch, when it
+    trains in the same process, hangs. Source: `svt_switch_to_real_time` in SVT-AV1.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        yield
+        return
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    before = set(_threads())
+    try:
+        yield
+    finally:
+        _schedule(0, policy, priority)
+        for thread in _threads():
+            if thread not in before:
+                _schedule(thread, policy, priority)
+
+
+def _threads() -> list[int]:
+    return [int(thread) for thread in os.listdir("/proc/self/task")]
+
+
+def _schedule(thread: int, policy: int, priority: Any) -> None:
+    with suppress(ProcessLookupError):
+        os.sched_setscheduler(thread, policy, priority)

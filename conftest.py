@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -17,7 +18,7 @@ settings.load_profile("sensorium")
 
 
 @pytest.fixture(autouse=True)
-def ordinary_priority():
+def ordinary_priority() -> Iterator[None]:
     """A test that leaves real-time priority behind lets torch's spinning threads starve the next.
 
     It hung for an hour once: a video encoder had taken the highest there is.

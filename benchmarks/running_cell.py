@@ -86,11 +86,15 @@ class Acting:
 
 
 def schedule(pid: int, policy: int, priority: int) -> None:
-    """Schedule every thread of a process so, where that is allowed."""
+    """Schedule every thread of a process so, where that is allowed.
+
+    Except those of Fast DDS that wait for a lock without sleeping; see `prefer_this_process`.
+    """
     with suppress(PermissionError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with suppress(ProcessLookupError):
-                os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(ProcessLookupError, FileNotFoundError):
+                if not (thread / "comm").read_text().startswith("dds.asyn"):
+                    os.sched_setscheduler(int(thread.name), policy, os.sched_param(priority))
 
 
 def cpu_seconds(pid: int) -> float:

@@ -1,6 +1,8 @@
 """Keeps a video encoder from going before the robot's own processes."""
 
+import ctypes
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -22,10 +24,20 @@ def own_priority() -> Iterator[None]:
     try:
         yield
     finally:
-        _schedule(0, policy, priority)
+        _schedule_caller(policy, priority)
         for thread in _threads():
             if thread not in before:
                 _schedule(thread, policy, priority)
+
+
+def _schedule_caller(policy: int, priority: Any) -> None:
+    """Through the C library: it remembers what the encoder asked for and hands it to new threads.
+
+    Fast DDS asks it; a call of the kernel alone would leave that memory as it is.
+    """
+    value = ctypes.c_int(priority.sched_priority)
+    caller = ctypes.c_ulong(threading.get_ident())
+    ctypes.CDLL(None).pthread_setschedparam(caller, policy, ctypes.byref(value))
 
 
 def _threads() -> list[int]:

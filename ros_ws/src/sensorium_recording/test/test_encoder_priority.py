@@ -1,6 +1,8 @@
 """No encoder takes real-time priority: it would go before the gate of the robot it runs on."""
 
+import ctypes
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -11,6 +13,15 @@ from sensorium_recording.lerobot.videos import VideoFiles
 def policies() -> set[tuple[int, int]]:
     threads = [int(thread) for thread in os.listdir("/proc/self/task")]
     return {(os.sched_getscheduler(t), os.sched_getparam(t).sched_priority) for t in threads}
+
+
+def remembered() -> int:
+    """The policy that the C library believes this thread has, and gives to new ones."""
+    policy, priority = ctypes.c_int(), ctypes.c_int()
+    caller = ctypes.c_ulong(threading.get_ident())
+    libc = ctypes.CDLL(None)
+    libc.pthread_getschedparam(caller, ctypes.byref(policy), ctypes.byref(priority))
+    return policy.value
 
 
 def test_writing_a_video_leaves_every_thread_at_its_priority(tmp_path):
@@ -24,6 +35,7 @@ def test_writing_a_video_leaves_every_thread_at_its_priority(tmp_path):
     files.end()
     files.close()
     assert policies() <= before
+    assert remembered() == os.SCHED_OTHER
 
 
 def test_what_changes_the_priority_inside_is_undone():

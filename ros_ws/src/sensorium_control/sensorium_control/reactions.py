@@ -19,6 +19,8 @@ _AT_ONCE = (*_FORCE, Reason.SENSE_SATURATED)
 _ELSEWHERE = (Reason.TRACKING_ERROR, Reason.SECOND_COMMANDER)
 """Reasons that say that the arm is not on its path: it stops where it is."""
 
+_AT_REST_RAD = 0.01
+"""An arm that rests further from its command than this was moved by somebody."""
 _YOUNG_S = 0.05
 """Where the arm was longer ago is no place to stop at once."""
 _SHARE_OF_SPEED = 0.5
@@ -79,8 +81,8 @@ class Reactions:
         """
         commanded = self._commanded
         if commanded.known:
-            away = np.abs(commanded.setpoint(now_ns) - measured)
-            if commanded.moving(now_ns) or (away <= self._limits.seam).all():
+            away = np.abs(commanded.setpoint(now_ns) - measured)[ARM].max()
+            if commanded.moving(now_ns) or away <= _AT_REST_RAD:
                 return None
         commanded.forget()
         return self._resting(now_ns, measured)

@@ -224,6 +224,18 @@ def test_an_arm_that_was_moved_while_it_came_to_rest_begins_where_it_is_once_it_
     assert rig.gate.state is GateState.ARMED
 
 
+@pytest.mark.parametrize("moved_rad", [0.011, 0.05, 0.11])
+def test_an_arm_that_was_moved_a_little_begins_where_it_is(rig, moved_rad):
+    """What goes on from the old command would jump there within one knot."""
+    rig.gate.disarm(rig.now_ns)
+    rig.wait(0.5)
+    rig.follows = False
+    rig.q = rig.q + moved_rad * np.eye(7)[0]
+    rig.wait(0.05)
+    assert rig.gate.arm(rig.now_ns).accepted
+    assert np.abs(rig.gate.setpoint(rig.now_ns + 100 * MS) - rig.q)[:6].max() < 1e-6
+
+
 def test_disarming_does_not_clear_a_stop(rig):
     rig.gate.stop(rig.now_ns, Reason.OPERATOR_STOP, "asked to")
     rig.gate.disarm(rig.now_ns)

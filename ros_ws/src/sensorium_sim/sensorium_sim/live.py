@@ -26,6 +26,8 @@ TOUCH_EVERY_STEPS = 5
 _PHASES = {"scene": 0.0, "wrist": 0.5}
 _PROMPT = "scene"
 """The camera whose frames are not to be late: the policy steps on them."""
+_AHEAD_NS = 30_000_000
+"""Commands are stamped up to so far ahead: the gate's take over at its next knot but one."""
 _MOST_STEPS = 25
 
 
@@ -85,8 +87,12 @@ class LiveCell:
         return self.pacer.stamp_ns()
 
     def command(self, trajectory: Trajectory) -> str | None:
-        """Follow a trajectory stamped in wall time; returns why not, when it cannot be."""
-        if 0 < trajectory.stamp_ns < self._reset_stamp_ns:
+        """Follow a trajectory stamped in wall time; returns why not, when it cannot be.
+
+        One of the time around a reset was sent before it: it would drag the arm back to where it
+        was.
+        """
+        if 0 < trajectory.stamp_ns < self._reset_stamp_ns + _AHEAD_NS:
             return "it was commanded before the reset"
         shift = self.stamp_ns - self.cell.time_ns
         stamp_ns = max(trajectory.stamp_ns - shift, 1) if trajectory.stamp_ns else 0

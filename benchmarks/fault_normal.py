@@ -66,7 +66,7 @@ def normal(minutes: float) -> dict[str, object]:
         "key": "normal", "number": 99, "title": "Normal running", "loaded": False,
         "commit": commit(), "cores": os.cpu_count(), "minutes": minutes,
         "accepted": accepted, "refused": dict(watch.refused), "said": watch.said,
-        "trips": [trip._asdict() for trip in watch.trips],
+        "holds_and_stops": [trip._asdict() for trip in watch.trips],
         "failures": [f"false trips: {false}"] if false else [],
         "text": text + table(["holds and stops", "measured", "bar"], rows),
     }  # fmt: skip

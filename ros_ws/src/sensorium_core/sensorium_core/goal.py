@@ -7,7 +7,7 @@ that a scene sets. A goal of a family in which touch decides has all the words t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sensorium_core.errors import UnknownNameError
@@ -82,7 +82,7 @@ class Goal:
 
     @property
     def words(self) -> str:
-        """The goal as `read_goal` reads it: `pick red cube`, `put red cube blue`."""
+        """Family and words in a fixed order: `pick red cube`, `put red cube blue`."""
         names = NEEDED.get(self.family, _TABLETOP_FIELDS)
         return " ".join([self.family, *(v for n in names if (v := getattr(self, n)) is not None)])
 
@@ -112,6 +112,18 @@ _WAYS: Mapping[str | None, str] = {
 def allowed_words(family: str, field: str) -> tuple[str, ...]:
     """The words of one field of a goal of some family."""
     return QUALITIES.get(family, ()) if field == "quality" else _WORDS[field]
+
+
+def touch_goal(family: str, words: Sequence[str]) -> Goal:
+    """The goal of a family of touch from the words that it needs, in the order of `Goal.words`.
+
+    Raises `UnknownNameError` for a wrong word, or too few or many.
+    """
+    require_name("family", family, TOUCH_FAMILIES)
+    names = NEEDED[family]
+    if len(words) != len(names):
+        raise UnknownNameError(f"words of {family}", " ".join(words), (" ".join(names),))
+    return Goal(family, **dict(zip(names, words, strict=True)))
 
 
 def missing(family: str, named: Mapping[str, str | None]) -> tuple[str, ...]:

@@ -135,6 +135,13 @@ class Runner:
         elif not command.in_scope:
             reason = command.reason or "I do not understand that"
             self._set_idle(State.REFUSED, reason, command)
+        elif command.goal and command.goal.family not in self._policy.families:
+            known = ", ".join(self._policy.families)
+            self._set_idle(
+                State.REFUSED,
+                f"this policy has not learned to {command.goal.family}, only to {known}",
+                command,
+            )
         else:
             self._set_idle(State.GROUNDING, "looking for the object", command)
             self._loop.must_stop = False

@@ -120,19 +120,23 @@ def fill(phrasing: Phrasing, goal: Goal, rng: np.random.Generator, unseen: bool 
 def fill_template(
     template: str, goal: Goal, objects: str, rng: np.random.Generator, unseen: bool = False
 ) -> str:
-    """Put words for all that the goal asks for into a template."""
+    """Put words for all that the goal asks for into a template.
+
+    Object and direction are drawn first, wherever they stand.
+    """
     words = load("words")
     rare = words["unseen"] if unseen else words
+    told = {"object": name_object(goal, objects, rng, unseen)}
+    if goal.direction is not None:
+        told["direction"] = name_direction(goal.direction, rng)
     makers: dict[str, Callable[[], str]] = {
-        "object": lambda: name_object(goal, objects, rng, unseen),
-        "direction": lambda: name_direction(str(goal.direction), rng),
         "manner": lambda: choose(one_of(rare["manners"][goal.manner], rng), rng),
         "touch": lambda: one_of(words["touches"][goal.manner], rng),
         "quality": lambda: one_of(rare["qualities"][goal.quality], rng),
         "weighs": lambda: one_of(words["weighs"][goal.quality], rng),
         "onto": lambda: name_onto(goal, rng, unseen),
     }
-    return FIELD.sub(lambda found: makers[found[1]](), template)
+    return FIELD.sub(lambda found: told.get(found[1]) or makers[found[1]](), template)
 
 
 def name_direction(direction: str, rng: np.random.Generator) -> str:
@@ -142,19 +146,18 @@ def name_direction(direction: str, rng: np.random.Generator) -> str:
 
 def name_object(goal: Goal, objects: str, rng: np.random.Generator, unseen: bool = False) -> str:
     """Draw words for the object or button that a goal means."""
-    pattern = one_of(load("words")["objects"][_object_kind(goal, objects)], rng)
-    return _named(pattern, goal.colour, goal.shape, goal.quality, rng, unseen)
+    said = (goal.colour, goal.shape, goal.quality)
+    return _name(_object_kind(goal, objects), *said, rng, unseen)
 
 
 def name_onto(goal: Goal, rng: np.random.Generator, unseen: bool = False) -> str:
     """Draw words for the bowl, or for the object below."""
     kind = "bowl" if goal.family == "put" else "below"
-    pattern = one_of(load("words")["objects"][kind], rng)
-    return _named(pattern, goal.onto_colour, goal.onto_shape, None, rng, unseen)
+    return _name(kind, goal.onto_colour, goal.onto_shape, None, rng, unseen)
 
 
-def _named(
-    pattern: str,
+def _name(
+    kind: str,
     colour: str | None,
     shape: str | None,
     quality: str | None,
@@ -175,7 +178,7 @@ def _named(
         pair = next(names for names in QUALITIES.values() if quality in names)
         values["other_quality"] = pair[1 - pair.index(quality)]
         values["weighs"] = one_of(words["weighs"].get(quality, [""]), rng)
-    return choose(pattern, rng).format(**values)
+    return choose(one_of(words["objects"][kind], rng), rng).format(**values)
 
 
 @cache
@@ -188,7 +191,8 @@ def action_templates(family: str, direction: str | None, form: str) -> tuple[tup
     data = load("commands")["actions"]
     actions = [*data[family], *data.get(f"{family}_{direction}", ())]
     plain = (next(expand(action.split(" / ")[at])) for action in actions)
-    filled = (text.replace("~", "{object}").replace(">", _BESIDES.get(family, "")) for text in plain)
+    besides = _BESIDES.get(family, "")
+    filled = (text.replace("~", "{object}").replace(">", besides) for text in plain)
     return tuple(filled), _OBJECTS.get(family, "thing")
 
 

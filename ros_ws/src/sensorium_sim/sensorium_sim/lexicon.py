@@ -74,12 +74,8 @@ def tidy(text: str) -> str:
 def known_words() -> frozenset[str]:
     """Every single word that the grammar uses for what the arm knows."""
     words, commands = load("words"), load("commands")
-    lists = [
-        words[kind][name]
-        for kind in _KNOWN_KINDS
-        for name in words[kind]
-    ]
-    lists += [words["unseen"][kind][name] for kind in words["unseen"] for name in words["unseen"][kind]]
+    lists = [words[kind][name] for kind in _KNOWN_KINDS for name in words[kind]]
+    lists += [names for kind in words["unseen"].values() for names in kind.values()]
     lists += list(words["objects"].values()) + list(commands["actions"].values())
     lists += list(commands["frames"].values()) + list(commands["elliptic"].values())
     text = " ".join(item for items in lists for item in items)

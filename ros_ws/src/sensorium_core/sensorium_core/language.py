@@ -158,14 +158,14 @@ def _read_classes(text: str) -> dict[str, tuple[str, ...]]:
     """Which slots and classes a file knows: of each slot of this release, the first few."""
     told = parse_json(text)
     if not isinstance(told, dict) or not all(isinstance(names, list) for names in told.values()):
-        raise ValueError(f"classes {text[:200]} are not lists by slot")
+        raise ValueError(f"classes are not lists by slot: {text[:200]}")
     classes = {slot: tuple(names) for slot, names in told.items()}
     known = tuple(classes) in (TABLETOP_SLOTS, SLOTS) and all(
         NOTHING[slot] in names and CLASSES[slot][: len(names)] == names
         for slot, names in classes.items()
     )
     if not known:
-        raise ValueError(f"classes {text[:200]} are not this release's")
+        raise ValueError(f"classes are not this release's: {text[:200]}")
     return classes
 
 

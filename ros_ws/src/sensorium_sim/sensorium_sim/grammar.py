@@ -25,7 +25,7 @@ from sensorium_core.goal import (
 from sensorium_sim.lexicon import FIELD, choose, expand, is_heldout, load, one_of, tidy
 
 SPLITS = ("train", "heldout", "unseen")
-_MANNERS = (0.6, 0.25, 0.15)
+MANNER_SHARES = (0.6, 0.25, 0.15)
 """Shares of any wording, of the bare action, and of the plainest ones."""
 _ONLY = {"push_away": "away", "push_closer": "closer"}
 _BESIDES = {"push": "{direction}", "hold": "{manner}", "put": "{onto}", "stack": "{onto}"}
@@ -106,7 +106,7 @@ def phrases(goal: Goal, rng: np.random.Generator, split: str = "train") -> str:
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
     _require_complete(goal)
-    manner = int(rng.choice(len(_MANNERS), p=_MANNERS))
+    manner = int(rng.choice(len(MANNER_SHARES), p=MANNER_SHARES))
     pool = candidates(goal.family, goal.direction, split != "train", manner)
     phrasing = pool[int(rng.integers(len(pool)))]
     return fill(phrasing, goal, rng, unseen=split == "unseen")

@@ -159,8 +159,6 @@ class RefusalGrammar:
         return {
             "whole": lambda: self._whole(rng, 0),
             "whole2": lambda: self._whole(rng, 1),
-            "partial": lambda: self._partial(rng),
-            "partial2": lambda: self._partial(rng),
             "bowl": lambda: _bowl(str(colours[0]), rng),
             "bowl2": lambda: _bowl(str(colours[1]), rng),
             "manner": lambda: _word("manners", str(manners[0]), rng),
@@ -182,11 +180,6 @@ class RefusalGrammar:
         """An object with colour and shape; the halves share none."""
         whole = [goal for goal in self._goals["pick"] if goal.colour and goal.shape][half::2]
         return name_object(whole[int(rng.integers(len(whole)))], "thing", rng)
-
-    def _partial(self, rng: np.random.Generator) -> str:
-        """An object with colour or shape, not both."""
-        goals = [goal for goal in self._goals["pick"] if not (goal.colour and goal.shape)]
-        return name_object(goals[int(rng.integers(len(goals)))], "thing", rng)
 
     def _button(self, colour: str, rng: np.random.Generator) -> str:
         return name_object(Goal("press", colour), "button", rng)

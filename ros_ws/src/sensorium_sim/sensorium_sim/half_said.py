@@ -1,7 +1,7 @@
 """Commands of two things that name one of them by half: "stack the red cube on the blue one".
 
-Nothing is strange about them, so that no classifier need tell them from whole ones: the slots that
-stay empty do, and the arm asks for what is missing. In the phrasings of the grammar, split as they.
+Nothing is strange about them, so that no classifier need tell them from whole ones: the slots
+that stay empty do, and the arm asks for what is missing. In the grammar's phrasings, split alike.
 """
 
 from collections.abc import Mapping

@@ -109,7 +109,6 @@ def write_card(candidates: list[Candidate], out: Path) -> None:
             by_family=by_family(shipped.scores["phrasings"]),
             n_slots=len(told),
             slots=", ".join(told),
-            n_families=len(shipped.encoder.families),
             families=", ".join(shipped.encoder.families),
             compared=_SMALL if len(candidates) > 1 else "",
             lines=config["lines"],
@@ -141,10 +140,10 @@ passes.
 """
 _CARD = """# Language encoder
 
-Turns one instruction into {n_slots} tokens of 32 numbers ({slots}), the slots
-with their probabilities, and a verdict: act, or hold still and say why. It knows {n_families}
-families: {families}. Read by
-`sensorium_core.language.LanguageEncoder`; needs neither torch nor a network.
+Turns one instruction into {n_slots} tokens of 32 numbers, the slots with their probabilities, and
+a verdict: act, or hold still and say why. Slots: {slots}.
+Families: {families}.
+Read by `sensorium_core.language.LanguageEncoder`; needs neither torch nor a network.
 
 ## Measured
 {table}
@@ -154,8 +153,8 @@ Each family by itself, on held-out phrasings:
 {by_family}
 
 `minilm` ships: all-MiniLM-L6-v2, cut to fewer layers and to plain ASCII pieces, fine-tuned.
-{compared}The free-form lines are never trained on, but come from the author of the grammar: the first set
-was read while it grew, the second was only ever measured. Reproduce with
+{compared}The free-form lines are never trained on, but come from the authors of the grammar: the
+first set was read while it grew, the second was only ever measured. Reproduce with
 `python -m sensorium_training.language.train --lines {lines} --seed {seed} --threads {threads}`
 and `python -m sensorium_training.language.card models/language/encoder.onnx`; a second file, of
 `--body small` say, is compared with it.
@@ -172,9 +171,9 @@ sha256 `{wheel_sha256}`, at build time only.
 
 ## Limits
 English only. One simple command at a time. Of put and stack, colour and shape of the object and of
-what is below must be said; of soft, hard, heavier and lighter, no colour can be. It knows words, not the scene: whether the object is
-there is for the policy to say. Left, right, away and closer are seen from the base of the robot,
-whoever speaks. Free-form lines that it gets wrong:
+what is below must be said; of soft, hard, heavier and lighter, no colour can be. It knows words,
+not the scene: whether the object is there is for the policy to say. Left, right, away and closer
+are seen from the base of the robot, whoever speaks. Free-form lines that it gets wrong:
 
 {missed}
 

@@ -51,6 +51,6 @@ def measure(encoder: LanguageEncoder, lines: Iterable[Line]) -> Score:
             continue
         accepted += line.goal is None
         refused += got is None
-        wanted = line.reason if line.goal is None else str(line.goal)
-        mistaken.append((line.text, wanted, str(got) if got else command.reason_class))
+        wanted = line.goal.words if line.goal else line.reason
+        mistaken.append((line.text, wanted, got.words if got else command.reason_class))
     return Score(n, right, accepted, refused, tuple(mistaken[:60]), families)

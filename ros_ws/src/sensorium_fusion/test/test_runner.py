@@ -7,6 +7,7 @@ from sensorium_core.contract import tabletop
 from sensorium_core.errors import KinematicsError
 from sensorium_core.goal import Goal
 from sensorium_core.language import Command
+from sensorium_fusion.grounding import object_words
 from sensorium_fusion.plan import stop_trajectory, tool_waypoints
 from sensorium_fusion.step import State
 
@@ -74,6 +75,22 @@ def test_an_object_that_is_not_there_is_refused_by_name(bench) -> None:
     assert step.state is State.REFUSED
     assert "I see no red cube" in step.reason
     assert step.trajectory is None
+
+
+@pytest.mark.parametrize(
+    ("goal", "words"),
+    [
+        (Goal("pick", "red", "cube"), "red cube"),
+        (Goal("pick", None, "ball"), "ball"),
+        (Goal("press", "green"), "green button"),
+        (Goal("hold", "green", manner="gently"), "green button"),
+        (Goal("insert", quality="round"), "round peg"),
+        (Goal("feel", quality="soft"), "soft object"),
+        (None, "such object"),
+    ],
+)
+def test_an_object_has_a_name_for_a_person(goal, words) -> None:
+    assert object_words(Command("", goal_tokens(goal), {}, goal, True, "ok")) == words
 
 
 def test_doubt_is_settled_over_several_frames_without_moving(bench) -> None:

@@ -23,13 +23,23 @@ UNDERSTOOD = {
     "take the cylinder": Goal("pick", None, "cylinder"),
     "don't forget to pick up the red cube": Goal("pick", "red", "cube"),
 }
+OF_TOUCH = {
+    "insert the round peg": Goal("insert", quality="round"),
+    "press the red button gently": Goal("hold", "red", manner="gently"),
+    "firmly push the blue button": Goal("hold", "blue", manner="firmly"),
+    "give me the heavier block": Goal("give", quality="heavier"),
+    "pick up the soft one": Goal("feel", quality="soft"),
+    "put the red cube in the blue bowl": Goal("put", "red", "cube", onto_colour="blue"),
+    "stack the red cube on the blue cube": Goal(
+        "stack", "red", "cube", onto_colour="blue", onto_shape="cube"
+    ),
+}
 REFUSED = {
     "don't pick up the cube": "negation",
     "never push the red ball to the left": "negation",
     "leave the red ball alone": "negation",
     "stop": "negation",
     "throw the red ball": "unknown_skill",
-    "stack the red cube on the blue cube": "unknown_skill",
     "pick up the banana": "unknown_object",
     "grab the pink cube": "unknown_object",
     "push the red cube": "incomplete",
@@ -55,6 +65,15 @@ def test_a_command_is_understood(encoder, text):
     assert (command.in_scope, command.goal) == (True, UNDERSTOOD[text]), command
     assert command.reason is None
     assert command.reason_class == "ok"
+
+
+@pytest.mark.parametrize("text", OF_TOUCH)
+def test_a_command_of_touch_is_understood_by_a_file_that_knows_it(encoder, text):
+    command, goal = encoder.encode(text), OF_TOUCH[text]
+    if goal.family in encoder.families:
+        assert (command.in_scope, command.goal) == (True, goal), command
+    else:
+        assert command.goal is None or command.goal.family in encoder.families
 
 
 @pytest.mark.parametrize("text", REFUSED)

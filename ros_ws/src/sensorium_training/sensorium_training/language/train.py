@@ -63,7 +63,7 @@ class TrainConfig:
 
     body: str = "minilm"
     """`minilm` (pretrained) or `small` (from nothing)."""
-    lines: int = 60000
+    lines: int = 80000
     """Training lines: to accept, to refuse, and some that lack a word."""
     layers: int = 4
     rows: int = 30522

@@ -161,9 +161,10 @@ class SpoiltReadings:
         """Depth [mm, 0 = no reading]; a biased one is left to `camera`."""
         what = self._what
         if what.kind == "noisy":
+            depth = value.astype(np.float32)
             noise = torch.randn(value.shape, generator=self._noise).numpy()
-            noisy = value + noise * (1e3 * what.level * self._worst.point_m)
-            return np.where(value > 0, np.clip(np.rint(noisy), 1, 65535), 0).astype(value.dtype)
+            noisy = depth + noise * (1e3 * what.level * self._worst.point_m)
+            return np.where(depth > 0, np.clip(np.rint(noisy), 1, 65535), 0).astype(value.dtype)
         seen = self._seen.get(self._pictures[name])
         if what.kind == "biased" or seen is None or stamp_ns - seen[0] > _PAIRING_NS:
             return value

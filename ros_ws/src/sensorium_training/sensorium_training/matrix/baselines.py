@@ -22,6 +22,10 @@ Array = NDArray[np.float64]
 class HoldStill(Scripted):
     """Proposes nothing at all."""
 
+    def instruct(self, text: str) -> None:
+        """Go on holding still."""
+        self.state, self.reason = State.HOLDING, "holding still, whatever is said"
+
     def due(self, t_ns: int) -> bool:
         """Never."""
         return False

@@ -32,6 +32,7 @@ _REPEATS = 5
 """Readings at 500 Hz that one message at 100 Hz stands for."""
 _TICKS = 10
 """Messages of a move of 0.1 s."""
+_FAST = ("joints", "wrench", "touch_left", "touch_right")
 _LEFT = 1.0 - GAIN
 """What a touch expert's move leaves of the way, so that the next one is this much shorter."""
 
@@ -74,20 +75,27 @@ class TabletopExpert(Scripted):
 
 
 class TouchExpertActs(Scripted):
-    """The slow half of a touch expert, ten moves a second."""
+    """The slow half of a touch expert, ten moves a second.
+
+    It was made without a gate and comes down faster than that allows: what was refused is proposed
+    again at half the speed.
+    """
 
     def __init__(self, goal: TouchGoal, cell: TouchCell, contract: Contract) -> None:
         super().__init__()
         self._expert: TouchExpert = make_expert(goal, feels=True)
         self._cell, self._planned = cell, Planned(contract, cell.kinematics)
         self._horizon = contract.action.horizon
+        self._speed = 1.0
         self._felt: dict[str, deque[Array]] = {
-            name: deque(maxlen=_TICKS) for name in ("joints", "wrench", "touch_left", "touch_right")
+            name: deque(maxlen=_TICKS)
+            for name in ("joints", "wrench", "touch_left", "touch_right")
         }
 
     def commanded(self, trajectory: Trajectory) -> None:
         """Take what the gate let pass."""
         self._planned.commanded(trajectory)
+        self._speed = 1.0
 
     def push(self, modality: str, stamp_ns: int, value: NDArray[np.generic]) -> object:
         """Keep the fast senses of the last 0.1 s."""
@@ -106,6 +114,8 @@ class TouchExpertActs(Scripted):
             return Turn(None)
         sight = sight_of(self._cell.ground_truth(), reference[:4], self._readings(t_ns))
         chunk = _chunk(self._expert.decide(sight), float(reference[3]), self._horizon)
+        chunk[:, :4] *= self._speed
+        self._speed *= 0.5
         return Turn(self._planned.trajectory(chunk, t_ns))
 
     def _readings(self, t_ns: int) -> Readings | None:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sensorium_core.contract import Contract
-from sensorium_core.errors import UnknownNameError
+from sensorium_core.errors import LoaderError, UnknownNameError
 
 POLICY, PERSISTENCE, HOLD_STILL, EXPERT = "policy", "persistence", "hold still", "expert"
 ALL, SHUFFLED = "all senses", "language shuffled"
@@ -62,6 +62,7 @@ def standard_rows(
     Args:
         ours: policy files of the recipe that is judged, one a training seed.
         others: by label, other recipes: concatenation, say.
+            One whose label has " alone" in it was trained on a single sense.
         contract: whose senses the rows name.
         groups: senses to leave out together, besides each by itself.
     """
@@ -75,13 +76,14 @@ def standard_rows(
         drop = tuple(sense for sense in senses if sense in group)
         rows += _without(f"all but {' + '.join(drop)}", ours, drop, contract)
     rows += [Row(label, POLICY, files) for label, files in others.items()]
-    return [
-        *rows,
-        Row(SHUFFLED, POLICY, ours, Condition(shuffled=True)),
-        Row(PERSISTENCE, PERSISTENCE, ours),
-        Row(HOLD_STILL, HOLD_STILL),
-        Row(EXPERT, EXPERT),
-    ]
+    rows.append(Row(SHUFFLED, POLICY, ours, Condition(shuffled=True)))
+    rows.append(Row(PERSISTENCE, PERSISTENCE, ours))
+    rows += [Row(HOLD_STILL, HOLD_STILL), Row(EXPERT, EXPERT)]
+    labels = [row.label for row in rows]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise LoaderError(f"two rows called {twice[0]!r}", "a label of its own for each recipe")
+    return rows
 
 
 def _without(

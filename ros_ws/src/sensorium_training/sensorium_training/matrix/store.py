@@ -78,6 +78,10 @@ class MatrixStore:
         """Remember it; `save` writes it."""
         self._data["facts"][key_of(settings)] = {"settings": settings, "value": value}
 
+    def put_summary(self, summary: dict[str, Any]) -> None:
+        """Keep what a report says, for people and other programs; `save` writes it."""
+        self._data["summary"] = summary
+
     def save(self) -> None:
         """Write the file, at once or not at all. Raises `CacheError` when it cannot be."""
         if self.path is None:

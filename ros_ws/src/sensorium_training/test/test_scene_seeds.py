@@ -44,7 +44,7 @@ def test_uses_share_no_scene_and_only_training_ones_teach():
 def test_evaluation_of_either_split_begins_where_its_scenes_do():
     assert first_seed("heldout") == TRIALS.start
     assert first_seed("train") == TRAIN_TRIALS.start
-    assert DAGGER_FIRST_SEED == ROLLOUTS.start
+    assert ROLLOUTS.start == DAGGER_FIRST_SEED
 
 
 def test_rollouts_of_training_seeds_are_apart_and_never_held_out():

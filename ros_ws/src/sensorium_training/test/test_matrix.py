@@ -293,6 +293,14 @@ def test_tables_and_summary_tell_the_same(matrix):
     assert first["claim"] is False
 
 
+def test_copies_of_one_training_do_not_pass_for_seeds(matrix, tmp_path):
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "policy.onnx").write_bytes((MODEL / "policy.onnx").read_bytes())
+    row = Row(ALL, POLICY, (MODEL, tmp_path / "copy"))
+    with pytest.raises(LoaderError, match="copies of one training are no evidence"):
+        Matrix(replace(matrix.plan, rows=(row,)), MatrixStore(), "a1")
+
+
 def test_a_file_that_is_no_matrix_is_refused(tmp_path):
     for text in ("[]", "{", '{"format": 99, "units": {}, "facts": {}}'):
         path = tmp_path / "kept.json"

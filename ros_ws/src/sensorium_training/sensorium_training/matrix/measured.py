@@ -103,6 +103,9 @@ class Matrix:
     """Runs a plan and reads its figures out of a store. `commit` names the present code."""
 
     def __init__(self, plan: Plan, store: MatrixStore, commit: str) -> None:
+        """Raises `LoaderError` when two files of a row are of one training."""
+        for row in plan.rows:
+            _require_seeds(row)
         self.plan, self.store, self._commit = plan, store, commit
         self._held_out: dict[str, object] | None = None
 
@@ -191,6 +194,19 @@ class Matrix:
         settings = [self._offline_settings(unit) for unit in self._offline_units(row)]
         found = [self.store.fact(one) for one in settings]
         return tuple(OfflineError.of(data) for data in found if data is not None)
+
+
+def _require_seeds(row: Row) -> None:
+    """Raise `LoaderError` when files that count as training seeds of a row are not."""
+    policies = [Policy(file) for file in row.policies]
+    told = [policy.contract.provenance.get("seed") for policy in policies]
+    for names in ([p.sha256 for p in policies], [seed for seed in told if seed is not None]):
+        if len(set(names)) < len(names):
+            raise LoaderError(
+                f"row {row.label!r} with two files of training seed {told[0]}"
+                f" ({', '.join(map(str, row.policies))})",
+                "one file of each seed: copies of one training are no evidence",
+            )
 
 
 def _offline_error(held_out: HeldOut, unit: Unit) -> OfflineError:

@@ -25,7 +25,7 @@ from sensorium_training.evaluation import wilson
 from sensorium_training.matrix.comparing import best_single, difference
 from sensorium_training.matrix.measured import Line, Matrix, labelled
 from sensorium_training.matrix.report import pages, share
-from sensorium_training.matrix.rows import ALL
+from sensorium_training.matrix.rows import ALL, CLAIM_SEEDS
 
 _NO_FORCE, _NO_TOUCH = "all but wrench + pads", "all but wrench + pads + joints"
 _VISUAL = ("pick", "push", "press")
@@ -57,7 +57,12 @@ def bars(lines: Sequence[Line]) -> list[Bar]:
 def _at_least(line: Line, column: str | None, bar: float) -> Bar:
     successes, n = line.counts(column)
     what = f"{line.row.label}, {column or 'mean of tasks'}"
-    return [what, share((successes, n)), f"≥ {100 * bar:.0f} %", _verdict(successes >= bar * n)]
+    return [
+        what,
+        share((successes, n)),
+        f"≥ {100 * bar:.0f} %",
+        _verdict(successes >= bar * n, line),
+    ]
 
 
 def _insertion(ours: Line, blind: Line) -> Bar:
@@ -66,24 +71,26 @@ def _insertion(ours: Line, blind: Line) -> Bar:
     measured = f"{share((k, n))} against {share((j, m))}, {100 * low:+.0f} to {100 * high:+.0f}"
     met = k >= 0.85 * n and j <= 0.5 * m and low > 0
     return ["insertion, all senses against no force", measured,
-            "≥ 85 % against ≤ 50 %, significant", _verdict(met)]  # fmt: skip
+            "≥ 85 % against ≤ 50 %, significant", _verdict(met, ours, blind)]  # fmt: skip
 
 
 def _chance(blind: Line, column: str) -> Bar:
     low, high = wilson(*blind.counts(column))
     return [f"{blind.row.label}, {column}", share(blind.counts(column)), "interval holds 50 %",
-            _verdict(low <= 0.5 <= high)]  # fmt: skip
+            _verdict(low <= 0.5 <= high, blind)]  # fmt: skip
 
 
 def _beats(ours: Line, other: Line) -> Bar:
     apart = wilson(*ours.counts())[0] > wilson(*other.counts())[1]
     measured = f"{share(ours.counts())} against {share(other.counts())}"
     return [f"all senses against {other.row.label}", measured, "higher, intervals apart",
-            _verdict(apart)]  # fmt: skip
+            _verdict(apart, ours, other)]  # fmt: skip
 
 
-def _verdict(met: bool) -> str:
-    return "met" if met else "not met"
+def _verdict(met: bool, *lines: Line) -> str:
+    """Whether a bar is met, and whether the training seeds are enough to say so."""
+    claim = all(line.row.is_claim for line in lines)
+    return ("met" if met else "not met") + ("" if claim else f", under {CLAIM_SEEDS} seeds")
 
 
 def text(matrix: Matrix, command: str) -> str:

@@ -285,8 +285,8 @@ def test_tables_and_summary_tell_the_same(matrix):
         "dropped",
         told[ALL]["mean"],
     )
-    cost = made["Cost"].rows[0]
-    assert cost[4] == f"{Policy(MODEL).contract.provenance['parameters']:,}"
+    cost = dict(zip(made["Cost"].header, made["Cost"].rows[0], strict=True))
+    assert cost["parameters"] == f"{Policy(MODEL).contract.provenance['parameters']:,}"
     plain = json.loads(json.dumps(summary(matrix)))
     first = plain["lines"][0]
     assert first["success"]["mean"]["by_seed"] == [[3, 3]]

@@ -1,5 +1,6 @@
 """What a policy file costs: bytes, parameters, and the time of a step on one thread."""
 
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ class Footprint:
     parameters: int | None
     """As the file tells; None: it does not."""
     n_bytes: int
+    load: float
+    """Of the machine while it was timed: processes that wanted a core."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -33,7 +36,7 @@ class Footprint:
 def footprint(path: Path, steps: int = 400) -> Footprint:
     """Measure a policy file; what else runs on this machine shows in p99."""
     policy = Policy(path)
-    tensors, spent = example(policy.contract), []
+    tensors, spent, load = example(policy.contract), [], os.getloadavg()[0]
     for _ in range(_WARM_UP + steps):
         began = time.perf_counter()
         policy.run(tensors)
@@ -41,7 +44,7 @@ def footprint(path: Path, steps: int = 400) -> Footprint:
     p50, p99 = np.percentile(spent[_WARM_UP:], [50, 99])
     told = policy.contract.provenance.get("parameters")
     parameters = told if isinstance(told, int) else None
-    return Footprint(float(p50), float(p99), steps, parameters, policy.path.stat().st_size)
+    return Footprint(float(p50), float(p99), steps, parameters, policy.path.stat().st_size, load)
 
 
 def example(contract: Contract) -> dict[str, NDArray[np.generic]]:

@@ -108,10 +108,10 @@ def _offline(lines: Sequence[Line]) -> Page:
 
 
 def _cost(found: dict[str, list[Footprint]]) -> Page:
-    header = ("row", "seed", "step p50 [ms]", "step p99 [ms]", "parameters", "file [MB]")
+    header = ("row", "seed", "step p50 [ms]", "step p99 [ms]", "load", "parameters", "file [MB]")
     rows = [
         (
-            label, str(i), f"{one.p50_ms:.2f}", f"{one.p99_ms:.2f}",
+            label, str(i), f"{one.p50_ms:.2f}", f"{one.p99_ms:.2f}", f"{one.load:.1f}",
             "-" if one.parameters is None else f"{one.parameters:,}", f"{one.n_bytes / 1e6:.2f}",
         )
         for label, each in found.items()

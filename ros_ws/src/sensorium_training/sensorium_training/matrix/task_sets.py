@@ -78,7 +78,7 @@ class Tabletop:
     """Pick, push and press: vision and words decide."""
 
     name: str = "tabletop"
-    families: tuple[str, ...] = FAMILIES
+    families: tuple[str, ...] = tuple(TASKS)
 
     def cell(self) -> Cell:
         """The ordinary cell."""

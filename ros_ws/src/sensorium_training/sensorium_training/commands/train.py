@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 from sensorium_core.contract import tabletop
-from sensorium_sim.layout import TRAIN_SEEDS
 
 from sensorium_training.commands.progress import progress_bar
 from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.scene_seeds import ROLLOUTS, rollout_seeds
 
-DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
+DAGGER_FIRST_SEED = ROLLOUTS.start
 """Scenes of policy rollouts are training scenes that no demonstration used."""
 
 
@@ -94,8 +94,7 @@ def train(
         weights = stages.train("first", ["demos"], minutes, None)
         if dagger:
             policy = stages.export(weights, tabletop())
-            first = DAGGER_FIRST_SEED + 10_000 * seed
-            stages.rollouts(policy, range(first, first + dagger))
+            stages.rollouts(policy, rollout_seeds(seed, dagger))
             weights = stages.train("second", ["demos", "dagger"], dagger_minutes, weights)
         stages.finish(weights, time.monotonic() - started)
     click.echo(f"weights in {run_dir / 'weights.safetensors'}; next: sensorium export")

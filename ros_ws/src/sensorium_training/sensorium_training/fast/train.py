@@ -28,11 +28,11 @@ UNIT_M = 1e-5
 class FastTrainConfig:
     """How to train."""
 
-    steps: int = 1500
-    batch: int = 32
-    longest: int = 250
+    steps: int = 800
+    batch: int = 24
+    longest: int = 160
     """Ticks of a contact that are learned from, from its first on."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 4e-3
     noise_n: float = 0.15
     """Largest standard deviation of noise added to forces; a twentieth of it, in Nm, to torques."""
     checkpoint_steps: int = 100
@@ -124,7 +124,7 @@ def imitation_loss(step: Tensor, batch: Batch) -> Tensor:
 
 
 @torch.no_grad()
-def errors_m(net: FastNet, runs: Sequence[Run], longest: int = 250) -> dict[str, float]:
+def errors_m(net: FastNet, runs: Sequence[Run], longest: int = 160) -> dict[str, float]:
     """Mean absolute error along z and sideways, and that of never correcting [m], over contacts."""
     if not runs:
         return {}

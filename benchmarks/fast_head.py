@@ -1,0 +1,127 @@
+"""Is the learned fast half as good as the textbook's? Scripted experts, held-out scenes.
+
+    .venv/bin/python benchmarks/fast_head.py --n 100
+
+The slow half is the expert of `insert` and `hold`. The fast half is none, damping control with one
+gain (`Admittance`), the teacher that knows the spring pressed, or the file. Where the gate's force
+watch would have stopped the arm the episode ends and has failed. `--gate` puts the whole gate
+between both halves and the arm: see docs/fast_correction.md.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import numpy as np
+from experts import HEADER, Felt, Result, Row, line
+from fast_gated import GatedDriver
+from results_page import ROOT, commit, table
+from sensorium_core.fast_policy import FastPolicy
+from sensorium_sim.fast_correction import Admittance, FastCorrection, FastInput, Intent
+from sensorium_sim.layout import heldout_seed
+from sensorium_sim.touch_cell import TouchCell
+from sensorium_sim.touch_episode import attempt_touch
+from sensorium_sim.touch_goals import TouchGoal
+from sensorium_sim.touch_layout import touch_scene
+from sensorium_sim.touch_scene import TouchState
+from sensorium_training.fast.teacher import teacher_of
+
+NONE, TEXTBOOK, TEACHER, LEARNED = "none", "one gain (textbook)", "knows the spring", "learned"
+ROWS = tuple(
+    Row(family, gap, head)
+    for family, gap in (("insert", 0.001), ("insert", 0.0005), ("hold", 0.001))
+    for head in (NONE, TEXTBOOK, TEACHER, LEARNED)
+)
+
+
+def head(mode: str, file: Path, goal: TouchGoal, state: TouchState) -> FastCorrection | None:
+    """The fast half of a row."""
+    if mode == LEARNED:
+        return FastPolicy(file)
+    return {NONE: None, TEXTBOOK: Admittance(), TEACHER: teacher_of(goal, state)}[mode]
+
+
+def run(cell: TouchCell, row: Row, index: int, file: Path, gated: bool) -> Result:
+    """The episode of one held-out scene."""
+    scene, goal = touch_scene(row.family, heldout_seed(index), row.clearance_m)
+    cell.reset(scene)
+    felt, fast = Felt(), head(row.mode, file, goal, cell.ground_truth())
+    if gated:
+        end, _ = GatedDriver.attempt(cell, scene, goal, fast, felt)
+    else:
+        end = attempt_touch(cell, scene, goal, True, fast, felt)
+    return Result(
+        scene.seed, goal.text, end.outcome.success is True and not felt.stopped,
+        end.outcome.reason, end.duration_s, felt.peak_n, felt.filtered_n, felt.stopped,
+    )  # fmt: skip
+
+
+def latency(file: Path, n: int) -> str:
+    """Time of one step in contact, on one thread: wall clock, and processor time of the thread."""
+    policy = FastPolicy(file)
+    wrench = np.tile([1.0, 0.5, -6.0, 0.1, 0.1, 0.0], (32, 1))
+    given = FastInput(wrench, np.zeros((32, 2, 3)), np.zeros((32, 14)), Intent(8.0, 1.0))
+    for _ in range(100):
+        policy(given)
+    wall, own = np.empty(n), np.empty(n)
+    for i in range(n):
+        wall[i], own[i] = time.perf_counter(), time.thread_time()
+        policy(given)
+        wall[i], own[i] = time.perf_counter() - wall[i], time.thread_time() - own[i]
+    p = [np.percentile(values, q) * 1e3 for values in (wall, own) for q in (50, 99)]
+    return (
+        f"one step: {p[0]:.3f} / {p[1]:.3f} ms by the wall (p50 / p99 of {n}), "
+        f"{p[2]:.3f} / {p[3]:.3f} ms of processor time"
+    )
+
+
+@click.command()
+@click.option("--n", default=100, show_default=True, help="Held-out scenes of each row.")
+@click.option("--first", default=0, show_default=True, help="Index of the first scene.")
+@click.option("--family", multiple=True, type=click.Choice(["insert", "hold"]))
+@click.option("--head", "heads", multiple=True, type=click.Choice([r.mode for r in ROWS[:4]]))
+@click.option("--clearance-mm", default=1.0, show_default=True, type=click.Choice([1.0, 0.5]))
+@click.option("--file", default=ROOT / "models" / "fast", type=click.Path(path_type=Path))
+@click.option("--gate", is_flag=True, help="Through the whole gate, at 50 proposals a second.")
+@click.option("--out", default=ROOT / "out" / "fast_head", type=click.Path(path_type=Path))
+def main(
+    n: int,
+    first: int,
+    family: tuple[str, ...],
+    heads: tuple[str, ...],
+    clearance_mm: float,
+    file: Path,
+    gate: bool,
+    out: Path,
+) -> None:
+    """Run the rows, print the table and the latency."""
+    cell, lines = TouchCell(cameras=()), []
+    out.mkdir(parents=True, exist_ok=True)
+    for row in ROWS:
+        wrong_gap = row.family == "insert" and row.clearance_m != 1e-3 * clearance_mm
+        if wrong_gap or row.family not in (family or "insert hold") or row.mode not in (
+            heads or [r.mode for r in ROWS]
+        ):
+            continue
+        began = time.monotonic()
+        results = [run(cell, row, first + i, file, gate) for i in range(n)]
+        lines.append(line(row, results))
+        name = f"{row.name} {row.mode}{' gate' if gate else ''}".replace(",", "").replace(" ", "_")
+        record = {"commit": commit(), "row": asdict(row), "results": [asdict(r) for r in results]}
+        (out / f"{name}.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+        print(f"{' | '.join(lines[-1])}  [{time.monotonic() - began:.0f} s]", flush=True)
+        for reason, count in Counter(
+            r.stopped or r.reason for r in results if not r.success
+        ).most_common(3):
+            print(f"    {count} x {reason}")
+    print(table(HEADER, lines))
+    print(latency(file, 2000))
+
+
+if __name__ == "__main__":
+    main()

@@ -29,14 +29,11 @@ from sensorium_sim.touch_episode import attempt_touch
 from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_layout import touch_scene
 from sensorium_sim.touch_scene import TouchState
+from sensorium_training.fast.runs import FAMILIES
 from sensorium_training.fast.teacher import teacher_of
 
 NONE, TEXTBOOK, TEACHER, LEARNED = "none", "one gain (textbook)", "knows the spring", "learned"
-ROWS = tuple(
-    Row(family, gap, head)
-    for family, gap in (("insert", 0.001), ("insert", 0.0005), ("hold", 0.001))
-    for head in (NONE, TEXTBOOK, TEACHER, LEARNED)
-)
+HEADS = (NONE, TEXTBOOK, TEACHER, LEARNED)
 
 
 def head(mode: str, file: Path, goal: TouchGoal, state: TouchState) -> FastCorrection | None:
@@ -80,12 +77,25 @@ def latency(file: Path, n: int) -> str:
     )
 
 
+def report(row: Row, results: list[Result], seconds: float, gate: bool, out: Path) -> list[str]:
+    """Writes one row down and prints it; its line of the table."""
+    words = line(row, results)
+    name = f"{row.name} {row.mode}{' gate' if gate else ''}".replace(",", "").replace(" ", "_")
+    record = {"commit": commit(), "row": asdict(row), "results": [asdict(r) for r in results]}
+    (out / f"{name}.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    print(f"{' | '.join(words)}  [{seconds:.0f} s]", flush=True)
+    failures = Counter(r.stopped or r.reason for r in results if not r.success)
+    for reason, count in failures.most_common(3):
+        print(f"    {count} x {reason}")
+    return words
+
+
 @click.command()
 @click.option("--n", default=100, show_default=True, help="Held-out scenes of each row.")
 @click.option("--first", default=0, show_default=True, help="Index of the first scene.")
-@click.option("--family", multiple=True, type=click.Choice(["insert", "hold"]))
-@click.option("--head", "heads", multiple=True, type=click.Choice([r.mode for r in ROWS[:4]]))
-@click.option("--clearance-mm", default=1.0, show_default=True, type=click.Choice([1.0, 0.5]))
+@click.option("--family", multiple=True, type=click.Choice(FAMILIES), default=FAMILIES)
+@click.option("--head", "heads", multiple=True, type=click.Choice(HEADS), default=HEADS)
+@click.option("--clearance-mm", default="1", show_default=True, type=click.Choice(["1", "0.5"]))
 @click.option("--file", default=ROOT / "models" / "fast", type=click.Path(path_type=Path))
 @click.option("--gate", is_flag=True, help="Through the whole gate, at 50 proposals a second.")
 @click.option("--out", default=ROOT / "out" / "fast_head", type=click.Path(path_type=Path))
@@ -94,7 +104,7 @@ def main(
     first: int,
     family: tuple[str, ...],
     heads: tuple[str, ...],
-    clearance_mm: float,
+    clearance_mm: str,
     file: Path,
     gate: bool,
     out: Path,
@@ -102,23 +112,10 @@ def main(
     """Run the rows, print the table and the latency."""
     cell, lines = TouchCell(cameras=()), []
     out.mkdir(parents=True, exist_ok=True)
-    for row in ROWS:
-        wrong_gap = row.family == "insert" and row.clearance_m != 1e-3 * clearance_mm
-        if wrong_gap or row.family not in (family or "insert hold") or row.mode not in (
-            heads or [r.mode for r in ROWS]
-        ):
-            continue
+    for row in (Row(f, 1e-3 * float(clearance_mm), head) for f in family for head in heads):
         began = time.monotonic()
         results = [run(cell, row, first + i, file, gate) for i in range(n)]
-        lines.append(line(row, results))
-        name = f"{row.name} {row.mode}{' gate' if gate else ''}".replace(",", "").replace(" ", "_")
-        record = {"commit": commit(), "row": asdict(row), "results": [asdict(r) for r in results]}
-        (out / f"{name}.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
-        print(f"{' | '.join(lines[-1])}  [{time.monotonic() - began:.0f} s]", flush=True)
-        for reason, count in Counter(
-            r.stopped or r.reason for r in results if not r.success
-        ).most_common(3):
-            print(f"    {count} x {reason}")
+        lines.append(report(row, results, time.monotonic() - began, gate, out))
     print(table(HEADER, lines))
     print(latency(file, 2000))
 

@@ -55,9 +55,7 @@ def tools(arm: Kinematics, trajectory: Trajectory) -> np.ndarray:
     return np.array([arm.tool_pose(row[:6]) for row in trajectory.positions])
 
 
-@given(
-    st.tuples(*[st.floats(-0.03, 0.03)] * 3), st.floats(-3, 3), st.integers(0, 700)
-)
+@given(st.tuples(*[st.floats(-0.03, 0.03)] * 3), st.floats(-3, 3), st.integers(0, 700))
 @settings(max_examples=20)
 def test_what_is_left_of_a_plan_is_moved_as_a_whole(arm, step, yaw, after_ms):
     plan, now = plan_of(arm), START_NS + after_ms * MS

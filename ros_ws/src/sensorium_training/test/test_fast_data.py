@@ -139,9 +139,7 @@ def test_disturbance_is_executed_but_not_taught():
 def test_an_episode_is_the_same_again_and_kept(cell, tmp_path):
     seed = scene_seeds(0, 2)[1]
     family = FAMILIES[seed % 2]
-    first, second = (
-        episode(cell, CONFIG, family, seed, None, Disturbance()) for _ in range(2)
-    )
+    first, second = (episode(cell, CONFIG, family, seed, None, Disturbance()) for _ in range(2))
     assert sum(map(len, first)) > 50
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.wrench, b.wrench)

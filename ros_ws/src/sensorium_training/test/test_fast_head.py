@@ -42,14 +42,14 @@ def file(net: FastNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def contact(n: int, seed: int) -> Run:
-    """A contact of `n` ticks whose labels are damping control with one gain."""
+    """A contact of `n` ticks whose labels are damping control on a soft spring."""
     rng = np.random.default_rng(seed)
     press = rng.uniform(2.0, 20.0) + np.cumsum(rng.normal(size=n)) * 0.3
     wrench = np.zeros((n, CONFIG.window, 6), np.float32)
     wrench[:, :, 2] = -press[:, None]
     wish = rng.uniform(0.0, 15.0)
     label = np.zeros((n, 3), np.float32)
-    label[:, 2] = 6e-6 * (press - wish)
+    label[:, 2] = 2e-5 * (press - wish)
     intent = np.tile(np.float32([wish, 0.0]), (n, 1))
     return Run(wrench, intent, np.zeros((n, 3), np.float32), label)
 
@@ -145,7 +145,9 @@ def test_every_parameter_gets_a_gradient_and_changes(tmp_path):
 
 
 def small(**changes: int) -> FastTrainConfig:
-    return FastTrainConfig(**{"steps": 12, "batch": 6, "checkpoint_steps": 4, "net": CONFIG} | changes)
+    return FastTrainConfig(
+        **{"steps": 12, "batch": 6, "checkpoint_steps": 4, "net": CONFIG} | changes
+    )
 
 
 def test_it_learns_and_resumes_to_the_same_bytes(tmp_path):

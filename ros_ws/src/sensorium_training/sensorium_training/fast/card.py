@@ -25,16 +25,17 @@ exactly nothing. `docs/fast_correction.md` says what it is measured to do.
 | | |
 |---|---|
 | parameters | {facts["parameters"]:,} |
-| learned from | {facts["episodes"]} episodes of inserting and holding in {facts["rounds"]} rounds, \
-all but the first driven by the head itself; labels by damping control that knows the spring |
+| learned from | {facts["episodes"]} episodes of inserting and holding in {facts["rounds"]} \
+rounds, all but the first driven by the head itself; labels by damping control that knows the \
+spring |
 | data hash | `{facts["data_hash"][:16]}` |
 | seed | {facts["seed"]} |
 | made at commit | `{facts["git_commit"]}` |
 | largest difference ONNX - torch | {difference:.1e} |
 
-Mean absolute error over contacts of scenes kept aside, beside that of never correcting [µm a tick]:
+Mean absolute error over contacts of scenes kept aside [µm a tick], beside that of doing nothing:
 
-| | this | never |
+| | this | nothing |
 |---|---|---|
 {rows}
 

@@ -105,7 +105,10 @@ def fast_parity(net: FastNet, path: Path) -> float:
     session = open_session(path, unreadable_policy).session
     worst = 0.0
     for seed in range(_SEQUENCES):
-        ours, theirs = torch.zeros(1, net.config.state), np.zeros((1, net.config.state), np.float32)
+        ours, theirs = (
+            torch.zeros(1, net.config.state),
+            np.zeros((1, net.config.state), np.float32),
+        )
         for wrench, intent in zip(*contact_sequence(net.config, seed), strict=True):
             step, ours = net(torch.from_numpy(wrench), torch.from_numpy(intent), ours)
             feed = {"wrench": wrench, "intent": intent, "state": theirs}

@@ -100,7 +100,7 @@ class FastNet(nn.Module):
         return self._step(seen, hidden, wrench, intent)
 
     def is_open(self, wrench: Tensor, intent: Tensor) -> Tensor:
-        """Whether there is contact `(b, 1)`: mean force at the threshold, all readings believed."""
+        """Whether there is contact `(b, 1)`: mean force at the threshold, all readings sound."""
         felt = self._force(wrench).abs().amax(-1, keepdim=True) >= self.config.contact_n
         sound = (wrench.abs() < _BELIEVED).to(wrench.dtype).flatten(1).amin(1, keepdim=True)
         told = (intent.abs() < _BELIEVED).to(wrench.dtype).amin(1, keepdim=True)

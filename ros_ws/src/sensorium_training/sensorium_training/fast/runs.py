@@ -74,7 +74,9 @@ def load_runs(path: Path) -> list[Run]:
     try:
         with np.load(path, allow_pickle=False) as file:
             ends = np.cumsum(file["lengths"])[:-1]
-            parts = [np.split(file[name], ends) for name in _FIELDS] if len(file["lengths"]) else []
+            parts = (
+                [np.split(file[name], ends) for name in _FIELDS] if len(file["lengths"]) else []
+            )
     except (OSError, ValueError, KeyError) as error:
         raise CacheError(path, f"cannot be read ({error})", "delete it; it is made anew") from None
     return [Run(*row) for row in zip(*parts, strict=True)] if parts else []

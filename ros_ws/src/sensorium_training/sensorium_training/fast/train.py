@@ -34,7 +34,7 @@ class FastTrainConfig:
     """Ticks of a contact that are learned from, from its first on."""
     learning_rate: float = 4e-3
     noise_n: float = 0.15
-    """Largest standard deviation of noise added to forces; a twentieth of it, in Nm, to torques."""
+    """Largest standard deviation of noise added to forces; a twentieth of it [Nm] to torques."""
     checkpoint_steps: int = 100
     seed: int = 0
     net: FastNetConfig = field(default_factory=FastNetConfig)
@@ -125,7 +125,7 @@ def imitation_loss(step: Tensor, batch: Batch) -> Tensor:
 
 @torch.no_grad()
 def errors_m(net: FastNet, runs: Sequence[Run], longest: int = 160) -> dict[str, float]:
-    """Mean absolute error along z and sideways, and that of never correcting [m], over contacts."""
+    """Mean absolute error along z and sideways [m], and that of never correcting."""
     if not runs:
         return {}
     sums = np.zeros(4)
@@ -135,7 +135,9 @@ def errors_m(net: FastNet, runs: Sequence[Run], longest: int = 160) -> dict[str,
         step = net.unroll(batch.wrench, batch.intent, batch.last)
         there = batch.there.unsqueeze(-1)
         off, still = (step - batch.label).abs() * there, batch.label.abs() * there
-        sums += [float(x.sum()) for x in (off[..., 2], off[..., :2], still[..., 2], still[..., :2])]
+        sums += [
+            float(x.sum()) for x in (off[..., 2], off[..., :2], still[..., 2], still[..., :2])
+        ]
         count += float(batch.there.sum())
     means = sums / np.array([count, 2 * count, count, 2 * count])
     names = ("down_m", "aside_m", "down_without_m", "aside_without_m")

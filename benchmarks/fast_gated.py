@@ -1,7 +1,8 @@
 """Scripted experts through the whole gate: moves at 10 Hz, displaced plans at 50 Hz.
 
 What the fusion node would do with a slow and a fast half, on the simulator's clock: the expert is
-the slow half, its moves are plans, `FastLoop` displaces them, the gate judges all of it.
+the slow half, its moves become chunks and plans as the runner makes them, `FastLoop` displaces
+them, the gate judges all of it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.contract import tabletop
-from sensorium_core.trajectory import Trajectory, hermite
+from sensorium_core.trajectory import Trajectory
 from sensorium_fusion.fast_loop import FastLoop
+from sensorium_fusion.plan import joint_trajectory, tool_waypoints
 from sensorium_sim.fast_correction import TICK_STEPS, FastCorrection
 from sensorium_sim.readings import Readings
 from sensorium_sim.tasks import UNDECIDED
@@ -27,9 +29,8 @@ from sensorium_sim.touch_tasks import TIME_LIMITS_S, judge
 from sensorium_training.guard import Guard
 
 Array = NDArray[np.float64]
-_STEPS = 5
-"""Waypoints of a move; as many again come to rest after it."""
-_END_RATE = 0.6
+_BEYOND = 1.3
+"""How far a chunk goes, in moves: at the end of a move the tool is not at rest."""
 _SETTLE_TICKS = 40
 
 
@@ -95,28 +96,21 @@ class GatedDriver:
         return readings
 
     def _plan(self, move: Move) -> Trajectory:
-        """From the commanded tool over the goal to rest, at the rate that it has now."""
-        arm, now = self._cell.kinematics, self._setpoint(0)
-        soon = self._setpoint(10_000_000)
-        start, rate = arm.tool_pose(now[:6]), arm.tool_pose(soon[:6]) - arm.tool_pose(now[:6])
-        goal = start + np.array([*move.dxyz, move.dyaw])
-        low, high = self._action.workspace_min_m, self._action.workspace_max_m
-        goal[:3] = np.clip(goal[:3], low, high)
-        begin, end = 10.0 * rate, _END_RATE * (goal - start)
-        poses = [hermite(start, goal, begin, end, k / _STEPS) for k in range(1, _STEPS + 1)]
-        rest = goal + 0.35 * end
-        poses += [hermite(goal, rest, end, 0 * end, k / _STEPS) for k in range(1, _STEPS + 1)]
-        grip = np.clip(move.grip, 0.0, 1.0) * self._cell.constants.gripper_stroke_m
-        rows, q = [now], now[:6]
-        for pose in poses:
-            q = arm.ik(q, pose)
-            rows.append(np.append(q, grip))
-        times = np.arange(len(rows)) * (MOVE_S / _STEPS)
-        positions = np.array(rows)
-        velocities = np.gradient(positions, MOVE_S / _STEPS, axis=0)
-        velocities[0], velocities[-1] = 100.0 * (soon - now), 0.0
-        velocities[:, 6] = 0.0
-        return Trajectory(self._cell.time_ns, self._action.joints, times, positions, velocities)
+        """The trajectory that the runner makes of a chunk that is this move, and a little more."""
+        arm, action = self._cell.kinematics, self._action
+        now = self._setpoint(0)
+        velocity = (self._setpoint(10_000_000) - now) * 100.0
+        tool = arm.tool_pose(now[:6])
+        ahead = arm.tool_pose(now[:6] + velocity[:6] * action.step_s)
+        c, s = np.cos(tool[3]), np.sin(tool[3])
+        x, y, z = move.dxyz
+        step = np.array([c * x + s * y, c * y - s * x, z, move.dyaw])
+        grip = np.full((action.horizon, 1), move.grip)
+        far = np.array([1.0, *[_BEYOND] * (action.horizon - 1)])
+        chunk = np.hstack([far[:, None] * step, grip]).astype(np.float32)
+        reference = np.append(tool, now[6] / self._cell.constants.gripper_stroke_m)
+        waypoints = tool_waypoints(chunk, reference, ahead - tool, action)
+        return joint_trajectory(waypoints, now, velocity, self._cell.time_ns, action, arm)
 
     def _setpoint(self, after_ns: int) -> Array:
         setpoint = self.guard.gate.setpoint(self._cell.time_ns + after_ns)

@@ -43,19 +43,32 @@ def head(mode: str, file: Path, goal: TouchGoal, state: TouchState) -> FastCorre
     return {NONE: None, TEXTBOOK: Admittance(), TEACHER: teacher_of(goal, state)}[mode]
 
 
-def run(cell: TouchCell, row: Row, index: int, file: Path, gated: bool) -> Result:
-    """The episode of one held-out scene."""
+def run(
+    cell: TouchCell, row: Row, index: int, file: Path, gated: bool
+) -> tuple[Result, GatedDriver | None]:
+    """The episode of one held-out scene, and who drove it through the gate."""
     scene, goal = touch_scene(row.family, heldout_seed(index), row.clearance_m)
     cell.reset(scene)
     felt, fast = Felt(), head(row.mode, file, goal, cell.ground_truth())
+    driver: GatedDriver | None = None
     if gated:
-        end, _ = GatedDriver.attempt(cell, scene, goal, fast, felt)
+        end, driver = GatedDriver.attempt(cell, scene, goal, fast, felt)
     else:
         end = attempt_touch(cell, scene, goal, True, fast, felt)
-    return Result(
-        scene.seed, goal.text, end.outcome.success is True and not felt.stopped,
-        end.outcome.reason, end.duration_s, felt.peak_n, felt.filtered_n, felt.stopped,
-    )  # fmt: skip
+    done = end.outcome.success is True and not felt.stopped
+    peaks = (felt.peak_n, felt.filtered_n, felt.stopped)
+    return Result(scene.seed, goal.text, done, end.outcome.reason, end.duration_s, *peaks), driver
+
+
+def judged(drivers: list[GatedDriver]) -> str:
+    """What the gate made of the proposals of a row, and its processor time for each."""
+    n = sum(d.proposals for d in drivers)
+    refusals = Counter(words.partition(":")[0] for d in drivers for words in d.guard.refusals)
+    trips = Counter(words.partition(":")[0] for d in drivers for words in d.guard.trips)
+    each_ms = 1e3 * sum(d.judging_s for d in drivers) / n
+    return (
+        f"    {n} proposals, {each_ms:.1f} ms each; refused {dict(refusals)}; held {dict(trips)}"
+    )
 
 
 def latency(file: Path, n: int) -> str:
@@ -91,7 +104,9 @@ def report(row: Row, results: list[Result], seconds: float, gate: bool, out: Pat
 
 
 @click.command()
-@click.option("--n", default=100, show_default=True, help="Held-out scenes of each row.")
+@click.option(
+    "--n", default=100, show_default=True, help="Held-out scenes of each row; 0: latency."
+)
 @click.option("--first", default=0, show_default=True, help="Index of the first scene.")
 @click.option("--family", multiple=True, type=click.Choice(FAMILIES), default=FAMILIES)
 @click.option("--head", "heads", multiple=True, type=click.Choice(HEADS), default=HEADS)
@@ -112,11 +127,16 @@ def main(
     """Run the rows, print the table and the latency."""
     cell, lines = TouchCell(cameras=()), []
     out.mkdir(parents=True, exist_ok=True)
-    for row in (Row(f, 1e-3 * float(clearance_mm), head) for f in family for head in heads):
+    rows = [Row(f, 1e-3 * float(clearance_mm), head) for f in family for head in heads]
+    for row in rows if n else ():
         began = time.monotonic()
-        results = [run(cell, row, first + i, file, gate) for i in range(n)]
+        runs = [run(cell, row, first + i, file, gate) for i in range(n)]
+        results = [result for result, _ in runs]
         lines.append(report(row, results, time.monotonic() - began, gate, out))
-    print(table(HEADER, lines))
+        if gate:
+            print(judged([driver for _, driver in runs if driver is not None]), flush=True)
+    if lines:
+        print(table(HEADER, lines))
     print(latency(file, 2000))
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from sensorium_core.errors import CacheError, LoaderError
 from sensorium_core.fast_policy import FastPolicy
 from sensorium_sim.fast_correction import LARGEST_M, WINDOW, Admittance, FastInput, Intent
-from sensorium_sim.layout import HELDOUT_SEEDS, TRAIN_SEEDS
+from sensorium_sim.layout import HELDOUT_SEEDS, TRAIN_SEEDS, heldout_seed
 from sensorium_sim.touch_cell import TouchCell
 from sensorium_sim.touch_driver import Move, TouchDriver
+from sensorium_sim.touch_episode import attempt_touch
 from sensorium_sim.touch_layout import touch_scene
 from sensorium_training.commands.train import DAGGER_FIRST_SEED
 from sensorium_training.fast.collect import NONE, Disturbance, Scribe, collect, episode
@@ -43,13 +44,19 @@ def felt(force: tuple[float, float, float], intent: Intent) -> FastInput:
 
 @given(st.integers(0, 29), st.integers(0, 9000), st.integers(0, 29), st.integers(0, 1000))
 def test_splits_share_no_scene(round_, n, other, aside):
-    train, kept = set(scene_seeds(round_, n)), set(scene_seeds(other, aside, aside=True))
-    assert not train & kept
-    assert not (train | kept) & set(HELDOUT_SEEDS)
-    assert all(seed in TRAIN_SEEDS for seed in (*train, *kept))
-    assert DAGGER_FIRST_SEED not in train | kept
+    train, kept = scene_seeds(round_, n), scene_seeds(other, aside, aside=True)
+    assert not shared(train, kept)
+    for seeds in (train, kept):
+        assert not shared(seeds, HELDOUT_SEEDS)
+        assert len(seeds) == shared(seeds, TRAIN_SEEDS)
+        assert DAGGER_FIRST_SEED not in seeds
     if round_ != other:
-        assert not train & set(scene_seeds(other, n))
+        assert not shared(train, scene_seeds(other, n))
+
+
+def shared(a: range, b: range) -> int:
+    """How many numbers are in both of two unbroken ranges."""
+    return max(0, min(a.stop, b.stop) - max(a.start, b.start))
 
 
 @pytest.mark.parametrize(("round_", "n", "aside"), [(0, 9001, False), (0, 1001, True), (30, 1, 0)])
@@ -140,7 +147,7 @@ def test_an_episode_is_the_same_again_and_kept(cell, tmp_path):
     seed = scene_seeds(0, 2)[1]
     family = FAMILIES[seed % 2]
     first, second = (episode(cell, CONFIG, family, seed, None, Disturbance()) for _ in range(2))
-    assert sum(map(len, first)) > 50
+    assert sum(map(len, first)) > 20
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.wrench, b.wrench)
         np.testing.assert_array_equal(a.label, b.label)
@@ -176,9 +183,6 @@ def test_noise_in_free_space_does_not_change_what_the_arm_is_told():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_released_head_does_what_it_is_for(cell, family):
-    from sensorium_sim.layout import heldout_seed
-    from sensorium_sim.touch_episode import attempt_touch
-
     scene, goal = touch_scene(family, heldout_seed(0))
     end = attempt_touch(cell, scene, goal, fast=FastPolicy(RELEASED))
     assert end.outcome.success, end.outcome.reason

@@ -170,7 +170,7 @@ def test_it_learns_and_resumes_to_the_same_bytes(tmp_path):
 
 def test_it_learns_damping_control(tmp_path):
     losses: list[float] = []
-    config = small(steps=150, batch=12)
+    config = small(steps=150, batch=6)
     weights = FastTrainer(runs(), tmp_path, config).run(lambda *given: losses.append(given[2]))
     assert np.mean(losses[-10:]) < 0.25 * np.mean(losses[:10])
     errors = errors_m(load_fast_net(weights), runs())

@@ -30,7 +30,7 @@ rounds, all but the first driven by the head itself; labels by damping control t
 spring |
 | data hash | `{facts["data_hash"][:16]}` |
 | seed | {facts["seed"]} |
-| made at commit | `{facts["git_commit"]}` |
+| exported at commit | `{facts["git_commit"]}` |
 | largest difference ONNX - torch | {difference:.1e} |
 
 Mean absolute error over contacts of scenes kept aside [µm a tick], beside that of doing nothing:

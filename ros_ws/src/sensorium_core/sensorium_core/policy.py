@@ -3,7 +3,6 @@
 One `Policy` serves one thread; ONNX Runtime is told to use one thread and not to spin.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from sensorium_core.codebook import SLOTS, TABLETOP_SLOTS, TOKEN_SIZE
 from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
 from sensorium_core.goal import ALL_FAMILIES, FAMILIES
-from sensorium_core.onnx_session import RUN_FAULTS, open_session
+from sensorium_core.onnx_session import RUN_FAULTS, misfit, open_session
 
 METADATA_KEY = "sensorium.contract"
 TOKENS = (len(SLOTS), TOKEN_SIZE)
@@ -71,26 +70,10 @@ class Policy:
 
     def _require_fit(self) -> None:
         """Inputs and outputs are those that the contract asks for, as far as the file declares."""
-        found = {o.name: o for o in self._session.get_outputs()}
-        absent = set(OUTPUTS) - found.keys()
-        if absent:
-            raise PolicyFileError(
-                self.path, f"lacks the outputs {sorted(absent)}", "export it anew"
-            )
         takes, gives = input_shapes(self.contract, self._words), output_shapes(self.contract)
-        wanted = [(i, takes.get(i.name)) for i in self._session.get_inputs()]
-        wanted += [(found[name], ("tensor(float)", gives[name])) for name in OUTPUTS]
-        for node, expected in wanted:
-            if expected is None:
-                raise PolicyFileError(
-                    self.path, f"takes {node.name[:60]!r}", f"its contract gives {sorted(takes)}"
-                )
-            if node.type != expected[0] or not _fits(node.shape, expected[1]):
-                raise PolicyFileError(
-                    self.path,
-                    f"has {node.name} of {node.type} {node.shape!s:.80}",
-                    f"its contract says {expected[0]} {list(expected[1])}",
-                )
+        problem = misfit(self._session, takes, gives)
+        if problem is not None:
+            raise PolicyFileError(self.path, *problem)
 
     def run(self, tensors: dict[str, NDArray[np.generic]]) -> PolicyOutput:
         """One step over the tensors of `policy_inputs`, of whose tokens it takes the first."""
@@ -147,10 +130,3 @@ def output_shapes(contract: Contract) -> dict[str, tuple[int, ...]]:
         "done": (1,),
         "weights": (1, len(contract.senses)),
     }
-
-
-def _fits(declared: Sequence[int | str | None], expected: tuple[int, ...]) -> bool:
-    """Whether a declared shape, whose named or unknown axes may be anything, allows another."""
-    return len(declared) == len(expected) and all(
-        a == b or not isinstance(a, int) for a, b in zip(declared, expected, strict=True)
-    )

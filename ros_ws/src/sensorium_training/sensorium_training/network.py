@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from sensorium_training.encoders import CloudEncoder, ImageEncoder, NetConfig, WindowEncoder
 from sensorium_training.fusion.choice import fusion_class
-from sensorium_training.fusion.interface import SENSES, peak_forces
+from sensorium_training.fusion.interface import SENSES, peak_forces, present
+from sensorium_training.imputation.choice import imputer_of
 
 _CHUNK_SCALE = (0.1, 0.1, 0.1, 0.5, 1.0)
 """Network units to m, m, m, rad, open fraction."""
@@ -37,6 +38,8 @@ class NetOutput:
     """Logits of colour (7) and shape (5) of each anchor `(b, a, 12)`; last class = none."""
     heading: Tensor
     """cos and sin of four times the target's yaw `(b, 2)`."""
+    tokens: Tensor
+    """Of the senses `(b, senses, width)` as encoded, zeros for missing ones."""
 
 
 class PointingHead(nn.Module):
@@ -72,8 +75,9 @@ class PointingHead(nn.Module):
 class PolicyNet(nn.Module):
     """Every sense to one token, the tokens to one by the fusion operator, that one to a chunk.
 
-    The operator says for which senses a learned token stands in while they are missing, and which
-    tokens the head sees besides; an operator without the one or the other has no weights for it.
+    The operator says for which senses a token stands in while they are missing, and which tokens
+    the head sees besides; an operator without the one or the other has no weights for it. The
+    token that stands in is a learned one, or an imputer's guess that starts from it.
     """
 
     def __init__(self, config: NetConfig | None = None) -> None:
@@ -108,6 +112,7 @@ class PolicyNet(nn.Module):
         self.chunk = nn.Linear(h, config.horizon * 5)
         self.done = nn.Linear(h, 1)
         self.register_buffer("chunk_scale", torch.tensor(_CHUNK_SCALE))
+        self.imputer = imputer_of(config, fusion.stand_ins)
 
     def forward(self, **tensors: Tensor) -> NetOutput:
         """All contract tensors by name, batch first."""
@@ -115,8 +120,9 @@ class PolicyNet(nn.Module):
         tensors = _believed(tensors, valid)
         tensors["memory"] = self.mix.remembered(tensors["memory"])
         centres, features, mask = self.cloud(tensors["cloud"])
-        target, feature, attention, present, classes = self.pointing(centres, features, mask, text)
-        tokens = self._tokens(tensors, feature, valid)
+        target, feature, attention, there, classes = self.pointing(centres, features, mask, text)
+        encoded = self._encoded(tensors, feature)
+        tokens = self._completed(encoded, valid)
         forces = peak_forces(tensors["wrench"], tensors["pads"])
         fused = self.mix(tokens, valid, text, forces)
         heading = self.heading(feature)
@@ -127,7 +133,7 @@ class PolicyNet(nn.Module):
         return NetOutput(
             _into_yaw_frame(motion, tensors["reference"][:, 3]),
             target,
-            present,
+            there,
             self.done(hidden).squeeze(-1),
             fused.weights,
             attention,
@@ -135,12 +141,27 @@ class PolicyNet(nn.Module):
             mask,
             classes,
             heading,
+            present(encoded, valid),
         )
 
-    def _tokens(self, tensors: dict[str, Tensor], target: Tensor, valid: Tensor) -> Tensor:
-        """Sense tokens `(b, senses, width)` in the contract's order, missing ones replaced."""
+    def imputation_losses(
+        self, tokens: Tensor, valid: Tensor, hidden: Tensor
+    ) -> dict[str, Tensor]:
+        """Terms of the imputer by name, of `NetOutput.tokens`; none with learned tokens.
+
+        Args:
+            tokens: `(b, senses, width)`.
+            valid: `(b, senses)`, 1 where a sense is there.
+            hidden: `(b, senses)`, 1 where one is hidden from the imputer on purpose.
+        """
+        if self.imputer is None:
+            return {}
+        return self.imputer.losses(tokens, valid, hidden, self._learned())
+
+    def _encoded(self, tensors: dict[str, Tensor], target: Tensor) -> Tensor:
+        """Sense tokens `(b, senses, width)` in the contract's order, of missing ones any."""
         arm = tensors["joints"]
-        tokens = torch.stack(
+        return torch.stack(
             [
                 self.scene_rgb(tensors["scene_rgb"]),
                 target,
@@ -151,15 +172,20 @@ class PolicyNet(nn.Module):
             ],
             1,
         )
-        here = valid.unsqueeze(-1) > 0.5
-        return torch.where(here, tokens, self._in_place(tokens)) + self.identity
 
-    def _in_place(self, tokens: Tensor) -> Tensor:
-        """What stands in place of missing senses `(senses, width)`: learned tokens, or zeros."""
+    def _completed(self, tokens: Tensor, valid: Tensor) -> Tensor:
+        """Tokens with those of missing senses replaced, each marked with its sense's identity."""
+        in_place = self._learned()
+        if self.imputer is not None:
+            in_place = self.imputer(tokens, valid, in_place)
+        return torch.where(valid.unsqueeze(-1) > 0.5, tokens, in_place) + self.identity
+
+    def _learned(self) -> Tensor:
+        """Learned tokens `(senses, width)`; zeros for senses that nothing stands in for."""
         stand_ins = self.mix.stand_ins
-        if len(stand_ins) == tokens.shape[1]:
+        if len(stand_ins) == len(self.identity):
             return self.missing
-        rows = [torch.zeros_like(self.identity[0])] * tokens.shape[1]
+        rows = [torch.zeros_like(self.identity[0])] * len(self.identity)
         for row, sense in enumerate(stand_ins):
             rows[sense] = self.missing[row]
         return torch.stack(rows)

@@ -77,7 +77,7 @@ class PolicyNet(nn.Module):
 
     The operator says for which senses a token stands in while they are missing, and which tokens
     the head sees besides; an operator without the one or the other has no weights for it. The
-    token that stands in is a learned one, or an imputer's guess that starts from it.
+    token that stands in is an imputer's guess, or a learned one for what no imputer guesses.
     """
 
     def __init__(self, config: NetConfig | None = None) -> None:
@@ -92,8 +92,11 @@ class PolicyNet(nn.Module):
         self.joints = nn.Sequential(nn.Linear(28, w), nn.ReLU(), nn.Linear(w, w))
         self.pointing = PointingHead(config)
         fusion = fusion_class(config.fusion)
-        if fusion.stand_ins:
-            self.missing = nn.Parameter(torch.randn(len(fusion.stand_ins), w) * 0.1)
+        self.imputer = imputer_of(config, fusion.stand_ins)
+        guessed = () if self.imputer is None else self.imputer.guessed
+        self.learned = tuple(sense for sense in fusion.stand_ins if sense not in guessed)
+        if self.learned:
+            self.missing = nn.Parameter(torch.randn(len(self.learned), w) * 0.1)
         self.identity = nn.Parameter(torch.randn(config.senses, w) * 0.1)
         self.mix = fusion(config)
         if self.mix.squeezed:
@@ -112,7 +115,6 @@ class PolicyNet(nn.Module):
         self.chunk = nn.Linear(h, config.horizon * 5)
         self.done = nn.Linear(h, 1)
         self.register_buffer("chunk_scale", torch.tensor(_CHUNK_SCALE))
-        self.imputer = imputer_of(config, fusion.stand_ins)
 
     def forward(self, **tensors: Tensor) -> NetOutput:
         """All contract tensors by name, batch first."""
@@ -156,7 +158,7 @@ class PolicyNet(nn.Module):
         """
         if self.imputer is None:
             return {}
-        return self.imputer.losses(tokens, valid, hidden, self._learned())
+        return self.imputer.losses(tokens, valid, hidden)
 
     def _encoded(self, tensors: dict[str, Tensor], target: Tensor) -> Tensor:
         """Sense tokens `(b, senses, width)` in the contract's order, of missing ones any."""
@@ -175,20 +177,23 @@ class PolicyNet(nn.Module):
 
     def _completed(self, tokens: Tensor, valid: Tensor) -> Tensor:
         """Tokens with those of missing senses replaced, each marked with its sense's identity."""
-        in_place = self._learned()
-        if self.imputer is not None:
-            in_place = self.imputer(tokens, valid, in_place)
-        return torch.where(valid.unsqueeze(-1) > 0.5, tokens, in_place) + self.identity
+        here = valid.unsqueeze(-1) > 0.5
+        return torch.where(here, tokens, self._in_place(tokens, valid)) + self.identity
 
-    def _learned(self) -> Tensor:
-        """Learned tokens `(senses, width)`; zeros for senses that nothing stands in for."""
-        stand_ins = self.mix.stand_ins
-        if len(stand_ins) == len(self.identity):
+    def _in_place(self, tokens: Tensor, valid: Tensor) -> Tensor:
+        """What stands in place of missing senses `([b,] senses, width)`; zeros where nothing."""
+        if len(self.learned) == tokens.shape[1]:
             return self.missing
-        rows = [torch.zeros_like(self.identity[0])] * len(self.identity)
-        for row, sense in enumerate(stand_ins):
+        rows = [torch.zeros_like(self.identity[0])] * tokens.shape[1]
+        for row, sense in enumerate(self.learned):
             rows[sense] = self.missing[row]
-        return torch.stack(rows)
+        if self.imputer is None:
+            return torch.stack(rows)
+        guesses = self.imputer(tokens, valid)
+        rows = [row.expand(len(tokens), -1) for row in rows]
+        for column, sense in enumerate(self.imputer.guessed):
+            rows[sense] = guesses[:, column]
+        return torch.stack(rows, 1)
 
     def _squeezed(self, tokens: Tensor) -> list[Tensor]:
         """What the head sees of tokens besides the fused one: `(b, 24 n)` once, or nothing."""

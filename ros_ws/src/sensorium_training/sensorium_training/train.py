@@ -180,7 +180,7 @@ class Trainer:
         """Mean terms of the averaged network over held-aside episodes, without augmentation."""
         if not self._watch:
             return {}
-        net = PolicyNet(self.config.net).to(self.device)
+        net = PolicyNet(self.config.net).to(self.device).eval()
         net.load_state_dict(self.average)
         sums: dict[str, float] = {}
         rng = torch.Generator().manual_seed(1)

@@ -1,4 +1,4 @@
-"""Properties of every imputer on its own: deaf to the missing, trained, and no better than honest."""
+"""Properties of every imputer on its own: deaf to the missing, trained, not clairvoyant."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from sensorium_training.fusion.interface import FORCE_SENSES, SENSES
 from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.imputation.choice import imputer_of
 from sensorium_training.imputation.config import ImputationConfig
-from sensorium_training.imputation.interface import Imputer, hide, relative_error
+from sensorium_training.imputation.interface import Imputer, Statistics, hide
 from sensorium_training.imputation.names import IMPUTATIONS, fusions_of
 from sensorium_training.imputation.translation import SOURCES
 from torch import Tensor
@@ -29,11 +29,14 @@ def imputer(name: str, senses: tuple[int, ...]) -> Imputer:
     return found
 
 
-def case(size: int = SIZE, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """Tokens, all senses valid, and learned tokens."""
+def case(size: int = SIZE, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Tokens, all senses valid."""
     rng = torch.Generator().manual_seed(seed)
-    tokens = torch.randn(size, len(SENSES), WIDTH, generator=rng)
-    return tokens, torch.ones(size, 6), torch.randn(6, WIDTH, generator=rng)
+    return torch.randn(size, len(SENSES), WIDTH, generator=rng), torch.ones(size, 6)
+
+
+def somewhat_hidden(valid: Tensor) -> Tensor:
+    return hide(valid, 0.3, torch.Generator().manual_seed(0))
 
 
 def filled(tokens: Tensor, valid: Tensor, fill: float) -> Tensor:
@@ -79,17 +82,16 @@ def test_learned_tokens_need_no_module() -> None:
 def test_any_subset_gives_finite_guesses_and_losses_that_ignore_the_bytes_of_the_others(
     name: str, senses: tuple[int, ...]
 ) -> None:
-    module, (tokens, _, learned) = imputer(name, senses), case(64)
-    hidden = hide(SUBSETS, 0.3, torch.Generator().manual_seed(0))
+    tokens, _ = case(64)
 
     def told(fill: float) -> list[Tensor]:
-        module.zero_grad(set_to_none=True)
-        given = filled(tokens, SUBSETS, fill)
-        terms = module.losses(given, SUBSETS, hidden, learned)
+        module, given = imputer(name, senses), filled(tokens, SUBSETS, fill)
+        terms = module.losses(given, SUBSETS, somewhat_hidden(SUBSETS))
         torch.stack(list(terms.values())).sum().backward()
+        missing = 1 - SUBSETS[:, list(module.guessed)]
+        guesses = filled(module(given, SUBSETS), missing, 0.0)
         gradients = [p.grad for p in module.parameters()]
-        return [filled(module(given, SUBSETS, learned), 1 - SUBSETS, 0.0), *terms.values(),
-                *gradients]  # fmt: skip
+        return [guesses, *terms.values(), *gradients, *module.buffers()]
 
     clean = told(0.0)
     assert all(bool(torch.isfinite(value).all()) for value in clean)
@@ -102,12 +104,12 @@ def test_any_subset_gives_finite_guesses_and_losses_that_ignore_the_bytes_of_the
 def test_every_parameter_is_registered_gets_a_gradient_of_its_losses_and_changes(
     name: str, senses: tuple[int, ...]
 ) -> None:
-    module, (tokens, valid, learned) = imputer(name, senses), case()
+    module, (tokens, valid) = imputer(name, senses), case()
     before = {key: value.detach().clone() for key, value in module.named_parameters()}
-    assert set(before) == set(module.state_dict())
+    buffers = {key for key, _ in module.named_buffers()}
+    assert set(before) | buffers == set(module.state_dict())
     optimizer = torch.optim.SGD(module.parameters(), 0.1)
-    hidden = hide(valid, 0.3, torch.Generator().manual_seed(0))
-    terms = module.losses(tokens, valid, hidden, learned)
+    terms = module.losses(tokens, valid, somewhat_hidden(valid))
     assert set(terms) == TERMS[name]
     assert set(terms) <= set(ImputationConfig().weights())
     torch.stack(list(terms.values())).sum().backward()
@@ -118,88 +120,115 @@ def test_every_parameter_is_registered_gets_a_gradient_of_its_losses_and_changes
 
 
 @each
-def test_losses_teach_the_imputer_and_the_learned_tokens_but_not_the_encoders(
+def test_losses_teach_no_encoder_neither_as_source_nor_as_target(
     name: str, senses: tuple[int, ...]
 ) -> None:
-    module, (tokens, valid, learned) = imputer(name, senses), case()
+    module, (tokens, valid) = imputer(name, senses), case()
     tokens.requires_grad_()
-    learned.requires_grad_()
-    hidden = hide(valid, 0.3, torch.Generator().manual_seed(0))
-    torch.stack(list(module.losses(tokens, valid, hidden, learned).values())).sum().backward()
+    terms = module.losses(tokens, valid, somewhat_hidden(valid))
+    torch.stack(list(terms.values())).sum().backward()
     assert tokens.grad is None
-    guessed = set(FORCE_SENSES) if name == "translation" else set(senses)
-    assert {i for i in ALL if bool((learned.grad[i] != 0).any())} == guessed
+    module(tokens, valid * torch.tensor([1.0, 1, 0, 0, 0, 1])).sum().backward()
+    assert bool((tokens.grad != 0).any())
 
 
 @each
 def test_nothing_to_judge_costs_exactly_nothing(name: str, senses: tuple[int, ...]) -> None:
-    module, (tokens, valid, learned) = imputer(name, senses), case()
-    terms = module.losses(tokens, torch.zeros_like(valid), torch.ones_like(valid), learned)
+    module, (tokens, valid) = imputer(name, senses), case()
+    before = [buffer.clone() for buffer in module.buffers()]
+    terms = module.losses(tokens, torch.zeros_like(valid), torch.ones_like(valid))
     torch.stack(list(terms.values())).sum().backward()
     assert all(float(term.detach()) == 0 for term in terms.values())
     assert all(not bool(p.grad.any()) for p in module.parameters())
+    assert all(map(torch.equal, before, module.buffers()))
+
+
+@each
+def test_where_nothing_is_there_to_guess_from_the_guess_is_the_mean_token(
+    name: str, senses: tuple[int, ...]
+) -> None:
+    module, (tokens, valid) = imputer(name, senses), case()
+    module.losses(tokens, valid, 0 * valid)
+    listened = list(SOURCES) if name == "translation" else list(senses)
+    valid[:, listened] = 0.0
+    mean = tokens.mean(0)[list(module.guessed)].expand(SIZE, -1, -1)
+    assert torch.allclose(module(tokens, valid), mean, atol=1e-5)
 
 
 def test_the_autoencoder_among_some_senses_hears_no_other_and_guesses_no_other() -> None:
-    module, (tokens, valid, learned) = imputer("autoencoder", FREE), case()
+    module, (tokens, valid) = imputer("autoencoder", FREE), case()
+    assert module.guessed == FREE
     valid[:, 0] = 0.0
-    told = module(tokens, valid, learned)
+    told = module(tokens, valid)
     tokens[:, list(FORCE_SENSES)] += 5.0
-    assert torch.equal(told, module(tokens, valid, learned))
+    assert torch.equal(told, module(tokens, valid))
     valid[:, list(FORCE_SENSES)] = 0.0
-    assert torch.equal(told, module(tokens, valid, learned))
-    assert torch.equal(told[:, 3], learned[3].expand(SIZE, -1))
+    assert torch.equal(told, module(tokens, valid))
 
 
 def test_the_autoencoder_guesses_from_every_sense_that_is_there() -> None:
-    module, (tokens, valid, learned) = imputer("autoencoder", ALL), case()
+    module, (tokens, valid) = imputer("autoencoder", ALL), case()
     valid[:, 3] = 0.0
-    told = module(tokens, valid, learned)[:, 3]
+    told = module(tokens, valid)[:, 3]
     for sense in (0, 1, 2, 4, 5):
         changed = tokens.clone()
         changed[:, sense] += 1.0
-        assert not torch.equal(told, module(changed, valid, learned)[:, 3]), SENSES[sense]
+        assert not torch.equal(told, module(changed, valid)[:, 3]), SENSES[sense]
 
 
 def test_a_translation_needs_vision_alone() -> None:
-    module, (tokens, valid, learned) = imputer("translation", ALL), case()
-    told = module(tokens, valid, learned)
-    blind = valid.clone()
-    blind[:, [3, 4, 5]] = 0.0
-    assert torch.equal(told, module(filled(tokens, blind, torch.nan), blind, learned))
-    others = [i for i in ALL if i not in FORCE_SENSES]
-    assert torch.equal(told[:, others], learned[others].expand(SIZE, -1, -1))
+    module, (tokens, valid) = imputer("translation", ALL), case()
+    assert module.guessed == FORCE_SENSES
+    told = module(tokens, valid)
+    dumb = valid.clone()
+    dumb[:, [3, 4, 5]] = 0.0
+    assert torch.equal(told, module(filled(tokens, dumb, torch.nan), dumb))
     for sense in SOURCES:
         dark = valid.clone()
         dark[:, sense] = 0.0
-        assert not torch.equal(told, module(tokens, dark, learned)), SENSES[sense]
-
-
-def test_where_nothing_is_seen_force_has_its_learned_token() -> None:
-    module, (tokens, valid, learned) = imputer("translation", ALL), case()
-    valid[:, list(SOURCES)] = 0.0
-    assert torch.equal(module(tokens, valid, learned), learned.expand(SIZE, -1, -1))
+        assert not torch.equal(told, module(tokens, dark)), SENSES[sense]
 
 
 def test_the_way_back_teaches_the_way_there_and_needs_no_force() -> None:
-    module, (tokens, valid, learned) = imputer("translation", ALL), case()
+    module, (tokens, valid) = imputer("translation", ALL), case()
     valid[:, list(FORCE_SENSES)] = 0.0
-    terms = module.losses(tokens, valid, torch.zeros_like(valid), learned)
+    terms = module.losses(tokens, valid, torch.zeros_like(valid))
     assert float(terms["translation"].detach()) == 0.0
     terms["cycle"].backward()
     for parameter in module.there.parameters():
         assert bool((parameter.grad != 0).any())
 
 
-def test_the_error_is_in_parts_of_the_mean_square_of_the_sense() -> None:
-    tokens, valid, _ = case()
-    tokens = tokens * torch.tensor([1.0, 10.0, 0.1, 1.0, 1.0, 100.0]).reshape(1, 6, 1)
-    zeros, asked = torch.zeros_like(tokens), torch.ones_like(valid)
-    assert float(relative_error(tokens, tokens, asked, valid)) == 0.0
-    assert float(relative_error(zeros, tokens, asked, valid)) == pytest.approx(1.0, abs=1e-3)
-    assert float(relative_error(zeros, tokens, 0 * asked, valid)) == 0.0
-    one = asked * torch.eye(6)[5]
-    assert float(relative_error(2 * tokens, tokens, one, valid)) == pytest.approx(1.0, abs=1e-3)
+def test_the_error_is_in_parts_of_that_of_the_mean_token_whatever_the_size_of_tokens() -> None:
+    tokens, valid = case()
+    tokens = 3.0 + tokens * torch.tensor([1.0, 10.0, 0.1, 1.0, 1.0, 100.0]).reshape(1, 6, 1)
+    statistics = Statistics(WIDTH)
+    statistics.learn(tokens, valid)
+    mean, places = tokens.mean(0).expand_as(tokens), list(ALL)
+    assert float(statistics.error(tokens, tokens, valid, places)) == 0.0
+    assert float(statistics.error(mean, tokens, valid, places)) == pytest.approx(1.0, abs=1e-3)
+    assert float(statistics.error(mean, tokens, 0 * valid, places)) == 0.0
+    one = statistics.error(mean[:, 5:], tokens, valid[:, 5:], [5])
+    assert float(one) == pytest.approx(1.0, abs=1e-3)
+    again = statistics.back(statistics.plain(tokens, FREE), FREE)
+    assert torch.allclose(again, tokens[:, list(FREE)], atol=1e-3)
+
+
+def test_statistics_are_of_valid_tokens_only_follow_them_and_rest_outside_training() -> None:
+    tokens, valid = case(512)
+    valid[::2, 1] = 0.0
+    statistics = Statistics(WIDTH)
+    statistics.learn(filled(tokens, valid, torch.nan), valid)
+    assert torch.allclose(statistics.mean[1], tokens[1::2, 1].mean(0), atol=1e-5)
+    for _ in range(300):
+        statistics.learn(5.0 + 2.0 * tokens, valid)
+    assert torch.allclose(statistics.mean, torch.full((6, WIDTH), 5.0), atol=0.5)
+    assert torch.allclose(statistics.variance.mean(-1), torch.full((6,), 4.0), atol=0.5)
+    for name in TERMS:
+        module = imputer(name, ALL).eval()
+        before = [buffer.clone() for buffer in module.buffers()]
+        module.losses(tokens, valid, somewhat_hidden(valid))
+        assert all(map(torch.equal, before, module.buffers()))
 
 
 def test_senses_are_hidden_as_often_as_asked_and_the_same_for_the_same_generator() -> None:
@@ -224,12 +253,11 @@ def test_what_follows_from_other_senses_is_guessed_and_what_does_not_is_no_worse
 ) -> None:
     module = imputer_of(NetConfig(width=WIDTH, imputation=name, cascade=2), ALL)
     assert module is not None
-    learned = torch.nn.Parameter(torch.zeros(6, WIDTH))
-    optimizer = torch.optim.Adam([*module.parameters(), learned], 3e-3)
+    optimizer = torch.optim.Adam(module.parameters(), 3e-3)
     weights, rng = ImputationConfig().weights(), torch.Generator().manual_seed(2)
     for step in range(400):
         tokens, valid = learnable(128, 100 + step)
-        terms = module.losses(tokens, valid, hide(valid, 0.3, rng), learned)
+        terms = module.losses(tokens, valid, hide(valid, 0.3, rng))
         optimizer.zero_grad()
         torch.stack([weights[key] * term for key, term in terms.items()]).sum().backward()
         optimizer.step()
@@ -237,7 +265,10 @@ def test_what_follows_from_other_senses_is_guessed_and_what_does_not_is_no_worse
     dead = valid.clone()
     dead[:, list(FORCE_SENSES)] = 0.0
     with torch.no_grad():
-        guesses = module(filled(tokens, dead, torch.nan), dead, learned)
-    left = (guesses - tokens).square().mean((0, 2)) / tokens.var(0).mean(-1)
-    assert float(left[3]) < 0.4
-    assert 0.9 < float(left[4]) < 1.3
+        guesses = module(filled(tokens, dead, torch.nan), dead)
+    places = list(module.guessed)
+    wrong = (guesses - tokens[:, places]).square().mean((0, 2))
+    left = wrong / tokens[:, places].var(0).mean(-1)
+    wrench, pads = (float(left[places.index(sense)]) for sense in FORCE_SENSES)
+    assert wrench < 0.4
+    assert 0.9 < pads < 1.3

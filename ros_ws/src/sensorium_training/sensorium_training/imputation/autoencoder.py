@@ -1,16 +1,17 @@
 """Missing-modality autoencoder: residual autoencoders in a row complete the set of tokens.
 
 As Tran et al. 2017 (Missing Modalities Imputation via Cascaded Residual Autoencoder), and as MMIN
-(Zhao et al. 2021) has it on latent vectors: each autoencoder sees the set as completed so far and
-gives the change that is still wanted. Different here: what is missing begins as a learned token
-and not as zeros; each autoencoder is told which senses are there; those are left as they are.
+(Zhao et al. 2021) has it on latent vectors: each autoencoder sees the set as completed so far,
+at first with zeros, and gives the change that is still wanted. Different here: each autoencoder is
+told which senses are there, and those are left as they are; all are trained at once.
 """
 
 import torch
 from torch import Tensor, nn
 
 from sensorium_training.encoders import NetConfig
-from sensorium_training.imputation.interface import Imputer, bottleneck, placed, relative_error
+from sensorium_training.fusion.interface import present
+from sensorium_training.imputation.interface import Imputer, any_of, bottleneck
 
 
 class CascadedAutoencoder(Imputer):
@@ -20,32 +21,26 @@ class CascadedAutoencoder(Imputer):
     """
 
     def __init__(self, config: NetConfig, senses: tuple[int, ...]) -> None:
-        super().__init__()
-        self.senses = senses
+        super().__init__(config)
+        self.guessed = senses
         channels = len(senses) * config.width
         self.stages = nn.ModuleList(
             bottleneck(channels + len(senses), channels, config) for _ in range(config.cascade)
         )
 
-    def forward(self, tokens: Tensor, valid: Tensor, learned: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, valid: Tensor) -> Tensor:
         """See `Imputer.forward`."""
-        senses = list(self.senses)
-        here = valid[:, senses] > 0.5
-        there, flags = here.unsqueeze(-1), here.to(tokens.dtype)
-        guesses = torch.where(there, tokens[:, senses], learned[senses])
+        flags = (valid[:, list(self.guessed)] > 0.5).to(tokens.dtype)
+        known = present(self.statistics.plain(tokens, self.guessed), flags)
+        guesses, missing = known, any_of(flags) * (1.0 - flags.unsqueeze(-1))
         for stage in self.stages:
             change = stage(torch.cat([guesses.flatten(1), flags], -1))
-            change = change.unflatten(1, (len(senses), -1))
-            guesses = torch.where(there, guesses, guesses + change)
-        return placed(guesses, self.senses, learned)
+            guesses = guesses + missing * change.unflatten(1, (len(self.guessed), -1))
+        return self.statistics.back(guesses, self.guessed)
 
-    def losses(
-        self, tokens: Tensor, valid: Tensor, hidden: Tensor, learned: Tensor
-    ) -> dict[str, Tensor]:
-        """`reconstruction`: relative error of the senses that were hidden though they are there."""
-        tokens, senses = tokens.detach(), list(self.senses)
-        guesses = self(tokens, valid * (1.0 - hidden), learned)
-        error = relative_error(
-            guesses[:, senses], tokens[:, senses], hidden[:, senses], valid[:, senses]
-        )
+    def _terms(self, tokens: Tensor, valid: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        """`reconstruction`: of the senses that were hidden though they are there."""
+        senses = list(self.guessed)
+        judged = (valid - seen)[:, senses]
+        error = self.statistics.error(self(tokens, seen), tokens, judged, senses)
         return {"reconstruction": error}

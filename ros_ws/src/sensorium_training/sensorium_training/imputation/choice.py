@@ -13,9 +13,6 @@ def imputer_of(config: NetConfig, senses: tuple[int, ...]) -> Imputer | None:
         config: legal, so its name is known and goes with its fusion operator.
         senses: those for which something may stand in: the operator's `stand_ins`.
     """
-    classes: dict[str, type[CascadedAutoencoder | CyclicTranslation]] = {
-        "autoencoder": CascadedAutoencoder,
-        "translation": CyclicTranslation,
-    }
-    found = classes.get(config.imputation)
-    return None if found is None else found(config, senses)
+    if config.imputation == "autoencoder":
+        return CascadedAutoencoder(config, senses)
+    return CyclicTranslation(config) if config.imputation == "translation" else None

@@ -12,51 +12,48 @@ from torch import Tensor
 
 from sensorium_training.encoders import NetConfig
 from sensorium_training.fusion.interface import FORCE_SENSES, SENSES, present
-from sensorium_training.imputation.interface import Imputer, bottleneck, placed, relative_error
+from sensorium_training.imputation.interface import Imputer, any_of, bottleneck
 
 SOURCES = tuple(SENSES.index(name) for name in ("scene_rgb", "cloud", "wrist_rgb"))
 """The senses that see."""
 
 
 class CyclicTranslation(Imputer):
-    """`learned + T(vision, there)` for wrench and pads; learned tokens for all else.
+    """Wrench and pads from what is seen; neither a force nor the joints are looked at."""
 
-    Where no sense sees there is nothing to translate: force has its learned token then, too.
-    """
+    guessed = FORCE_SENSES
 
-    def __init__(self, config: NetConfig, senses: tuple[int, ...]) -> None:
-        super().__init__()
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__(config)
         seen, felt = len(SOURCES) * config.width, len(FORCE_SENSES) * config.width
         self.there = bottleneck(seen + len(SOURCES), felt, config)
         self.back = bottleneck(felt, seen, config)
 
-    def forward(self, tokens: Tensor, valid: Tensor, learned: Tensor) -> Tensor:
-        """See `Imputer.forward`. Neither a force nor the joints are looked at."""
-        return placed(self._forces(tokens, valid, learned), FORCE_SENSES, learned)
+    def forward(self, tokens: Tensor, valid: Tensor) -> Tensor:
+        """See `Imputer.forward`."""
+        return self.statistics.back(self._forces(tokens, valid), FORCE_SENSES)
 
-    def _forces(self, tokens: Tensor, valid: Tensor, learned: Tensor) -> Tensor:
-        """Tokens of wrench and pads `(b, 2, width)` from what is seen."""
+    def _forces(self, tokens: Tensor, valid: Tensor) -> Tensor:
+        """Wrench and pads `(b, 2, width)`, about 0 and 1, of what is seen; 0 where nothing is."""
         flags = (valid[:, list(SOURCES)] > 0.5).to(tokens.dtype)
-        seen = present(tokens[:, list(SOURCES)], flags)
-        change = self.there(torch.cat([seen.flatten(1), flags], -1))
-        any_seen = flags.amax(-1, keepdim=True).unsqueeze(-1)
-        return learned[list(FORCE_SENSES)] + any_seen * change.unflatten(1, (2, -1))
+        seen = present(self.statistics.plain(tokens, SOURCES), flags)
+        forces = self.there(torch.cat([seen.flatten(1), flags], -1))
+        return any_of(flags) * forces.unflatten(1, (len(FORCE_SENSES), -1))
 
-    def losses(
-        self, tokens: Tensor, valid: Tensor, hidden: Tensor, learned: Tensor
-    ) -> dict[str, Tensor]:
-        """`translation`: relative error of valid forces; `cycle`: of the sources they came from.
+    def _terms(self, tokens: Tensor, valid: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        """`translation`: of valid forces; `cycle`: of the sources that they came from.
 
         Hidden sources stay out of both, so that the translation learns to do with less.
         """
-        tokens, seen = tokens.detach(), (valid * (1.0 - hidden))[:, list(SOURCES)]
-        forces = self._forces(tokens, valid * (1.0 - hidden), learned)
+        forces, statistics = self._forces(tokens, seen), self.statistics
         again = self.back(forces.flatten(1)).unflatten(1, (len(SOURCES), -1))
-        any_seen = seen.amax(-1, keepdim=True)
-        felt = valid[:, list(FORCE_SENSES)]
+        sources, felt = seen[:, list(SOURCES)], valid[:, list(FORCE_SENSES)]
+        judged = felt * (sources > 0.5).any(-1, keepdim=True)
         return {
-            "translation": relative_error(forces, tokens[:, list(FORCE_SENSES)], any_seen, felt),
-            "cycle": relative_error(
-                again, tokens[:, list(SOURCES)], seen, valid[:, list(SOURCES)]
+            "translation": statistics.error(
+                statistics.back(forces, FORCE_SENSES), tokens, judged, list(FORCE_SENSES)
+            ),
+            "cycle": statistics.error(
+                statistics.back(again, SOURCES), tokens, sources, list(SOURCES)
             ),
         }

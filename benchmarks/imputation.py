@@ -36,7 +36,7 @@ from sensorium_training.losses import policy_losses, total
 from sensorium_training.network import PolicyNet
 from torch import Tensor
 
-_BATCH, _DRAW, _ROWS = 96, 256, (8192, 2560)
+_BATCH, _DRAW, _ROWS = 96, 256, (4096, 1024)
 _RIDGE = 1e-3
 _ALONE = {name: (sense,) for sense, name in enumerate(SENSES)}
 _GONE = {**_ALONE, "wrench and pads": FORCE_SENSES}

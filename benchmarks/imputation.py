@@ -36,7 +36,7 @@ from sensorium_training.losses import policy_losses, total
 from sensorium_training.network import PolicyNet
 from torch import Tensor
 
-_BATCH, _DRAW, _ROWS = 96, 256, (4096, 1024)
+_BATCH, _LESSON, _DRAW, _ROWS = 64, 128, 256, (4096, 1024)
 _RIDGE = 1e-3
 _ALONE = {name: (sense,) for sense, name in enumerate(SENSES)}
 _GONE = {**_ALONE, "wrench and pads": FORCE_SENSES}
@@ -123,9 +123,9 @@ def taught(name: str, how: ImputationConfig, known: Tensor, steps: int, seed: in
     optimizer = torch.optim.AdamW(imputer.parameters(), 2e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     rng = torch.Generator().manual_seed(seed)
-    valid = torch.ones(_DRAW, len(SENSES))
+    valid = torch.ones(_LESSON, len(SENSES))
     for _ in range(steps):
-        some = known[torch.randint(len(known), (_DRAW,), generator=rng)]
+        some = known[torch.randint(len(known), (_LESSON,), generator=rng)]
         terms = imputer.losses(some, valid, hide(valid, how.hide, rng))
         optimizer.zero_grad()
         total(terms, how.weights()).backward()

@@ -24,6 +24,7 @@ def release(run: Path, out: Path) -> float:
     known["parameters"] = sum(p.numel() for p in net.parameters())
     known["git_commit"] = git_commit()
     known["fusion"] = net.config.fusion
+    known["imputation"] = net.config.imputation
     contract = Contract.parse({**tabletop().model_dump(), "provenance": known}, "tabletop")
     difference = export(net, contract, out / "policy.onnx")
     (out / "card.md").write_text(_card(contract, known, difference))
@@ -39,6 +40,7 @@ def _provenance(facts: dict[str, Any], difference: float) -> dict[str, str]:
     return {
         "parameters": f"{facts['parameters']:,}",
         "fusion operator": f"{facts['fusion']}",
+        "in place of a missing sense": f"{facts['imputation']}",
         "demonstrations": f"{facts.get('episodes_demos')} episodes by scripted experts, "
         "none by people",
         "rollouts labelled by the expert (DAgger)": f"{facts.get('episodes_dagger', 0)}",

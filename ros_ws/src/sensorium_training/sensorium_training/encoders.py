@@ -12,6 +12,7 @@ from sensorium_core.errors import GateConfigError, UnknownNameError
 from torch import Tensor, nn
 
 from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.imputation.names import IMPUTATIONS, fusions_of
 
 _REL_SCALE = 10.0
 """Relative metres to network units: 10 cm is one."""
@@ -49,13 +50,22 @@ class NetConfig:
     """Force beyond the dead band that is contact."""
     pads_band_n: float = 0.2
     pads_contact_n: float = 0.1
+    imputation: str = IMPUTATIONS[0]
+    """How the token of a missing sense is made: a name in `imputation.names`."""
+    imputer_hidden: int = 96
+    """Of all but `learned`: widths of an autoencoder's or translator's layers, and of its code."""
+    imputer_code: int = 48
+    cascade: int = 3
+    """Of `autoencoder`: how many follow each other."""
 
     def __post_init__(self) -> None:
         if self.fusion not in FUSIONS:
             raise UnknownNameError("fusion operator", self.fusion, FUSIONS)
+        if self.imputation not in IMPUTATIONS:
+            raise UnknownNameError("imputation", self.imputation, IMPUTATIONS)
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "fusion" and not 0 < value < float("inf"):
+            if not isinstance(value, str) and not 0 < value < float("inf"):
                 raise GateConfigError(field.name, value, "a finite number above 0", "network")
         sizes = tuple(TOKEN_SIZE * len(slots) for slots in (TABLETOP_SLOTS, SLOTS))
         if self.text_channels not in sizes:
@@ -64,6 +74,11 @@ class NetConfig:
         if self.width % self.attention_heads:
             allowed = f"a divisor of the width {self.width}"
             raise GateConfigError("attention_heads", self.attention_heads, allowed, "network")
+        fusions = fusions_of(self.imputation)
+        if self.fusion not in fusions:
+            allowed = f"'learned' with fusion {self.fusion!r}, which promises that what is absent "
+            allowed += f"goes unheard; {self.imputation!r} goes with {', '.join(fusions)}"
+            raise GateConfigError("imputation", self.imputation, allowed, "network")
 
     @property
     def words(self) -> int:

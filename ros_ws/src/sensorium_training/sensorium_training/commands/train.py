@@ -9,6 +9,7 @@ from sensorium_core.contract import tabletop
 
 from sensorium_training.commands.progress import progress_bar
 from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.imputation.names import IMPUTATIONS
 from sensorium_training.scene_seeds import ROLLOUTS, rollout_seeds
 
 DAGGER_FIRST_SEED = ROLLOUTS.start
@@ -52,6 +53,10 @@ DAGGER_FIRST_SEED = ROLLOUTS.start
     help="How the senses' tokens become one.",
 )  # fmt: skip
 @click.option(
+    "--imputation", default=IMPUTATIONS[0], show_default=True, type=click.Choice(IMPUTATIONS),
+    help="What stands in for a missing sense: a learned token, or a guess from those there.",
+)  # fmt: skip
+@click.option(
     "--blur", default=0.0, show_default=True, type=click.FloatRange(0.0),
     help="Blur of vision at the start [pixels], gone by half of the first training.",
 )  # fmt: skip
@@ -72,6 +77,7 @@ def train(
     workers: int,
     device: str,
     fusion: str,
+    imputation: str,
     blur: float,
     encoders: Path | None,
 ) -> None:
@@ -87,7 +93,7 @@ def train(
     with progress_bar() as bar:
         stages = Stages(
             demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar,
-            NetConfig(fusion=fusion), BlurCurriculum(blur), encoders,
+            NetConfig(fusion=fusion, imputation=imputation), BlurCurriculum(blur), encoders,
         )  # fmt: skip
         started = time.monotonic()
         stages.rows("demos")

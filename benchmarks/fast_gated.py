@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.contract import tabletop
+from sensorium_core.goal import Goal
 from sensorium_core.trajectory import Trajectory
 from sensorium_fusion.fast_loop import FastLoop
 from sensorium_fusion.plan import joint_trajectory, tool_waypoints
@@ -22,7 +23,6 @@ from sensorium_sim.tasks import UNDECIDED
 from sensorium_sim.touch_cell import TouchCell
 from sensorium_sim.touch_driver import MOVE_S, Move, join
 from sensorium_sim.touch_episode import Attempt, make_expert
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_scene import TouchScene
 from sensorium_sim.touch_sight import sight_of
 from sensorium_sim.touch_tasks import TIME_LIMITS_S, judge
@@ -53,7 +53,7 @@ class GatedDriver:
         cls,
         cell: TouchCell,
         scene: TouchScene,
-        goal: TouchGoal,
+        goal: Goal,
         fast: FastCorrection | None,
         stop: Callable[[Readings], bool],
     ) -> tuple[Attempt, GatedDriver]:

@@ -22,11 +22,11 @@ from experts import HEADER, Felt, Result, Row, line
 from fast_gated import GatedDriver
 from results_page import ROOT, commit, table
 from sensorium_core.fast_policy import FastPolicy
+from sensorium_core.goal import Goal
 from sensorium_sim.fast_correction import Admittance, FastCorrection, FastInput, Intent
 from sensorium_sim.layout import heldout_seed
 from sensorium_sim.touch_cell import TouchCell
 from sensorium_sim.touch_episode import attempt_touch
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_layout import touch_scene
 from sensorium_sim.touch_scene import TouchState
 from sensorium_training.fast.runs import FAMILIES
@@ -36,7 +36,7 @@ NONE, TEXTBOOK, TEACHER, LEARNED = "none", "one gain (textbook)", "knows the spr
 HEADS = (NONE, TEXTBOOK, TEACHER, LEARNED)
 
 
-def head(mode: str, file: Path, goal: TouchGoal, state: TouchState) -> FastCorrection | None:
+def head(mode: str, file: Path, goal: Goal, state: TouchState) -> FastCorrection | None:
     """The fast half of a row."""
     if mode == LEARNED:
         return FastPolicy(file)

@@ -156,7 +156,7 @@ def _vaguer(goal: Goal, scene: Scene, rng: np.random.Generator) -> Goal:
     """Sometimes leave out the colour or the shape, when the rest still names one object."""
     if goal.family == "press" or rng.random() > _VAGUE:
         return goal
-    vague = replace(goal, **{"colour" if rng.random() < 0.5 else "shape": None})
+    vague = replace(goal, colour=None) if rng.random() < 0.5 else replace(goal, shape=None)
     return vague if scene.index_of(vague) is not None else goal
 
 

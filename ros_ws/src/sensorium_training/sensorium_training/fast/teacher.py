@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.goal import Goal
 from sensorium_sim.fast_correction import LARGEST_M, Admittance, FastInput, felt_force
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_scene import TouchState
 from sensorium_sim.touch_tasks import target_of
 
@@ -50,7 +50,7 @@ class Teacher:
         return np.clip(fast(given), -LARGEST_M, LARGEST_M)
 
 
-def teacher_of(goal: TouchGoal, state: TouchState) -> Teacher:
+def teacher_of(goal: Goal, state: TouchState) -> Teacher:
     """Who knows what is pressed in this scene: the spring of the button meant, if there is one."""
     if goal.family != "hold":
         return Teacher()

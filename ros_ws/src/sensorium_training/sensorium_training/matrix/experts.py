@@ -21,7 +21,6 @@ from sensorium_sim.scene import SceneState
 from sensorium_sim.touch_cell import TouchCell
 from sensorium_sim.touch_driver import Move
 from sensorium_sim.touch_episode import TouchExpert, make_expert
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_sight import sight_of
 
 from sensorium_training.matrix.planned import Planned, Scripted
@@ -81,7 +80,7 @@ class TouchExpertActs(Scripted):
     again at half the speed.
     """
 
-    def __init__(self, goal: TouchGoal, cell: TouchCell, contract: Contract) -> None:
+    def __init__(self, goal: Goal, cell: TouchCell, contract: Contract) -> None:
         super().__init__()
         self._expert: TouchExpert = make_expert(goal, feels=True)
         self._cell, self._planned = cell, Planned(contract, cell.kinematics)

@@ -10,14 +10,13 @@ from typing import Protocol
 import numpy as np
 from sensorium_core.contract import Contract
 from sensorium_core.errors import UnknownNameError
-from sensorium_core.goal import FAMILIES
+from sensorium_core.goal import FAMILIES, TOUCH_FAMILIES, Goal
 from sensorium_sim.cell import Cell
 from sensorium_sim.episode import Episode, goal_text
 from sensorium_sim.grammar import phrases
 from sensorium_sim.scene import Scene, SceneState
 from sensorium_sim.tasks import TASKS
 from sensorium_sim.touch_cell import TouchCell
-from sensorium_sim.touch_goals import TOUCH_FAMILIES, TouchGoal
 from sensorium_sim.touch_layout import touch_scene
 from sensorium_sim.touch_scene import TouchState
 from sensorium_sim.touch_tasks import TIME_LIMITS_S
@@ -132,11 +131,11 @@ class Touch:
         assert isinstance(cell, TouchCell)
         return TouchExpertActs(self._scene(trial.family, trial.seed)[1], cell, contract)
 
-    def _scene(self, family: str, seed: int) -> tuple[Scene, TouchGoal]:
+    def _scene(self, family: str, seed: int) -> tuple[Scene, Goal]:
         return touch_scene(family, seed, self.clearance_m)
 
 
-def _touch_verdicts(goal: TouchGoal, limit_s: float) -> Judge:
+def _touch_verdicts(goal: Goal, limit_s: float) -> Judge:
     start: list[TouchState] = []
 
     def verdict(state: SceneState) -> tuple[bool | None, str]:

@@ -1,9 +1,10 @@
-"""What each fusion operator costs: parameters, and one policy step in ONNX Runtime on one thread.
+"""What fusion operators and imputers cost: parameters, and one policy step on one thread.
 
     .venv/bin/python benchmarks/fusion_latency.py
 
-Exports the policy network with each operator, weights as they begin, through the real exporter,
-and runs the files in turn over random inputs of the contract. In turn, so that what else the
+Exports the policy network with each operator, and with each imputer that goes with it, weights as
+they begin, through the real exporter, and runs the files in ONNX Runtime, in turn, over random
+inputs of the contract in which a fifth of the senses is missing. In turn, so that what else the
 machine does slows all of them alike; ratios are more to be trusted than milliseconds.
 """
 
@@ -24,6 +25,7 @@ from sensorium_core.policy import Policy
 from sensorium_training.encoders import NetConfig
 from sensorium_training.export import example_inputs, export
 from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.imputation.names import IMPUTATIONS, fusions_of
 from sensorium_training.network import PolicyNet
 
 _BUDGET_MS = 4.0
@@ -31,20 +33,31 @@ _INPUTS = 16
 _WARM_UP = 20
 
 
+def configurations() -> dict[str, NetConfig]:
+    """Every operator with learned tokens, then every legal pair of operator and imputer."""
+    plain = {name: NetConfig(fusion=name) for name in FUSIONS}
+    return plain | {
+        f"{fusion} + {imputer}": NetConfig(fusion=fusion, imputation=imputer)
+        for imputer in IMPUTATIONS[1:]
+        for fusion in fusions_of(imputer)
+    }
+
+
 def measure(steps: int) -> dict[str, dict[str, float]]:
-    """By operator: parameters of it and of the network, p50 and p99 [ms], parity with torch."""
+    """By configuration: parameters of its parts and the whole, p50 and p99 [ms], parity."""
     rows: dict[str, dict[str, float]] = {}
     policies: dict[str, Policy] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in FUSIONS:
+        for name, config in configurations().items():
             torch.manual_seed(0)
-            net = PolicyNet(NetConfig(fusion=name))
+            net = PolicyNet(config)
             path = Path(folder) / f"{name}.onnx"
             parity = export(net, tabletop(), path)
             policies[name] = Policy(path)
             rows[name] = {
-                "operator": sum(p.numel() for p in net.mix.parameters()),
-                "network": sum(p.numel() for p in net.parameters()),
+                "operator": _numbers(net.mix),
+                "imputer": 0 if net.imputer is None else _numbers(net.imputer),
+                "network": _numbers(net),
                 "parity": parity,
             }
     for name, spent_ms in _timed(policies, steps).items():
@@ -52,8 +65,12 @@ def measure(steps: int) -> dict[str, dict[str, float]]:
     return rows
 
 
+def _numbers(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
 def _timed(policies: dict[str, Policy], steps: int) -> dict[str, list[float]]:
-    """Milliseconds of every step after the first few, the operators in turn."""
+    """Milliseconds of every step after the first few, the files in turn."""
     feeds = [
         {name: tensor.numpy() for name, tensor in example_inputs(tabletop(), seed).items()}
         for seed in range(_INPUTS)
@@ -73,12 +90,16 @@ def page(rows: dict[str, dict[str, float]], command: str) -> str:
     reference = rows[FUSIONS[0]]["p50"]
     cells = [
         [
-            name, f"{row['operator']:,}", f"{row['network']:,}", f"{row['p50']:.2f}",
-            f"{row['p99']:.2f}", f"{row['p50'] / reference:.2f}", f"{row['parity']:.0e}",
+            name, f"{row['operator']:,}", f"{row['imputer']:,}", f"{row['network']:,}",
+            f"{row['p50']:.2f}", f"{row['p99']:.2f}", f"{row['p50'] / reference:.2f}",
+            f"{row['parity']:.0e}",
         ]
         for name, row in rows.items()
     ]  # fmt: skip
-    head = ["operator", "its parameters", "network's", "p50 ms", "p99 ms", "p50 ratio", "parity"]
+    head = [
+        "operator", "its parameters", "imputer's", "network's", "p50 ms", "p99 ms", "p50 ratio",
+        "parity",
+    ]  # fmt: skip
     over = [name for name, row in rows.items() if row["p50"] > _BUDGET_MS]
     verdict = f"not met by {', '.join(over)}" if over else "met"
     return "\n\n".join([
@@ -93,7 +114,7 @@ def page(rows: dict[str, dict[str, float]], command: str) -> str:
 @click.option("--steps", default=300, show_default=True, type=click.IntRange(1))
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the numbers.")
 def main(steps: int, json_path: Path | None) -> None:
-    """Measure a step with each fusion operator."""
+    """Measure a step with each fusion operator and imputer."""
     rows = measure(steps)
     command = f"benchmarks/fusion_latency.py --steps {steps}"
     print(page(rows, command))

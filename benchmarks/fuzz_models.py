@@ -10,10 +10,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from sensorium_core.codebook import CLASSES, SLOTS
-from sensorium_core.contract import tabletop
+from sensorium_core.contract import Modality, tabletop
+from sensorium_core.fast_contract import FastContract
+from sensorium_core.fast_policy import FAST_METADATA_KEY, tensor_shapes
 from sensorium_core.goal import COLOURS
 from sensorium_core.language import FORMAT, REASONS
-from sensorium_core.policy import METADATA_KEY, input_shapes, output_shapes
+from sensorium_core.policy import METADATA_KEY, TOKENS, input_shapes, output_shapes
 
 _RELEASED = Path(__file__).resolve().parents[1] / "models"
 _KINDS = {"tensor(uint8)": TensorProto.UINT8, "tensor(float)": TensorProto.FLOAT}
@@ -42,7 +44,7 @@ def tiny_policy() -> bytes:
 def tiny_encoder() -> bytes:
     """A language encoder of a few words that answers constants."""
     words = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "pick", "the", "red", "cube", "##s")
-    shapes = {"tokens": (1, 4, 32)}
+    shapes = {"tokens": (1, *TOKENS)}
     shapes |= {slot: (1, len(CLASSES[slot])) for slot in SLOTS}
     shapes["reason"] = (1, len(REASONS))
     nodes, constants, gives = [], [], []
@@ -57,6 +59,34 @@ def tiny_encoder() -> bytes:
     colours = json.dumps({colour: [colour] for colour in COLOURS})
     facts = {"format": FORMAT, "classes": _CLASSES, "vocabulary": "\n".join(words)}
     return _file(graph, {**facts, "threshold": "0.5", "colour_words": colours})
+
+
+@lru_cache(maxsize=1)
+def tiny_fast() -> bytes:
+    """A fast correction that lifts by a tenth of a millimetre in contact."""
+    facts = tabletop().modality("wrench").model_dump() | {"shape": (8, 6), "window_s": 0.016}
+    contract = FastContract(
+        name="tiny", robot="any", senses=(Modality(**facts),), rate_hz=100.0, state=2,
+        largest_m=0.0004, contact_n=0.8, contact_samples=5, largest_press_n=20.0,
+    )  # fmt: skip
+    takes, gives = (
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in each]
+        for each in (
+            [(name, shape) for name, (_, shape) in tensor_shapes(contract)[0].items()],
+            tensor_shapes(contract)[1].items(),
+        )
+    )
+    nodes = [
+        helper.make_node("Abs", ["wrench"], ["size"]),
+        helper.make_node("ReduceMax", ["size"], ["most"], keepdims=0),
+        helper.make_node("Greater", ["most", "least"], ["open"]),
+        helper.make_node("Where", ["open", "lift", "none"], ["correction"]),
+        helper.make_node("Mul", ["state", "none"], ["next_state"]),
+    ]
+    values = {"least": 1.0, "none": 0.0, "lift": [[0.0, 0.0, 1e-4]]}
+    constants = [numpy_helper.from_array(np.float32(v), k) for k, v in values.items()]
+    graph = helper.make_graph(nodes, "fast", takes, gives, constants)
+    return _file(graph, {FAST_METADATA_KEY: contract.to_json()})
 
 
 def released(name: str) -> Path:

@@ -26,6 +26,7 @@ from sensorium_core.calibration import load_camera_calibration, load_wrench_cali
 from sensorium_core.cdr import decode_joint_states, decode_wrenches
 from sensorium_core.contract import Contract, tabletop
 from sensorium_core.errors import SensoriumError
+from sensorium_core.fast_policy import FastPolicy
 from sensorium_core.image_cdr import decode_image, decode_images
 from sensorium_core.instruction import parse_instruction, shown
 from sensorium_core.kinematics import JOINTS, Kinematics
@@ -38,6 +39,7 @@ from sensorium_core.policy_description import PolicyDescription
 from sensorium_core.used_messages import read_used
 from sensorium_description import load_urdf
 from sensorium_fusion.carried import Carried
+from sensorium_fusion.fast_loop import READINGS, Felt
 from sensorium_fusion.sensor_messages import decoder
 from sensorium_recording import messages
 from sensorium_recording.bag_entry import BagEntry, TopicFacts
@@ -52,6 +54,7 @@ from sensorium_recording.rosbag2_metadata import Offer, offer_yaml, parse_offer
 from sensorium_recording.survey import survey
 from sensorium_recording.topic_map import parse_map
 from sensorium_recording.typestore import decode, schema_text
+from sensorium_sim.fast_correction import Intent
 from sensorium_sim.scene_json import goal_from_json, scene_from_json, state_from_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -110,6 +113,11 @@ def _policy(data: bytes) -> None:
     kinds = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
     tensors = {n: np.zeros(s, kinds[k]) for n, (k, s) in input_shapes(policy.contract).items()}
     policy.run(tensors)
+
+
+def _fast(data: bytes) -> None:
+    policy = FastPolicy(_file("correction.onnx", data))
+    policy(Felt(np.full((READINGS, 6), 5.0), Intent(8.0, 1.0)))
 
 
 def _encoder(data: bytes) -> None:
@@ -325,6 +333,7 @@ def _eval_seeds() -> list[bytes]:
 
 TARGETS: dict[str, Target] = {
     "policy_file": Target(_policy, lambda: [fuzz_models.tiny_policy()], 16384),
+    "fast_file": Target(_fast, lambda: [fuzz_models.tiny_fast()], 16384),
     "language_file": Target(_encoder, lambda: [fuzz_models.tiny_encoder()], 16384),
     "contract": Target(
         _contract,

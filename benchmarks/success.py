@@ -9,7 +9,6 @@ Scenes and wordings are held out: no training saw them. Rows that name what the 
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from sensorium_training.evaluation import (
     wilson,
     wrong_cases,
 )
+from sensorium_training.matrix.statistics import mcnemar, paired_interval
 
 _LANGUAGE = ROOT / "models" / "language" / "encoder.onnx"
 _FAMILIES = ("pick", "push", "press")
@@ -159,21 +159,6 @@ def gate_events(outcomes: list[Outcome]) -> str:
         reasons = ", ".join(f"{reason} {k}" for reason, k in found.most_common()) or "none"
         text += f" {what.capitalize()}: {reasons}."
     return text
-
-
-def mcnemar(won: int, lost: int) -> float:
-    """Exact two-sided p that pairs which differ do so either way alike (McNemar 1947)."""
-    n = won + lost
-    tail = sum(math.comb(n, k) for k in range(min(won, lost) + 1)) / 2**n
-    return min(1.0, 2 * tail)
-
-
-def paired_interval(won: int, lost: int, n: int) -> tuple[float, float]:
-    """95 % interval of the difference of two paired shares, Agresti and Min (2005)."""
-    won, lost, total = won + 0.5, lost + 0.5, n + 2
-    centre = (won - lost) / total
-    half = 1.96 * math.sqrt(won + lost - (won - lost) ** 2 / total) / total
-    return centre - half, centre + half
 
 
 def step_latency(model: Path, n: int = 2000) -> list[list[str]]:

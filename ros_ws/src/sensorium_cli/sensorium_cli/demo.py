@@ -15,6 +15,7 @@ from types import FrameType
 import click
 from rich.console import Console
 from sensorium_core.errors import BagError, NodeUnavailableError, PolicyFileError
+from sensorium_core.goal import FAMILIES, Goal
 from sensorium_core.language import Command, LanguageEncoder
 
 from sensorium_cli.attempt import Attempt, End, judge_status, missing_senses
@@ -129,7 +130,7 @@ def demo(
         "policy": str(policy.resolve()),
         "language": str(language),
         "seed": str(seed),
-        "goal": Case(seed, command.goal if command.in_scope else None, words).goal_text,
+        "goal": Case(seed, _staged(command), words).goal_text,
         "drop": ",".join(drop),
         "camera_rate_hz": str(camera_rate),
         "camera_width": str(camera_width),
@@ -140,6 +141,12 @@ def demo(
         "arm_on_start": "false",
     }
     ctx.exit(run(Stage(words, command, arguments, folder, timeout_s), Console()))
+
+
+def _staged(command: Command) -> Goal | None:
+    """What the live cell can set a scene for and judge; of touch it has no scenes."""
+    goal = command.goal if command.in_scope else None
+    return goal if goal is not None and goal.family in FAMILIES else None
 
 
 def run(stage: Stage, console: Console) -> int:

@@ -51,10 +51,7 @@ class Case:
     @property
     def goal_text(self) -> str:
         """The goal as the simulator's parameter `episode.goal`."""
-        if self.goal is None:
-            return "none"
-        parts = (self.goal.family, self.goal.colour, self.goal.shape, self.goal.direction)
-        return " ".join(part for part in parts if part)
+        return "none" if self.goal is None else self.goal.words
 
 
 @dataclass(frozen=True)

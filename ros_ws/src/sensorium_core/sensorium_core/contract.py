@@ -28,13 +28,15 @@ _AXES = {"image": 3, "depth": 2}
 """Of the kinds that have more than one."""
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """What a contract is made of: cannot be changed, has no other keys, only finite numbers."""
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, str_max_length=_LONGEST_TEXT
     )
 
 
-class Modality(_Frozen):
+class Modality(Frozen):
     """One stream of messages and the tensor that it becomes."""
 
     name: str
@@ -69,7 +71,7 @@ class Modality(_Frozen):
         return self.window_s / self.shape[0] if self.window_s else 0.0
 
 
-class ActionSpec(_Frozen):
+class ActionSpec(Frozen):
     """What a policy emits and how it is executed."""
 
     space: Literal["tool_delta_xyz_yaw_grip"] = "tool_delta_xyz_yaw_grip"
@@ -84,7 +86,7 @@ class ActionSpec(_Frozen):
     """Box in base_link that the tool stays in."""
 
 
-class CloudSpec(_Frozen):
+class CloudSpec(Frozen):
     """How depth becomes the policy's coloured cloud."""
 
     points: Length = 512
@@ -93,7 +95,7 @@ class CloudSpec(_Frozen):
     """Box in base_link; what lies outside is not the policy's business."""
 
 
-class Contract(_Frozen):
+class Contract(Frozen):
     """The agreement between a policy and the world around it."""
 
     name: str
@@ -130,7 +132,7 @@ class Contract(_Frozen):
         try:
             contract = cls.model_validate(data)
         except ValidationError as error:
-            raise ContractError(where, _first_problem(error), _legal_keys(cls)) from None
+            raise ContractError(where, first_problem(error), _legal_keys(cls)) from None
         names = [m.name for m in contract.modalities]
         if len(set(names)) != len(names):
             raise ContractError(where, f"names a modality twice in {names}", "give each its own")
@@ -174,7 +176,8 @@ def load_contract(path: Path | str | None) -> Contract:
     return Contract.load(Path(path)) if path else tabletop()
 
 
-def _first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """The first of a model's objections, on one line."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     return printable(f"{place[:80]}: {first['msg'][:200]} (got {short_repr(first['input'])})")

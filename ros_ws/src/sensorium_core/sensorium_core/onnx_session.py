@@ -3,7 +3,7 @@
 What is hashed and checked is what is run: the file is read once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,3 +67,39 @@ def open_session(
         words = f"is not a readable ONNX file ({one_line(fault)})"
         raise unreadable(path, words) from fault
     return Opened(session, found, metadata)
+
+
+def misfit(
+    session: ort.InferenceSession,
+    takes: Mapping[str, tuple[str, tuple[int, ...]]],
+    gives: Mapping[str, tuple[int, ...]],
+) -> tuple[str, str] | None:
+    """How a file differs from what its contract says, and the remedy; None where it fits.
+
+    Args:
+        session: of the file.
+        takes: ONNX type and shape of every input that there may be.
+        gives: shape of every output that there must be, of floats.
+    """
+    found = {o.name: o for o in session.get_outputs()}
+    absent = set(gives) - found.keys()
+    if absent:
+        return f"lacks the outputs {sorted(absent)}", "export it anew"
+    wanted = [(i, takes.get(i.name)) for i in session.get_inputs()]
+    wanted += [(found[name], ("tensor(float)", shape)) for name, shape in gives.items()]
+    for node, expected in wanted:
+        if expected is None:
+            return f"takes {node.name[:60]!r}", f"its contract gives {sorted(takes)}"
+        if node.type != expected[0] or not _fits(node.shape, expected[1]):
+            return (
+                f"has {node.name} of {node.type} {node.shape!s:.80}",
+                f"its contract says {expected[0]} {list(expected[1])}",
+            )
+    return None
+
+
+def _fits(declared: Sequence[int | str | None], expected: tuple[int, ...]) -> bool:
+    """Whether a declared shape, whose named or unknown axes may be anything, allows another."""
+    return len(declared) == len(expected) and all(
+        a == b or not isinstance(a, int) for a, b in zip(declared, expected, strict=True)
+    )

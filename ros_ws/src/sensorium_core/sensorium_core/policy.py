@@ -3,7 +3,6 @@
 One `Policy` serves one thread; ONNX Runtime is told to use one thread and not to spin.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorium_core.bounded import one_line
+from sensorium_core.codebook import SLOTS, TABLETOP_SLOTS, TOKEN_SIZE
 from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
-from sensorium_core.onnx_session import RUN_FAULTS, open_session
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES
+from sensorium_core.onnx_session import RUN_FAULTS, misfit, open_session
 
 METADATA_KEY = "sensorium.contract"
-TOKENS = (4, 32)
-"""Shape of an instruction's tokens."""
+TOKENS = (len(SLOTS), TOKEN_SIZE)
+"""Shape of an instruction's tokens. A policy takes all, or those of the first four slots."""
 OUTPUTS = ("chunk", "target", "present", "done", "weights")
 
 
@@ -51,35 +52,34 @@ class Policy:
         if METADATA_KEY not in metadata:
             raise PolicyFileError(path, "carries no contract", "write it with `sensorium export`")
         self.contract = Contract.from_json(metadata[METADATA_KEY], str(path))
-        self._require_fit()
         self.input_names = tuple(i.name for i in self._session.get_inputs())
+        self._words = self._count_words()
+        self._require_fit()
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """What it can be told to do, as far as the tokens that it takes can say it."""
+        return FAMILIES if self._words < len(SLOTS) else ALL_FAMILIES
+
+    def _count_words(self) -> int:
+        """How many tokens the file takes: four, or one for every slot."""
+        shapes = {i.name: i.shape for i in self._session.get_inputs()}
+        declared = shapes.get("text", [1, *TOKENS])
+        short = len(declared) == 3 and declared[1] == len(TABLETOP_SLOTS)
+        return len(TABLETOP_SLOTS) if short else len(SLOTS)
 
     def _require_fit(self) -> None:
         """Inputs and outputs are those that the contract asks for, as far as the file declares."""
-        found = {o.name: o for o in self._session.get_outputs()}
-        absent = set(OUTPUTS) - found.keys()
-        if absent:
-            raise PolicyFileError(
-                self.path, f"lacks the outputs {sorted(absent)}", "export it anew"
-            )
-        takes, gives = input_shapes(self.contract), output_shapes(self.contract)
-        wanted = [(i, takes.get(i.name)) for i in self._session.get_inputs()]
-        wanted += [(found[name], ("tensor(float)", gives[name])) for name in OUTPUTS]
-        for node, expected in wanted:
-            if expected is None:
-                raise PolicyFileError(
-                    self.path, f"takes {node.name[:60]!r}", f"its contract gives {sorted(takes)}"
-                )
-            if node.type != expected[0] or not _fits(node.shape, expected[1]):
-                raise PolicyFileError(
-                    self.path,
-                    f"has {node.name} of {node.type} {node.shape!s:.80}",
-                    f"its contract says {expected[0]} {list(expected[1])}",
-                )
+        takes, gives = input_shapes(self.contract, self._words), output_shapes(self.contract)
+        problem = misfit(self._session, takes, gives)
+        if problem is not None:
+            raise PolicyFileError(self.path, *problem)
 
     def run(self, tensors: dict[str, NDArray[np.generic]]) -> PolicyOutput:
-        """One step over the tensors of `policy_inputs`."""
+        """One step over the tensors of `policy_inputs`, of whose tokens it takes the first."""
         feed = {name: tensors[name] for name in self.input_names}
+        if "text" in feed:
+            feed["text"] = feed["text"][:, : self._words]
         try:
             outputs = self._session.run(list(OUTPUTS), feed)
         except RUN_FAULTS as fault:
@@ -99,8 +99,13 @@ def unreadable_policy(path: Path, problem: str) -> PolicyFileError:
     return PolicyFileError(path, problem, "name the file that was meant, or export it anew")
 
 
-def input_shapes(contract: Contract) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """ONNX type and shape, with its batch axis of 1, of all that a step can give to a policy."""
+def input_shapes(
+    contract: Contract, words: int = len(SLOTS)
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """ONNX type and shape, with its batch axis of 1, of all that a step can give to a policy.
+
+    `words` is how many of the instruction's tokens it takes.
+    """
     seen = {
         m.name: ("tensor(uint8)" if m.kind == "image" else "tensor(float)", (1, *m.shape))
         for m in contract.modalities
@@ -110,7 +115,7 @@ def input_shapes(contract: Contract) -> dict[str, tuple[str, tuple[int, ...]]]:
         "cloud": (contract.cloud.points, 7),
         "reference": (5,),
         "memory": (5,),
-        "text": TOKENS,
+        "text": (words, TOKEN_SIZE),
         "valid": (len(contract.senses),),
     }
     return {**seen, **{name: ("tensor(float)", (1, *shape)) for name, shape in told.items()}}
@@ -125,10 +130,3 @@ def output_shapes(contract: Contract) -> dict[str, tuple[int, ...]]:
         "done": (1,),
         "weights": (1, len(contract.senses)),
     }
-
-
-def _fits(declared: Sequence[int | str | None], expected: tuple[int, ...]) -> bool:
-    """Whether a declared shape, whose named or unknown axes may be anything, allows another."""
-    return len(declared) == len(expected) and all(
-        a == b or not isinstance(a, int) for a, b in zip(declared, expected, strict=True)
-    )

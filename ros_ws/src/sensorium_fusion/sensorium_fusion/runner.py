@@ -24,7 +24,7 @@ from sensorium_core.trajectory import Trajectory
 
 from sensorium_fusion.carried import Carried
 from sensorium_fusion.config import HonestyConfig
-from sensorium_fusion.grounding import absent_words, is_present
+from sensorium_fusion.grounding import absent_words, is_present, unlearned_words
 from sensorium_fusion.holding import Hold, missing_words
 from sensorium_fusion.loop_state import LoopState
 from sensorium_fusion.plan import (
@@ -135,6 +135,8 @@ class Runner:
         elif not command.in_scope:
             reason = command.reason or "I do not understand that"
             self._set_idle(State.REFUSED, reason, command)
+        elif unlearned := unlearned_words(command, self._policy.families):
+            self._set_idle(State.REFUSED, unlearned, command)
         else:
             self._set_idle(State.GROUNDING, "looking for the object", command)
             self._loop.must_stop = False

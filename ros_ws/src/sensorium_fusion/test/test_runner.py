@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from sensorium_core.codebook import goal_tokens
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import KinematicsError
+from sensorium_core.goal import Goal
+from sensorium_core.language import Command
+from sensorium_fusion.grounding import object_words
 from sensorium_fusion.plan import stop_trajectory, tool_waypoints
 from sensorium_fusion.step import State
 
@@ -53,6 +57,17 @@ def test_what_is_not_understood_is_refused_in_words_and_moves_nothing(bench) -> 
     assert not bench.policy.fed
 
 
+def test_what_the_policy_has_not_learned_is_refused_however_well_understood(bench) -> None:
+    goal = Goal("insert", quality="round")
+    told = Command("insert the round peg", goal_tokens(goal), {}, goal, True, "ok")
+    bench.language.encode = lambda text: told
+    bench.runner.instruct(told.text)
+    step = bench.turn(100)
+    assert step.state is State.REFUSED
+    assert step.reason == "this policy has not learned to insert, only to pick, push, press"
+    assert not bench.policy.fed
+
+
 def test_an_object_that_is_not_there_is_refused_by_name(bench) -> None:
     bench.policy.present = 0.01
     bench.runner.instruct("pick up the red cube")
@@ -60,6 +75,22 @@ def test_an_object_that_is_not_there_is_refused_by_name(bench) -> None:
     assert step.state is State.REFUSED
     assert "I see no red cube" in step.reason
     assert step.trajectory is None
+
+
+@pytest.mark.parametrize(
+    ("goal", "words"),
+    [
+        (Goal("pick", "red", "cube"), "red cube"),
+        (Goal("pick", None, "ball"), "ball"),
+        (Goal("press", "green"), "green button"),
+        (Goal("hold", "green", manner="gently"), "green button"),
+        (Goal("insert", quality="round"), "round peg"),
+        (Goal("feel", quality="soft"), "soft object"),
+        (None, "such object"),
+    ],
+)
+def test_an_object_has_a_name_for_a_person(goal, words) -> None:
+    assert object_words(Command("", goal_tokens(goal), {}, goal, True, "ok")) == words
 
 
 def test_doubt_is_settled_over_several_frames_without_moving(bench) -> None:

@@ -41,7 +41,10 @@ class Intent:
 
 @dataclass(frozen=True)
 class FastInput:
-    """What a fast correction is given: the last `WINDOW` readings, the newest last."""
+    """What a fast correction is given: the last `WINDOW` readings, the newest last.
+
+    Also what `sensorium_core.fast_policy.FastSenses` asks for.
+    """
 
     wrench: Array
     """`(WINDOW, 6)`, tool frame [N, Nm]."""
@@ -56,7 +59,7 @@ class FastCorrection(Protocol):
     """One tick of the fast half. May keep a state of its own between ticks."""
 
     def reset(self) -> None:
-        """Forgets everything, for a new episode."""
+        """Forgets everything: a new episode, or a motion in which nothing is to be felt."""
 
     def __call__(self, given: FastInput) -> Array:
         """Displacement `(3,)` [m] to add in the next `TICK_S`, yaw frame.

@@ -6,6 +6,8 @@ both cost more than everything else together in software rendering.
 
 from __future__ import annotations
 
+import weakref
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ class CameraRig:
         self._gl = mujoco.GLContext(width, height)
         self._gl.make_current()
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        self._end = weakref.finalize(self, free_context, self._gl, self._context)
+        self._end.atexit = False
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         self._scene = mujoco.MjvScene(model, maxgeom=200)
@@ -59,9 +63,15 @@ class CameraRig:
         return self._rgb[::-1], self._depth[::-1]
 
     def close(self) -> None:
-        """Frees the OpenGL context."""
-        self._context.free()
-        self._gl.free()
+        """Frees the OpenGL context; without this call it goes with the last use of this object."""
+        self._end()
+
+
+def free_context(gl: mujoco.GLContext, context: mujoco.MjrContext) -> None:
+    """Frees what lies in its own context: in another that were the pictures of another rig."""
+    gl.make_current()
+    context.free()
+    gl.free()
 
 
 def _fixed_camera(model: mujoco.MjModel, name: str) -> mujoco.MjvCamera:

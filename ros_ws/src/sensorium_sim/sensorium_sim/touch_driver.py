@@ -41,7 +41,7 @@ class Move:
     grip: float = 1.0
     """Commanded opening, 0 closed .. 1 open."""
     intent: Intent | None = None
-    """What to feel; without it the fast half is asleep."""
+    """What to feel; without it the fast half is asleep, and forgets."""
 
 
 class TouchDriver:
@@ -68,6 +68,8 @@ class TouchDriver:
         self._rate = end / MOVE_S
         corrected = np.zeros(4)
         readings = []
+        if move.intent is None and self._correct is not None:
+            self._correct.reset()
         for tick in range(1, _TICKS + 1):
             planned = hermite(start, goal, begin, end, tick / _TICKS)
             if move.intent is not None and self._correct is not None and tick > 1:

@@ -1,10 +1,10 @@
-"""Scenes, states and goals of the touch tasks as JSON and back, exactly. Beside `scene_json`."""
+"""Scenes and states of the touch tasks as JSON and back, exactly. Goals: see `scene_json`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from sensorium_core.bounded import one_line, parse_json
@@ -17,7 +17,6 @@ from sensorium_sim.scene_json import (
     state_from_json,
     state_to_json,
 )
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_scene import (
     BlockSpec,
     BowlSpec,
@@ -49,16 +48,6 @@ def touch_state_to_json(state: TouchState) -> str:
 def touch_state_from_json(text: str) -> TouchState:
     """What `touch_state_to_json` wrote. Raises `MessageDecodeError` on anything else."""
     return _read(text, _state)
-
-
-def touch_goal_to_json(goal: TouchGoal) -> str:
-    """A goal as JSON."""
-    return json.dumps(asdict(goal))
-
-
-def touch_goal_from_json(text: str) -> TouchGoal:
-    """What `touch_goal_to_json` wrote. Raises `MessageDecodeError` on anything else."""
-    return _read(text, lambda data: TouchGoal(**data))
 
 
 def _scene(data: dict[str, Any]) -> TouchScene:

@@ -1,10 +1,14 @@
 """Pictures show the scene, and depth agrees with geometry."""
 
+import gc
+
 import numpy as np
 import pytest
 from sensorium_sim.cell import Cell
 from sensorium_sim.layout import sample_scene
+from sensorium_sim.rendering import free_context
 from sensorium_sim.scene import RGB, ButtonSpec, ObjectSpec, Scene
+from sensorium_sim.tasks import TASKS
 
 SCENE = Scene(
     1,
@@ -105,3 +109,44 @@ def test_noise_of_pictures_is_small_and_some_depth_is_missing(cell: Cell) -> Non
     assert 0.0 < (depth == 0).mean() < 0.01
     both = (depth > 0) & (deeper > 0)
     assert np.median(np.abs(depth.astype(int) - deeper.astype(int))[both]) <= 2
+
+
+class Recorded:
+    """Stands in for what OpenGL frees; writes down in which order."""
+
+    def __init__(self, name: str, calls: list[str]) -> None:
+        self._name, self._calls = name, calls
+
+    def make_current(self) -> None:
+        self._calls.append(f"make {self._name} current")
+
+    def free(self) -> None:
+        self._calls.append(f"free {self._name}")
+
+
+def test_a_rig_frees_its_pictures_in_its_own_opengl_context() -> None:
+    """In that of another rig, which rendered last, it would free the other one's meshes."""
+    calls: list[str] = []
+    free_context(Recorded("window", calls), Recorded("pictures", calls))
+    assert calls == ["make window current", "free pictures", "free window"]
+
+
+@pytest.mark.parametrize("goes", ["closed", "dropped"])
+def test_a_cell_that_goes_frees_once_and_leaves_the_pictures_of_another_alone(goes: str) -> None:
+    scene, _ = TASKS["push"].reset(1_200_000)
+    stays, other = Cell(), Cell()
+    for cell in (other, stays):
+        cell.reset(scene)
+        cell.render("scene")
+    before = [picture.copy() for picture in stays.render("scene")]
+    assert other._rig is not None
+    end = other._rig._end
+    if goes == "closed":
+        other.close()
+        assert not end.alive
+    del other, cell
+    gc.collect()
+    assert not end.alive
+    for picture, same in zip(before, stays.render("scene"), strict=True):
+        np.testing.assert_array_equal(picture, same)
+    stays.close()

@@ -1,7 +1,6 @@
 """Releases a policy: contract with provenance inside, and a card for people beside it."""
 
 import json
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from sensorium_core.contract import Contract, tabletop
 from sensorium_core.errors import PolicyFileError
 
 from sensorium_training.export import export
+from sensorium_training.provenance import git_commit
 from sensorium_training.train import load_network
 
 
@@ -24,20 +24,11 @@ def release(run: Path, out: Path) -> float:
     known["parameters"] = sum(p.numel() for p in net.parameters())
     known["git_commit"] = git_commit()
     known["fusion"] = net.config.fusion
+    known["imputation"] = net.config.imputation
     contract = Contract.parse({**tabletop().model_dump(), "provenance": known}, "tabletop")
     difference = export(net, contract, out / "policy.onnx")
     (out / "card.md").write_text(_card(contract, known, difference))
     return difference
-
-
-def git_commit() -> str:
-    """The commit of the working tree, or a word that says why there is none."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
 
 
 def _rows(values: Mapping[str, object]) -> str:
@@ -49,6 +40,7 @@ def _provenance(facts: dict[str, Any], difference: float) -> dict[str, str]:
     return {
         "parameters": f"{facts['parameters']:,}",
         "fusion operator": f"{facts['fusion']}",
+        "in place of a missing sense": f"{facts['imputation']}",
         "demonstrations": f"{facts.get('episodes_demos')} episodes by scripted experts, "
         "none by people",
         "rollouts labelled by the expert (DAgger)": f"{facts.get('episodes_dagger', 0)}",

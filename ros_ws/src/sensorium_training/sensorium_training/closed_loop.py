@@ -6,14 +6,16 @@ same samples as 500 Hz does.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.contract import Contract
 from sensorium_core.geometry import Camera
 from sensorium_core.policy import Policy
 from sensorium_core.trajectory import Trajectory
 from sensorium_fusion.runner import Language, Runner
-from sensorium_fusion.step import State, Step
+from sensorium_fusion.step import State
 from sensorium_sim.cell import Cell
 from sensorium_sim.episode_log import EpisodeLog
 from sensorium_sim.scene import Scene, SceneState
@@ -53,6 +55,50 @@ class Run:
     """Why the gate held or stopped the arm."""
 
 
+class Proposed(Protocol):
+    """One turn of a proposer."""
+
+    @property
+    def trajectory(self) -> Trajectory | None:
+        """What it proposes; None: nothing new."""
+
+
+class Proposer(Protocol):
+    """What acts in a closed loop: a `Runner` with its policy, or a baseline in its place.
+
+    It gets the senses as messages and proposes trajectories; the gate judges all alike.
+    """
+
+    @property
+    def state(self) -> State:
+        """What it is doing; an episode ends soon after `DONE` or `REFUSED`."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+
+    def reset(self) -> None:
+        """Forget everything, for a new episode."""
+
+    def set_camera(self, camera: Camera | None) -> None:
+        """Take where the depth camera is."""
+
+    def push(self, modality: str, stamp_ns: int, value: NDArray[np.generic]) -> object:
+        """Take one sensor message."""
+
+    def instruct(self, text: str) -> None:
+        """Take a new instruction."""
+
+    def commanded(self, trajectory: Trajectory) -> None:
+        """Take what the gate let pass."""
+
+    def due(self, t_ns: int) -> bool:
+        """Whether it has something to propose at a frame."""
+
+    def step(self, t_ns: int) -> Proposed:
+        """One turn at the capture time of a frame."""
+
+
 class ClosedLoop:
     """A simulated cell, a policy and a gate; runs any number of episodes.
 
@@ -67,10 +113,21 @@ class ClosedLoop:
         cell: Cell | None = None,
         gate: bool = True,
     ) -> None:
-        self.cell = cell or Cell()
-        self._contract = policy.contract
-        self._runner = Runner(policy, language, self.cell.kinematics, drop)
-        self._gate = gate
+        cell = cell or Cell()
+        self._take(Runner(policy, language, cell.kinematics, drop), policy.contract, cell, gate)
+
+    @classmethod
+    def of(
+        cls, proposer: Proposer, contract: Contract, cell: Cell, gate: bool = True
+    ) -> "ClosedLoop":
+        """The same loop around any proposer; the gate is configured by the contract."""
+        loop = cls.__new__(cls)
+        loop._take(proposer, contract, cell, gate)
+        return loop
+
+    def _take(self, proposer: Proposer, contract: Contract, cell: Cell, gate: bool) -> None:
+        self.cell, self._contract, self._gate = cell, contract, gate
+        self._runner = proposer
 
     def run(
         self,
@@ -179,7 +236,7 @@ class ClosedLoop:
         runner.push("scene_depth", now, depth)
         runner.push("wrist_rgb", now, wrist)
         if runner.due(now):
-            step: Step = runner.step(now)
+            step = runner.step(now)
             if step.trajectory is not None:
                 due = now // 10_000_000 + _LATENCY_TICKS
                 self._pending.append((due, step.trajectory))

@@ -108,7 +108,7 @@ def _labelled(frame: AlignedFrame, tool: NDArray[np.float64]) -> Frame | None:
     return Frame(
         state_from_json(frame.state),
         tool,
-        seen.values["cloud"],
+        np.asarray(seen.values["cloud"], dtype=np.float32),
         peak_press=float(frame.memory.vector()[4]),
         press_now=float(now.vector()[4]),
     )

@@ -7,10 +7,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
+from sensorium_core.codebook import SLOTS, TABLETOP_SLOTS, TOKEN_SIZE
 from sensorium_core.errors import GateConfigError, UnknownNameError
 from torch import Tensor, nn
 
 from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.imputation.names import IMPUTATIONS, fusions_of
 
 _REL_SCALE = 10.0
 """Relative metres to network units: 10 cm is one."""
@@ -32,7 +34,7 @@ class NetConfig:
     horizon: int = 8
     senses: int = 6
     text_channels: int = 128
-    """Four command tokens of 32, flattened."""
+    """Command tokens of 32 each, flattened: the first four, or 224 for those of every slot."""
     fusion: str = FUSIONS[0]
     """How the senses' tokens become one: a name in `fusion.names`."""
     attention_layers: int = 2
@@ -48,17 +50,40 @@ class NetConfig:
     """Force beyond the dead band that is contact."""
     pads_band_n: float = 0.2
     pads_contact_n: float = 0.1
+    imputation: str = IMPUTATIONS[0]
+    """How the token of a missing sense is made: a name in `imputation.names`."""
+    imputer_hidden: int = 96
+    """Of all but `learned`: widths of an autoencoder's or translator's layers, and of its code."""
+    imputer_code: int = 48
+    cascade: int = 3
+    """Of `autoencoder`: how many follow each other."""
 
     def __post_init__(self) -> None:
         if self.fusion not in FUSIONS:
             raise UnknownNameError("fusion operator", self.fusion, FUSIONS)
+        if self.imputation not in IMPUTATIONS:
+            raise UnknownNameError("imputation", self.imputation, IMPUTATIONS)
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "fusion" and not 0 < value < float("inf"):
+            if not isinstance(value, str) and not 0 < value < float("inf"):
                 raise GateConfigError(field.name, value, "a finite number above 0", "network")
+        sizes = tuple(TOKEN_SIZE * len(slots) for slots in (TABLETOP_SLOTS, SLOTS))
+        if self.text_channels not in sizes:
+            allowed = " or ".join(map(str, sizes))
+            raise GateConfigError("text_channels", self.text_channels, allowed, "network")
         if self.width % self.attention_heads:
             allowed = f"a divisor of the width {self.width}"
             raise GateConfigError("attention_heads", self.attention_heads, allowed, "network")
+        fusions = fusions_of(self.imputation)
+        if self.fusion not in fusions:
+            allowed = f"'learned' with fusion {self.fusion!r}, which promises that what is absent "
+            allowed += f"goes unheard; {self.imputation!r} goes with {', '.join(fusions)}"
+            raise GateConfigError("imputation", self.imputation, allowed, "network")
+
+    @property
+    def words(self) -> int:
+        """How many of a command's tokens it takes."""
+        return self.text_channels // TOKEN_SIZE
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "NetConfig":

@@ -31,9 +31,12 @@ from sensorium_sim.scene import Scene, SceneState
 from sensorium_sim.tasks import TASKS
 
 from sensorium_training.closed_loop import ClosedLoop
+from sensorium_training.closed_loop import Judge as LoopJudge
 
 _EVALUATION_OFFSET = 200_000
 """Scenes that evaluation begins with; of the training split these were used in no training."""
+GRACE_S = 1.0
+"""What the judge has beyond an episode's time limit to say that it is over."""
 _Z = 1.959963984540054
 
 
@@ -168,19 +171,8 @@ def _loop(policy: Path, language: Path, drop: frozenset[str], gate: bool) -> Clo
 def run_case(loop: ClosedLoop, case: Case) -> Outcome:
     """One case, judged as the simulator node judges."""
     scene = _scene(case)
-    judge = Judge(Episode(case.seed, scene, case.goal))
-    told = False
-
-    def verdict(state: SceneState) -> tuple[bool | None, str]:
-        nonlocal told
-        if not told:
-            judge.told(state)
-            told = True
-        now = judge.update(state)
-        decided = now.status in ("success", "failure")
-        return (now.status == "success" if decided else None), now.reason
-
-    run = loop.run(scene, case.text, verdict, judge.episode.time_limit_s + 1.0)
+    episode = Episode(case.seed, scene, case.goal)
+    run = loop.run(scene, case.text, verdicts(episode), episode.time_limit_s + GRACE_S)
     success = run.success or (case.goal is None and run.state == "refused" and run.moved_m < 0.01)
     return Outcome(
         case,
@@ -193,6 +185,23 @@ def run_case(loop: ClosedLoop, case: Case) -> Outcome:
         run.refusals,
         run.trips,
     )
+
+
+def verdicts(episode: Episode) -> LoopJudge:
+    """The judge of the simulator node as the closed loop asks it; the first state is the start."""
+    judge = Judge(episode)
+    told = False
+
+    def verdict(state: SceneState) -> tuple[bool | None, str]:
+        nonlocal told
+        if not told:
+            judge.told(state)
+            told = True
+        now = judge.update(state)
+        decided = now.status in ("success", "failure")
+        return (now.status == "success" if decided else None), now.reason
+
+    return verdict
 
 
 def _scene(case: Case) -> Scene:

@@ -1,8 +1,11 @@
 """What the policy is trained to do: imitate, point, name, and know when it is done.
 
+Terms of an imputer, where there is one, stand beside these: `PolicyNet.imputation_losses`.
+
 All terms are means over the rows they apply to. `Labels` says which rows those are.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -78,9 +81,10 @@ def policy_losses(out: NetOutput, labels: Labels) -> dict[str, Tensor]:
     }
 
 
-def total(terms: dict[str, Tensor]) -> Tensor:
-    """Weighted sum of the terms."""
-    return torch.stack([WEIGHTS[name] * term for name, term in terms.items()]).sum()
+def total(terms: dict[str, Tensor], besides: Mapping[str, float] | None = None) -> Tensor:
+    """Weighted sum of the terms; `besides` has the weights of those that are not the policy's."""
+    weights = {**WEIGHTS, **(besides or {})}
+    return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
 
 def _inside(points: Tensor, centre: Tensor, extent: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from sensorium_training.encoders import CloudEncoder, ImageEncoder, NetConfig, WindowEncoder
 from sensorium_training.fusion.choice import fusion_class
-from sensorium_training.fusion.interface import SENSES, peak_forces
+from sensorium_training.fusion.interface import SENSES, peak_forces, present
+from sensorium_training.imputation.choice import imputer_of
 
 _CHUNK_SCALE = (0.1, 0.1, 0.1, 0.5, 1.0)
 """Network units to m, m, m, rad, open fraction."""
@@ -37,6 +38,8 @@ class NetOutput:
     """Logits of colour (7) and shape (5) of each anchor `(b, a, 12)`; last class = none."""
     heading: Tensor
     """cos and sin of four times the target's yaw `(b, 2)`."""
+    tokens: Tensor
+    """Of the senses `(b, senses, width)` as encoded, zeros for missing ones."""
 
 
 class PointingHead(nn.Module):
@@ -72,8 +75,9 @@ class PointingHead(nn.Module):
 class PolicyNet(nn.Module):
     """Every sense to one token, the tokens to one by the fusion operator, that one to a chunk.
 
-    The operator says for which senses a learned token stands in while they are missing, and which
-    tokens the head sees besides; an operator without the one or the other has no weights for it.
+    The operator says for which senses a token stands in while they are missing, and which tokens
+    the head sees besides; an operator without the one or the other has no weights for it. The
+    token that stands in is an imputer's guess, or a learned one for what no imputer guesses.
     """
 
     def __init__(self, config: NetConfig | None = None) -> None:
@@ -88,8 +92,11 @@ class PolicyNet(nn.Module):
         self.joints = nn.Sequential(nn.Linear(28, w), nn.ReLU(), nn.Linear(w, w))
         self.pointing = PointingHead(config)
         fusion = fusion_class(config.fusion)
-        if fusion.stand_ins:
-            self.missing = nn.Parameter(torch.randn(len(fusion.stand_ins), w) * 0.1)
+        self.imputer = imputer_of(config, fusion.stand_ins)
+        guessed = () if self.imputer is None else self.imputer.guessed
+        self.learned = tuple(sense for sense in fusion.stand_ins if sense not in guessed)
+        if self.learned:
+            self.missing = nn.Parameter(torch.randn(len(self.learned), w) * 0.1)
         self.identity = nn.Parameter(torch.randn(config.senses, w) * 0.1)
         self.mix = fusion(config)
         if self.mix.squeezed:
@@ -110,13 +117,14 @@ class PolicyNet(nn.Module):
         self.register_buffer("chunk_scale", torch.tensor(_CHUNK_SCALE))
 
     def forward(self, **tensors: Tensor) -> NetOutput:
-        """All contract tensors by name, batch first."""
-        valid, text = tensors["valid"], tensors["text"].flatten(1)
+        """All contract tensors by name, batch first; of `text`, it takes the first tokens."""
+        valid, text = tensors["valid"], tensors["text"][:, : self.config.words].flatten(1)
         tensors = _believed(tensors, valid)
         tensors["memory"] = self.mix.remembered(tensors["memory"])
         centres, features, mask = self.cloud(tensors["cloud"])
-        target, feature, attention, present, classes = self.pointing(centres, features, mask, text)
-        tokens = self._tokens(tensors, feature, valid)
+        target, feature, attention, there, classes = self.pointing(centres, features, mask, text)
+        encoded = self._encoded(tensors, feature)
+        tokens = self._completed(encoded, valid)
         forces = peak_forces(tensors["wrench"], tensors["pads"])
         fused = self.mix(tokens, valid, text, forces)
         heading = self.heading(feature)
@@ -127,7 +135,7 @@ class PolicyNet(nn.Module):
         return NetOutput(
             _into_yaw_frame(motion, tensors["reference"][:, 3]),
             target,
-            present,
+            there,
             self.done(hidden).squeeze(-1),
             fused.weights,
             attention,
@@ -135,12 +143,27 @@ class PolicyNet(nn.Module):
             mask,
             classes,
             heading,
+            present(encoded, valid),
         )
 
-    def _tokens(self, tensors: dict[str, Tensor], target: Tensor, valid: Tensor) -> Tensor:
-        """Sense tokens `(b, senses, width)` in the contract's order, missing ones replaced."""
+    def imputation_losses(
+        self, tokens: Tensor, valid: Tensor, hidden: Tensor
+    ) -> dict[str, Tensor]:
+        """Terms of the imputer by name, of `NetOutput.tokens`; none with learned tokens.
+
+        Args:
+            tokens: `(b, senses, width)`.
+            valid: `(b, senses)`, 1 where a sense is there.
+            hidden: `(b, senses)`, 1 where one is hidden from the imputer on purpose.
+        """
+        if self.imputer is None:
+            return {}
+        return self.imputer.losses(tokens, valid, hidden)
+
+    def _encoded(self, tensors: dict[str, Tensor], target: Tensor) -> Tensor:
+        """Sense tokens `(b, senses, width)` in the contract's order, of missing ones any."""
         arm = tensors["joints"]
-        tokens = torch.stack(
+        return torch.stack(
             [
                 self.scene_rgb(tensors["scene_rgb"]),
                 target,
@@ -151,18 +174,26 @@ class PolicyNet(nn.Module):
             ],
             1,
         )
-        here = valid.unsqueeze(-1) > 0.5
-        return torch.where(here, tokens, self._in_place(tokens)) + self.identity
 
-    def _in_place(self, tokens: Tensor) -> Tensor:
-        """What stands in place of missing senses `(senses, width)`: learned tokens, or zeros."""
-        stand_ins = self.mix.stand_ins
-        if len(stand_ins) == tokens.shape[1]:
+    def _completed(self, tokens: Tensor, valid: Tensor) -> Tensor:
+        """Tokens with those of missing senses replaced, each marked with its sense's identity."""
+        here = valid.unsqueeze(-1) > 0.5
+        return torch.where(here, tokens, self._in_place(tokens, valid)) + self.identity
+
+    def _in_place(self, tokens: Tensor, valid: Tensor) -> Tensor:
+        """What stands in place of missing senses `([b,] senses, width)`; zeros where nothing."""
+        if len(self.learned) == tokens.shape[1]:
             return self.missing
         rows = [torch.zeros_like(self.identity[0])] * tokens.shape[1]
-        for row, sense in enumerate(stand_ins):
+        for row, sense in enumerate(self.learned):
             rows[sense] = self.missing[row]
-        return torch.stack(rows)
+        if self.imputer is None:
+            return torch.stack(rows)
+        guesses = self.imputer(tokens, valid)
+        rows = [row.expand(len(tokens), -1) for row in rows]
+        for column, sense in enumerate(self.imputer.guessed):
+            rows[sense] = guesses[:, column]
+        return torch.stack(rows, 1)
 
     def _squeezed(self, tokens: Tensor) -> list[Tensor]:
         """What the head sees of tokens besides the fused one: `(b, 24 n)` once, or nothing."""

@@ -24,8 +24,10 @@ from sensorium_training.corruption.sampling import corrupt_some
 from sensorium_training.curriculum import BlurCurriculum
 from sensorium_training.dataset import RowSource
 from sensorium_training.encoders import NetConfig
+from sensorium_training.imputation.config import ImputationConfig
+from sensorium_training.imputation.interface import hide
 from sensorium_training.losses import Labels, policy_losses, total
-from sensorium_training.network import PolicyNet
+from sensorium_training.network import NetOutput, PolicyNet
 from sensorium_training.pretraining.transfer import take_encoders
 
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -55,6 +57,8 @@ class TrainConfig:
     """How blurred vision starts out; not at all by default."""
     corrupt: float = 0.0
     """Share of rows in which one sense fails in one way of `corruption`, beside those dropped."""
+    imputation: ImputationConfig = field(default_factory=ImputationConfig)
+    """How the network's imputer is trained, if it has one."""
 
 
 class Trainer:
@@ -145,14 +149,25 @@ class Trainer:
             inputs = corrupt_some(inputs, self.config.corrupt, self._corruptor, self._rng)
         inputs, labels = _to(inputs, labels, self.device)
         inputs = self.config.blur.apply(inputs, progress)
-        terms = policy_losses(self.net(**inputs), labels)
+        _, terms = self._terms(self.net, inputs, labels, self._rng)
         self.optimizer.zero_grad(set_to_none=True)
-        total(terms).backward()
+        total(terms, self.config.imputation.weights()).backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimizer.step()
         self._average()
         self.step += 1
         return {name: float(term.detach()) for name, term in terms.items()}
+
+    def _terms(
+        self, net: PolicyNet, inputs: dict[str, Tensor], labels: Labels, rng: torch.Generator
+    ) -> tuple[NetOutput, dict[str, Tensor]]:
+        """Terms of the policy and of its imputer; without one the generator is not drawn from."""
+        out = net(**inputs)
+        terms = policy_losses(out, labels)
+        if net.imputer is not None:
+            hidden = hide(inputs["valid"], self.config.imputation.hide, rng)
+            terms |= net.imputation_losses(out.tokens, inputs["valid"], hidden)
+        return out, terms
 
     def _average(self) -> None:
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
@@ -165,14 +180,15 @@ class Trainer:
         """Mean terms of the averaged network over held-aside episodes, without augmentation."""
         if not self._watch:
             return {}
-        net = PolicyNet(self.config.net).to(self.device)
+        net = PolicyNet(self.config.net).to(self.device).eval()
         net.load_state_dict(self.average)
         sums: dict[str, float] = {}
+        rng = torch.Generator().manual_seed(1)
         for i in range(batches):
             watch = self._watch[i % len(self._watch)]
             inputs, labels = _to(*watch.draw(256, None), self.device)
-            out = net(**inputs)
-            terms = {k: float(v) for k, v in policy_losses(out, labels).items()}
+            out, losses = self._terms(net, inputs, labels, rng)
+            terms = {k: float(v) for k, v in losses.items()}
             here, asked = labels.present > 0.75, labels.present != 0.5
             miss = (out.target - labels.target).norm(dim=-1)[here]
             terms["target_mm"] = float(miss.median()) * 1000

@@ -1,19 +1,23 @@
 """The language network: trainable whole, exported faithfully, taught nothing that is held out."""
 
+from collections import Counter
+
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
 import torch
-from sensorium_core.codebook import CLASSES, SLOTS, goal_tokens
-from sensorium_core.goal import Goal
-from sensorium_core.language import MAX_PIECES, REASONS
+from sensorium_core.codebook import CLASSES, NOTHING, SLOTS, goal_classes, goal_tokens
+from sensorium_core.goal import ALL_FAMILIES, Goal
+from sensorium_core.language import MAX_PIECES, REASONS, Command
+from sensorium_core.understanding import check
 from sensorium_core.wordpiece import WordPiece
 from sensorium_sim.refusals import RefusalGrammar
 from sensorium_training.language.bank import TokenBank
 from sensorium_training.language.corpus import (
     Line,
     accepted,
+    lacking,
     refused,
     sort_batches,
     to_example,
@@ -21,6 +25,7 @@ from sensorium_training.language.corpus import (
 )
 from sensorium_training.language.export import quantise, to_onnx
 from sensorium_training.language.fit import FitConfig, collate, fit, loss_of
+from sensorium_training.language.measure import measure
 from sensorium_training.language.network import BodyConfig, LanguageNet
 from sensorium_training.language.pretrained import pruned_rows
 
@@ -126,13 +131,54 @@ def test_training_is_the_same_twice(tokenizer, examples):
 def test_what_a_refusal_names_does_not_teach_the_slots(net, tokenizer):
     net.eval()
     said = to_example(Line("push the red ball", None, "incomplete"), tokenizer)
-    assert tuple(said.slots) == tuple(
-        CLASSES[slot].index("none" if slot in ("family", "direction") else "unspecified")
-        for slot in SLOTS
-    )
+    assert tuple(said.slots) == tuple(CLASSES[slot].index(NOTHING[slot]) for slot in SLOTS)
     loss_of(net, collate([said])).backward()
     assert net.classifiers[SLOTS.index("colour")].weight.grad.abs().max() == 0
     assert net.classifiers[-1].weight.grad.abs().max() > 0
+
+
+def test_what_lacks_a_word_teaches_the_slots_and_not_the_reason(tokenizer):
+    named = {"family": "stack", "colour": "red", "shape": "cube", "onto_colour": "blue"}
+    line = Line("stack the red cube on the blue one", None, "incomplete", named=named)
+    example = to_example(line, tokenizer)
+    assert REASONS[example.reason] == "ok"
+    said = dict(zip(SLOTS, example.slots, strict=True))
+    assert {slot: CLASSES[slot][at] for slot, at in said.items()} == {**NOTHING, **named}
+
+
+def test_lines_that_lack_a_word_are_refused_by_their_slots_alone():
+    rng = np.random.default_rng(0)
+    for line in lacking(200, rng, "train", noise=False):
+        assert line.goal is None
+        kind, words = check(line.named, {})
+        assert kind == "incomplete"
+        assert "?" in (words or "")
+
+
+def test_every_family_is_taught_and_measured():
+    rng = np.random.default_rng(0)
+    for split in ("train", "heldout"):
+        lines = accepted(400, rng, split, noise=False)
+        counts = Counter(line.goal.family for line in lines)
+        assert set(counts) == set(ALL_FAMILIES)
+        assert min(counts.values()) >= 10
+
+
+def test_a_score_counts_each_family_by_itself():
+    goals = [Goal("feel", quality="soft"), Goal("feel", quality="hard"), Goal("press", "red")]
+
+    class Deaf:
+        def encode(self, text):
+            goal = Goal("feel", quality="soft")
+            return Command(text, goal_tokens(goal), {}, goal, True, "ok")
+
+    lines = [Line("say", goal) for goal in goals] + [Line("no", None, "negation")]
+    score = measure(Deaf(), lines)
+    assert score.families == {"feel": (1, 2), "press": (0, 1)}
+    assert (score.right, score.wrongly_accepted, score.wrongly_refused) == (1, 1, 0)
+    assert score.mistaken[-1] == ("no", "negation", "feel soft")
+    wanted = {"n": 4, "right": 1, "wrongly_accepted": 1, "wrongly_refused": 0, "share": 0.25}
+    assert score.summary() == wanted
 
 
 def test_marks_become_pieces(tokenizer):
@@ -170,12 +216,12 @@ def test_pruning_keeps_ids_of_special_pieces_and_every_letter():
 def test_the_bank_gives_tokens_of_the_goal_asked_for(tmp_path):
     red, blue = Goal("pick", "red", "cube"), Goal("pick", "blue", "cube")
     tokens = np.stack([goal_tokens(red), goal_tokens(blue)])
-    classes = np.asarray([[0, 0, 0, 4], [0, 2, 0, 4]])
+    classes = np.asarray([goal_classes(red), goal_classes(blue)])
     TokenBank(np.asarray(["a", "b"]), tokens, classes).save(tmp_path / "bank.npz")
     bank, rng = TokenBank.load(tmp_path / "bank.npz"), np.random.default_rng(0)
     text, found = bank.sample(blue, rng)
     assert text == "b"
     np.testing.assert_array_equal(found, goal_tokens(blue))
-    assert bank.command_tokens([red, blue, red], rng).shape == (3, 4, 32)
+    assert bank.command_tokens([red, blue, red], rng).shape == (3, 7, 32)
     absent = Goal("press", "green")
     np.testing.assert_array_equal(bank.sample(absent, rng)[1], goal_tokens(absent))

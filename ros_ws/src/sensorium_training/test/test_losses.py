@@ -42,6 +42,7 @@ def answer() -> NetOutput:
         anchor_mask=torch.ones(ROWS, ANCHORS),
         classes=torch.zeros(ROWS, ANCHORS, 12),
         heading=torch.zeros(ROWS, 2),
+        tokens=torch.zeros(ROWS, 6, 96),
     )
 
 

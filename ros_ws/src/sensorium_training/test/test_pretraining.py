@@ -83,6 +83,22 @@ def test_a_checkpoint_of_other_settings_or_rows_is_refused_with_the_difference(d
         trainer(data, tmp_path, steps=2)
 
 
+def test_a_checkpoint_from_before_a_setting_of_the_network_counts_as_its_default(data, tmp_path):
+    run(data, tmp_path, steps=2)
+    path = tmp_path / "checkpoints" / "00000002.pt"
+    state = torch.load(path, weights_only=True)
+    settings = json.loads(state["config"])
+
+    def kept(net: dict) -> None:
+        torch.save({**state, "config": json.dumps({**settings, "net": net})}, path)
+
+    kept({name: value for name, value in settings["net"].items() if name != "imputation"})
+    assert trainer(data, tmp_path, steps=2).step == 2
+    kept({**settings["net"], "rank": 5})
+    with pytest.raises(LoaderError, match=r"net = .*'rank': 5.*another run"):
+        trainer(data, tmp_path, steps=2)
+
+
 def test_every_trained_parameter_changes_and_no_other_does(data, tmp_path):
     made = trainer(data, tmp_path, weight_decay=0.0)
     before = {name: p.detach().clone() for name, p in made.net.named_parameters()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -15,6 +15,8 @@ from sensorium_core.errors import UnknownNameError
 from sensorium_core.goal import FAMILIES
 from sensorium_core.phrases_file import read_phrases
 from sensorium_core.policy import Policy
+
+from sensorium_cli.commands.matrix import matrix_options, matrix_wishes, run_matrix
 
 if TYPE_CHECKING:
     from sensorium_training.evaluation import Case, Outcome
@@ -51,7 +53,11 @@ _CHOICES = [*FAMILIES, "none", "wrong", "all"]
     type=click.Path(path_type=Path),
 )  # fmt: skip
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1))
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every outcome.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path),
+    help="Write every outcome; a matrix keeps and takes up what is there.",
+)  # fmt: skip
+@matrix_options
 def evaluate(
     model: Path,
     episodes: int,
@@ -64,6 +70,7 @@ def evaluate(
     language: Path,
     workers: int,
     json_file: Path | None,
+    **matrix: Any,
 ) -> None:
     """Run MODEL in closed loop and count successes, with 95 % Wilson intervals.
 
@@ -72,7 +79,12 @@ def evaluate(
         sensorium evaluate models/tabletop --episodes 200
         sensorium evaluate models/tabletop --drop wrist_rgb --family pick
         sensorium evaluate models/tabletop --phrases mine.tsv --json outcomes.json
+        sensorium evaluate models/tabletop --matrix --episodes 20 --json out/matrix.json
     """
+    wishes = matrix_wishes(matrix)
+    if wishes is not None:
+        run_matrix(model, wishes, episodes, phrasing, language, workers, json_file)
+        return
     from sensorium_training.evaluation import phrase_cases  # The simulator is heavy: load it late.
 
     senses = Policy(model).contract.senses

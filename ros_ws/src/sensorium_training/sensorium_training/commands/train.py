@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 from sensorium_core.contract import tabletop
-from sensorium_sim.layout import TRAIN_SEEDS
 
 from sensorium_training.commands.progress import progress_bar
 from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.imputation.names import IMPUTATIONS
+from sensorium_training.scene_seeds import ROLLOUTS, rollout_seeds
 
-DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
+DAGGER_FIRST_SEED = ROLLOUTS.start
 """Scenes of policy rollouts are training scenes that no demonstration used."""
 
 
@@ -52,6 +53,10 @@ DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
     help="How the senses' tokens become one.",
 )  # fmt: skip
 @click.option(
+    "--imputation", default=IMPUTATIONS[0], show_default=True, type=click.Choice(IMPUTATIONS),
+    help="What stands in for a missing sense: a learned token, or a guess from those there.",
+)  # fmt: skip
+@click.option(
     "--blur", default=0.0, show_default=True, type=click.FloatRange(0.0),
     help="Blur of vision at the start [pixels], gone by half of the first training.",
 )  # fmt: skip
@@ -72,6 +77,7 @@ def train(
     workers: int,
     device: str,
     fusion: str,
+    imputation: str,
     blur: float,
     encoders: Path | None,
 ) -> None:
@@ -87,15 +93,14 @@ def train(
     with progress_bar() as bar:
         stages = Stages(
             demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar,
-            NetConfig(fusion=fusion), BlurCurriculum(blur), encoders,
+            NetConfig(fusion=fusion, imputation=imputation), BlurCurriculum(blur), encoders,
         )  # fmt: skip
         started = time.monotonic()
         stages.rows("demos")
         weights = stages.train("first", ["demos"], minutes, None)
         if dagger:
             policy = stages.export(weights, tabletop())
-            first = DAGGER_FIRST_SEED + 10_000 * seed
-            stages.rollouts(policy, range(first, first + dagger))
+            stages.rollouts(policy, rollout_seeds(seed, dagger))
             weights = stages.train("second", ["demos", "dagger"], dagger_minutes, weights)
         stages.finish(weights, time.monotonic() - started)
     click.echo(f"weights in {run_dir / 'weights.safetensors'}; next: sensorium export")

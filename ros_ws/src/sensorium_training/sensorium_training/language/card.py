@@ -85,6 +85,9 @@ def table(candidates: list[Candidate]) -> str:
     taken = [each.scores["refusals"] for each in candidates]
     cells = [_share(score.wrongly_accepted, score.n) for score in taken]
     lines.append(f"| held-out out-of-scope lines accepted | ≤ 3 % | {' | '.join(cells)} |")
+    asked = [each.scores["lacking"] for each in candidates]
+    cells = [_share(score.wrongly_accepted, score.n) for score in asked]
+    lines.append(f"| put and stack that lack a word, acted on | ≤ 3 % | {' | '.join(cells)} |")
     sizes = [f"{each.path.stat().st_size / 1e6:.1f} MB" for each in candidates]
     lines.append(f"| file | ≤ 20 MB | {' | '.join(sizes)} |")
     speeds = [f"{each.encode_ms:.1f} ms" for each in candidates]
@@ -97,11 +100,20 @@ def write_card(candidates: list[Candidate], out: Path) -> None:
     shipped = candidates[0]
     digest = file_sha256(shipped.path)
     config = json.loads(shipped.encoder.metadata["config"])
+    told = json.loads(shipped.encoder.metadata["classes"])
     wrong = [each for name in ("free", "blind") for each in shipped.scores[name].mistaken]
     missed = "\n".join(f"- `{text}`: wanted {want}, got {got}" for text, want, got in wrong)
     out.write_text(
         _CARD.format(
             table=table(candidates),
+            by_family=by_family(shipped.scores["phrasings"]),
+            n_slots=len(told),
+            slots=", ".join(told),
+            families=", ".join(shipped.encoder.families),
+            compared=_SMALL if len(candidates) > 1 else "",
+            lines=config["lines"],
+            seed=config["seed"],
+            threads=config["threads"],
             sha256=digest,
             requirement=REQUIREMENT,
             wheel_sha256=SHA256,
@@ -116,21 +128,36 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / max(whole, 1):.1f} % ({part}/{whole})"
 
 
+def by_family(score: Score) -> str:
+    """How each family fares, as a Markdown table."""
+    lines = ["| family | every slot right |", "|---|---|"]
+    lines += [f"| {name} | {_share(*score.families[name])} |" for name in score.families]
+    return "\n".join(lines)
+
+
+_SMALL = """`small` is our own two-layer encoder, trained from nothing on the same lines for three
+passes.
+"""
 _CARD = """# Language encoder
 
-Turns one instruction into four tokens of 32 numbers (family, colour, shape, direction), the slots
-with their probabilities, and a verdict: act, or hold still and say why. Read by
-`sensorium_core.language.LanguageEncoder`; needs neither torch nor a network.
+Turns one instruction into {n_slots} tokens of 32 numbers, the slots with their probabilities, and
+a verdict: act, or hold still and say why. Slots: {slots}.
+Families: {families}.
+Read by `sensorium_core.language.LanguageEncoder`; needs neither torch nor a network.
 
 ## Measured
 {table}
 
+Each family by itself, on held-out phrasings:
+
+{by_family}
+
 `minilm` ships: all-MiniLM-L6-v2, cut to fewer layers and to plain ASCII pieces, fine-tuned.
-`small` is our own two-layer encoder, trained from nothing on the same lines for three passes.
-The free-form lines are never trained on, but come from the author of the grammar: the first set
-was written before it and read while it grew, the second was only ever measured. Reproduce with
-`python -m sensorium_training.language.train`, `… --body small --out FILE`
-and `python -m sensorium_training.language.card models/language/encoder.onnx FILE`.
+{compared}The free-form lines are never trained on, but come from the authors of the grammar: the
+first set was read while it grew, the second was only ever measured. Reproduce with
+`python -m sensorium_training.language.train --lines {lines} --seed {seed} --threads {threads}`
+and `python -m sensorium_training.language.card models/language/encoder.onnx`; a second file, of
+`--body small` say, is compared with it.
 
 ## How the tokens are made
 Each token is the mixture of its slot's class codes, weighted by their probabilities. The codes
@@ -143,9 +170,10 @@ for good. Pretrained weights: `{requirement}` (Apache-2.0 weights, unknown publi
 sha256 `{wheel_sha256}`, at build time only.
 
 ## Limits
-English only. One simple command at a time. It knows words, not the scene: whether the object is
-there is for the policy to say. Left, right, away and closer are seen from the base of the robot,
-whoever speaks. Free-form lines that it gets wrong:
+English only. One simple command at a time. Of put and stack, colour and shape of the object and of
+what is below must be said; of soft, hard, heavier and lighter, no colour can be. It knows words,
+not the scene: whether the object is there is for the policy to say. Left, right, away and closer
+are seen from the base of the robot, whoever speaks. Free-form lines that it gets wrong:
 
 {missed}
 

@@ -3,20 +3,24 @@
 Training lines come from training phrasings, patterns and vocabulary alone, retyped as people type.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.codebook import goal_classes
-from sensorium_core.goal import FAMILIES, Goal
+from sensorium_core.codebook import CLASSES, NOTHING, SLOTS, goal_classes
+from sensorium_core.goal import ALL_FAMILIES, TOUCH_FAMILIES, Goal
 from sensorium_core.language import MAX_PIECES, REASONS
 from sensorium_core.wordpiece import WordPiece
 from sensorium_sim.grammar import all_goals, phrases
+from sensorium_sim.half_said import half_said
 from sensorium_sim.noise import disturb
 from sensorium_sim.refusals import RefusalGrammar
 
-_FAMILY_SHARES = (0.34, 0.42, 0.24)
+_FAMILY_SHARES = {
+    "pick": 0.17, "push": 0.19, "press": 0.12, "insert": 0.08, "hold": 0.10, "give": 0.07,
+    "feel": 0.07, "put": 0.10, "stack": 0.10,
+}  # fmt: skip
 _REASON_SHARES = (0.19, 0.19, 0.24, 0.13, 0.12, 0.13)
 
 
@@ -30,6 +34,9 @@ class Line:
     reason: str = "ok"
     marks: tuple[tuple[int, int], ...] = ()
     """Character ranges of the words that give the reason away."""
+    named: Mapping[str, str] = field(default_factory=dict)
+    """What a line says by slot that only lacks a word; it is for the slots to tell, not for the
+    classifier of reasons."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Example:
 
     ids: NDArray[np.int64]
     slots: NDArray[np.int64]
-    """`(4,)` class per slot; of a refusal only the family counts."""
+    """`(7,)` class per slot; of a refusal only the family counts."""
     reason: int
     pointed: NDArray[np.bool_]
     """`(n,)` which pieces give the reason away; none for most."""
@@ -46,10 +53,11 @@ class Example:
 
 def accepted(n: int, rng: np.random.Generator, split: str, noise: bool) -> list[Line]:
     """Draw `n` lines that the arm can act on."""
-    goals = {family: _weighted(family) for family in FAMILIES}
+    goals = {family: _weighted(family) for family in ALL_FAMILIES}
+    shares = [_FAMILY_SHARES[family] for family in ALL_FAMILIES]
     lines = []
     for _ in range(n):
-        family = FAMILIES[int(rng.choice(len(FAMILIES), p=_FAMILY_SHARES))]
+        family = ALL_FAMILIES[int(rng.choice(len(ALL_FAMILIES), p=shares))]
         goal = goals[family][int(rng.integers(len(goals[family])))]
         text = phrases(goal, rng, split)
         lines.append(Line(disturb(text, rng) if noise else text, goal))
@@ -64,6 +72,16 @@ def refused(n: int, rng: np.random.Generator, grammar: RefusalGrammar, noise: bo
         text = disturb(drawn.text, rng) if noise else drawn.text
         plain, marks = unmark(text)
         lines.append(Line(plain, None, drawn.reason, marks))
+    return lines
+
+
+def lacking(n: int, rng: np.random.Generator, split: str, noise: bool) -> list[Line]:
+    """Draw `n` lines that would be commands but for one word, and more."""
+    lines = []
+    for _ in range(n):
+        drawn = half_said(rng, split)
+        text = disturb(drawn.text, rng) if noise else drawn.text
+        lines.append(Line(text, None, "incomplete", named=drawn.named))
     return lines
 
 
@@ -88,10 +106,16 @@ def to_example(line: Line, tokenizer: WordPiece) -> Example:
         pointed |= np.asarray(pieces.word_of) == word
     return Example(
         np.asarray(pieces.ids[:MAX_PIECES], dtype=np.int64),
-        np.asarray(goal_classes(line.goal), dtype=np.int64),
-        REASONS.index(line.reason),
+        np.asarray(_classes(line), dtype=np.int64),
+        REASONS.index("ok" if line.named else line.reason),
         pointed[:MAX_PIECES],
     )
+
+
+def _classes(line: Line) -> tuple[int, ...]:
+    if not line.named:
+        return goal_classes(line.goal)
+    return tuple(CLASSES[slot].index(line.named.get(slot, NOTHING[slot])) for slot in SLOTS)
 
 
 def sort_batches(
@@ -115,5 +139,7 @@ def _marked_words(line: Line, tokenizer: WordPiece) -> list[int]:
 def _weighted(family: str) -> list[Goal]:
     """Whole references twice as often as those that leave out a colour or a shape."""
     goals = all_goals(family)
+    if family in TOUCH_FAMILIES:
+        return list(goals)
     whole = [goal for goal in goals if goal.colour and (goal.shape or family == "press")]
     return [*goals, *whole]

@@ -1,7 +1,7 @@
 """What a language encoder gets right, through the same run-time code that the robot uses."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from sensorium_core.language import LanguageEncoder
 
@@ -19,6 +19,8 @@ class Score:
     wrongly_refused: int
     mistaken: tuple[tuple[str, str, str], ...]
     """Up to 60 of (text, expected, got)."""
+    families: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """How many of how many lines of each family were right."""
 
     @property
     def share(self) -> float:
@@ -27,23 +29,28 @@ class Score:
 
     def summary(self) -> dict[str, int | float]:
         """The counts, without the lines."""
-        kept = {key: value for key, value in asdict(self).items() if key != "mistaken"}
-        return {**kept, "share": round(self.share, 4)}
+        wrong = {"accepted": self.wrongly_accepted, "refused": self.wrongly_refused}
+        named = {f"wrongly_{name}": count for name, count in wrong.items()}
+        return {"n": self.n, "right": self.right, **named, "share": round(self.share, 4)}
 
 
 def measure(encoder: LanguageEncoder, lines: Iterable[Line]) -> Score:
     """Encode every line and compare."""
     n = right = accepted = refused = 0
     mistaken: list[tuple[str, str, str]] = []
+    families: dict[str, tuple[int, int]] = {}
     for line in lines:
         n += 1
         command = encoder.encode(line.text)
         got = command.goal if command.in_scope else None
+        if line.goal is not None:
+            part, whole = families.get(line.goal.family, (0, 0))
+            families[line.goal.family] = (part + (got == line.goal), whole + 1)
         if got == line.goal:
             right += 1
             continue
         accepted += line.goal is None
         refused += got is None
-        wanted = line.reason if line.goal is None else str(line.goal)
-        mistaken.append((line.text, wanted, str(got) if got else command.reason_class))
-    return Score(n, right, accepted, refused, tuple(mistaken[:60]))
+        wanted = line.goal.words if line.goal else line.reason
+        mistaken.append((line.text, wanted, got.words if got else command.reason_class))
+    return Score(n, right, accepted, refused, tuple(mistaken[:60]), families)

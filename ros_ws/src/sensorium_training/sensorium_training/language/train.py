@@ -22,7 +22,14 @@ from sensorium_core.wordpiece import WordPiece
 from sensorium_sim.lexicon import colour_words
 from sensorium_sim.refusals import RefusalGrammar
 
-from sensorium_training.language.corpus import Example, Line, accepted, refused, to_example
+from sensorium_training.language.corpus import (
+    Example,
+    Line,
+    accepted,
+    lacking,
+    refused,
+    to_example,
+)
 from sensorium_training.language.export import (
     agreement,
     describe,
@@ -45,6 +52,8 @@ THRESHOLD = 0.7
 """Least probability of `ok` at which the arm may move: a wrong move is worse than a question."""
 
 _CHECKED = 150
+_ACCEPTED, _LACKING = 0.53, 0.06
+"""Shares of the training lines; the rest is to refuse."""
 _TORCH_TOLERANCE = 1e-4
 
 
@@ -54,8 +63,8 @@ class TrainConfig:
 
     body: str = "minilm"
     """`minilm` (pretrained) or `small` (from nothing)."""
-    lines: int = 60000
-    """Training lines, half to accept and half to refuse."""
+    lines: int = 80000
+    """Training lines: to accept, to refuse, and some that lack a word."""
     layers: int = 4
     rows: int = 30522
     """Vocabulary ids kept, by frequency."""
@@ -84,9 +93,11 @@ def make_corpus(config: TrainConfig, tokenizer: WordPiece) -> list[Example]:
     """Draw the training lines."""
     rng = np.random.default_rng(config.seed)
     words = [piece for piece in tokenizer.vocabulary if piece.isalpha() and len(piece) > 3]
-    half = config.lines // 2
-    lines = accepted(half, rng, "train", noise=True)
-    lines += refused(half, rng, RefusalGrammar("train", words), noise=True)
+    to_accept, to_ask = (round(share * config.lines) for share in (_ACCEPTED, _LACKING))
+    to_refuse = config.lines - to_accept - to_ask
+    lines = accepted(to_accept, rng, "train", noise=True)
+    lines += lacking(to_ask, rng, "train", noise=True)
+    lines += refused(to_refuse, rng, RefusalGrammar("train", words), noise=True)
     return [to_example(line, tokenizer) for line in lines]
 
 
@@ -98,6 +109,7 @@ def heldout_sets(seed: int = 1, n: int = 2000) -> dict[str, list[Line]]:
         "phrasings_retyped": accepted(n // 2, rng, "heldout", noise=True),
         "unseen_words": accepted(n // 2, rng, "unseen", noise=False),
         "refusals": refused(n, rng, RefusalGrammar("heldout"), noise=False),
+        "lacking": lacking(n // 4, rng, "heldout", noise=False),
     }
 
 

@@ -5,12 +5,15 @@ Checkpoints are read as plain tensors and numbers; no code travels in them.
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
 import torch
 from sensorium_core.errors import LoaderError
+
+from sensorium_training.encoders import NetConfig
 
 HOW_TO_GET_TENSORBOARD = (
     "no TensorBoard files: the package is not here; `pip install tensorboard` gets it. "
@@ -41,6 +44,8 @@ class Checkpoints:
 def read_checkpoint(path: Path, config: Mapping[str, Any], data_hash: str) -> dict[str, Any]:
     """A checkpoint's state, after a check that the run is still the same.
 
+    A setting of the network that was not there yet when it was written counts as the default.
+
     Raises:
         LoaderError: it cannot be read, or is of other settings or other rows.
     """
@@ -49,6 +54,7 @@ def read_checkpoint(path: Path, config: Mapping[str, Any], data_hash: str) -> di
             raise ValueError("it is not whole, or something else")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         begun = json.loads(state["config"])
+        begun = {**begun, "net": asdict(NetConfig.of(begun.get("net", {})))}
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError) as error:
         words = str(error).split("\n")[0][:200]
         raise LoaderError(

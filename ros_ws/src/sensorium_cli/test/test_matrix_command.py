@@ -1,0 +1,66 @@
+"""The matrix as its user asks for it: options that fit, and errors before anything is run."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sensorium_cli.commands.evaluate import evaluate
+from sensorium_core.errors import SensoriumError
+
+ROOT = Path(__file__).resolve().parents[4]
+MODEL, LANGUAGE = str(ROOT / "models/tabletop"), str(ROOT / "models/language/encoder.onnx")
+
+
+def invoke(*words):
+    return CliRunner().invoke(evaluate, [MODEL, "--language", LANGUAGE, *words])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--also", MODEL), "--also needs --matrix"),
+        (("--matrix", "--drop", "pads"), "--drop does not go with --matrix"),
+        (("--matrix", "--over-ros"), "--over-ros does not go with --matrix"),
+        (("--matrix", "--policy", "concatenation"), "expected LABEL=PATH, got 'concatenation'"),
+        (("--matrix", "--corrupt", "wrench"), "a colon, one of dropped"),
+        (("--matrix", "--corrupt", "smell:noisy"), "a sense of scene_rgb"),
+        (("--matrix", "--level", "2"), "0<=x<=1"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(words, said):
+    result = invoke(*words)
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--row", "nonsense"), "unknown row 'nonsense'"),
+        (("--tasks", "juggling"), "unknown task set 'juggling'; allowed: tabletop, touch"),
+        (("--policy", "mine=absent.onnx"), "does not exist"),
+        (("--policy", "cloud alone=" + MODEL), "two rows called 'cloud alone'"),
+        (("--trained-on", str(ROOT / "models" / "tabletop" / "card.md")), "no directory"),
+    ],
+)
+def test_rows_and_tasks_that_do_not_exist_are_named_before_anything_runs(words, said):
+    result = invoke("--matrix", "--episodes", "1", *words)
+    assert isinstance(result.exception, SensoriumError)
+    assert said in str(result.exception)
+
+
+def test_a_matrix_prints_its_tables_and_keeps_its_figures(tmp_path):
+    kept = tmp_path / "kept.json"
+    words = ("--matrix", "--episodes", "1", "--row", "expert", "--workers", "1")
+    first = invoke(*words, "--json", str(kept))
+    assert first.exit_code == 0, first.output
+    assert "Success" in first.output
+    data = json.loads(kept.read_text())
+    line = data["summary"]["lines"][0]
+    assert (line["row"], line["success"]["mean"]["by_seed"]) == ("expert", [[3, 3]])
+    commits = [unit["commits"] for unit in data["units"].values()]
+    assert len(commits) == 1
+    again = invoke(*words, "--json", str(kept))
+    assert again.exit_code == 0
+    assert json.loads(kept.read_text())["units"] == data["units"]

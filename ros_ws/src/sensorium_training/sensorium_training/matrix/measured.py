@@ -1,0 +1,223 @@
+"""One matrix: its rows and columns, what is still to be run, and the figures of each line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from sensorium_core.errors import LoaderError
+from sensorium_core.hashes import file_sha256
+from sensorium_core.language import LanguageEncoder
+from sensorium_core.policy import Policy
+
+from sensorium_training.matrix.footprint import Footprint, footprint
+from sensorium_training.matrix.offline import HeldOut, OfflineError
+from sensorium_training.matrix.rows import HOLD_STILL, PERSISTENCE, POLICY, Row, described
+from sensorium_training.matrix.running import Progress, Unit, run_units, units_of
+from sensorium_training.matrix.store import MatrixStore, Result
+from sensorium_training.matrix.task_sets import Trial, task_set
+from sensorium_training.scene_seeds import TRIALS
+
+Counts = tuple[int, int]
+"""Successes and trials."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a matrix consists of."""
+
+    rows: tuple[Row, ...]
+    tasks: tuple[str, ...]
+    """Names of task sets."""
+    n: int
+    """Trials of each family, on the same scenes for each row."""
+    language: Path
+    phrasing: str = "heldout"
+
+    @cached_property
+    def trials(self) -> dict[str, list[Trial]]:
+        """By task set, the trials of all of its families."""
+        if not 0 < self.n <= len(TRIALS):
+            raise LoaderError(f"{self.n} trials a family", f"1 to {len(TRIALS)}")
+        seeds = range(TRIALS.start, TRIALS.start + self.n)
+        sets = [task_set(name) for name in dict.fromkeys(self.tasks)]
+        return {
+            one.name: [t for f in one.families for t in one.trials(f, seeds, self.phrasing)]
+            for one in sets
+        }
+
+    @cached_property
+    def columns(self) -> dict[str, tuple[str, str]]:
+        """By heading, task set and family of each column of success."""
+        both = [(name, f) for name in self.trials for f in task_set(name).families]
+        families = [family for _, family in both]
+        return {
+            family if families.count(family) == 1 else f"{family} ({name})": (name, family)
+            for name, family in both
+        }
+
+
+@dataclass(frozen=True)
+class Line:
+    """The figures of one row."""
+
+    row: Row
+    results: dict[str, tuple[tuple[Result, ...], ...]]
+    """By column, for each policy file, the outcomes in the order of the scenes."""
+    offline: tuple[OfflineError, ...]
+    """Of each policy file; none where it was not measured."""
+    commits: tuple[str, ...]
+
+    def by_seed(self, column: str | None = None) -> list[Counts]:
+        """Successes of each policy file in one column, or in all of them."""
+        names = self.results if column is None else (column,)
+        files = zip(*(self.results[name] for name in names), strict=True)
+        return [
+            (sum(r.success for part in file for r in part), sum(map(len, file))) for file in files
+        ]
+
+    def counts(self, column: str | None = None) -> Counts:
+        """Successes of all policy files in one column, or in all of them."""
+        each = self.by_seed(column)
+        return sum(k for k, _ in each), sum(n for _, n in each)
+
+    @property
+    def share(self) -> float:
+        """Mean success over columns, which have as many trials each."""
+        successes, n = self.counts()
+        return successes / n
+
+    @property
+    def every(self) -> list[Result]:
+        """All outcomes, in the same order for rows of as many policy files."""
+        return [r for column in self.results.values() for file in column for r in file]
+
+    @property
+    def error(self) -> float | None:
+        """Offline error in units of the loss, mean over policy files."""
+        return float(np.mean([e.scaled for e in self.offline])) if self.offline else None
+
+
+class Matrix:
+    """Runs a plan and reads its figures out of a store. `commit` names the present code."""
+
+    def __init__(self, plan: Plan, store: MatrixStore, commit: str) -> None:
+        """Raises `LoaderError` when two files of a row are of one training."""
+        for row in plan.rows:
+            _require_seeds(row)
+        self.plan, self.store, self._commit = plan, store, commit
+        self._held_out: dict[str, object] | None = None
+
+    def run(self, workers: int, progress: Progress) -> None:
+        """Run the trials that the store lacks."""
+        pairs = [
+            (unit, trials)
+            for name, trials in self.plan.trials.items()
+            for row in self.plan.rows
+            for unit in units_of(row, name, self.plan.language)
+        ]
+        run_units(pairs, self.store, self._commit, workers, progress)
+
+    def measure_offline(self, directory: Path, workers: int, progress: Progress) -> int:
+        """Offline errors that the store lacks, on the bags of a directory; number of rows."""
+        language = LanguageEncoder(self.plan.language)
+        held_out = HeldOut(directory, language, workers)
+        self._held_out = {
+            "data": held_out.data_hash, "rows": len(held_out), "language": language.sha256
+        }  # fmt: skip
+        units = [unit for row in self.plan.rows for unit in self._offline_units(row)]
+        for done, unit in enumerate(units, 1):
+            settings = self._offline_settings(unit)
+            if self.store.fact(settings) is None:
+                self.store.put_fact(settings, _offline_error(held_out, unit).as_json())
+                self.store.save()
+            progress(done, len(units))
+        return len(held_out)
+
+    def _offline_units(self, row: Row) -> list[Unit]:
+        """None for corrupted senses, whose messages are not replayed, and for the expert."""
+        measured = row.actor in (POLICY, PERSISTENCE, HOLD_STILL)
+        if not measured or row.condition.corruption is not None:
+            return []
+        units = units_of(row, "", self.plan.language)
+        return units if row.actor == POLICY else units[:1]
+
+    def _offline_settings(self, unit: Unit) -> dict[str, object]:
+        assert self._held_out is not None
+        known: dict[str, object] = {"offline": self._held_out, "actor": unit.actor}
+        if unit.actor != POLICY:
+            return known
+        condition = {**described(unit.condition), "lifted": False}
+        return {**known, "policy": unit.settings["policy"], "condition": condition}
+
+    def footprints(self) -> dict[str, list[Footprint]]:
+        """By label, of the policy files of each recipe; measured where the store lacks it."""
+        found = {}
+        for row in self.plan.rows:
+            plain = described(row.condition) == described(Row("", POLICY).condition)
+            if row.actor == POLICY and plain:
+                found[row.label] = [self._footprint(file) for file in row.policies]
+        self.store.save()
+        return found
+
+    def _footprint(self, file: Path) -> Footprint:
+        whole = file / "policy.onnx" if file.is_dir() else file
+        settings: dict[str, object] = {"footprint": file_sha256(whole)}
+        known = self.store.fact(settings)
+        if known is None:
+            known = footprint(file).as_json()
+            self.store.put_fact(settings, known)
+        return Footprint(**known)
+
+    def lines(self) -> list[Line]:
+        """Figures of every row; all must have been run."""
+        return [self._line(row) for row in self.plan.rows]
+
+    def _line(self, row: Row) -> Line:
+        results: dict[str, tuple[tuple[Result, ...], ...]] = {}
+        commits: list[str] = []
+        for heading, (name, family) in self.plan.columns.items():
+            files = []
+            for unit in units_of(row, name, self.plan.language):
+                trials = unit.trials(self.plan.trials[name])
+                mine = [t for t in trials if t.family == family]
+                found = [self.store.get(unit.settings, trial) for trial in mine]
+                files.append(tuple(r for r in found if r is not None))
+                commits += self.store.commits(unit.settings)
+            results[heading] = tuple(files)
+        return Line(row, results, self._offline(row), tuple(dict.fromkeys(commits)))
+
+    def _offline(self, row: Row) -> tuple[OfflineError, ...]:
+        if self._held_out is None:
+            return ()
+        settings = [self._offline_settings(unit) for unit in self._offline_units(row)]
+        found = [self.store.fact(one) for one in settings]
+        return tuple(OfflineError.of(data) for data in found if data is not None)
+
+
+def _require_seeds(row: Row) -> None:
+    """Raise `LoaderError` when files that count as training seeds of a row are not."""
+    policies = [Policy(file) for file in row.policies]
+    told = [policy.contract.provenance.get("seed") for policy in policies]
+    for names in ([p.sha256 for p in policies], [seed for seed in told if seed is not None]):
+        if len(set(names)) < len(names):
+            raise LoaderError(
+                f"row {row.label!r} with two files of training seed {told[0]}"
+                f" ({', '.join(map(str, row.policies))})",
+                "one file of each seed: copies of one training are no evidence",
+            )
+
+
+def _offline_error(held_out: HeldOut, unit: Unit) -> OfflineError:
+    if unit.actor == PERSISTENCE:
+        return held_out.persistence()
+    if unit.actor == HOLD_STILL:
+        return held_out.hold_still()
+    assert unit.policy is not None
+    return held_out.policy(Policy(unit.policy), unit.condition)
+
+
+def labelled(lines: Sequence[Line]) -> dict[str, Line]:
+    """Lines by the label of their row."""
+    return {line.row.label: line for line in lines}

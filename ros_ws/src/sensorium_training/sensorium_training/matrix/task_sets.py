@@ -1,0 +1,185 @@
+"""What a matrix tries: families, the cell that they need, their scenes, judges and experts.
+
+This is the seam for new tasks: a `TaskSet` in `TASK_SETS` is all that the matrix knows of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from sensorium_core.contract import Contract
+from sensorium_core.errors import UnknownNameError
+from sensorium_core.goal import FAMILIES, TOUCH_FAMILIES, Goal
+from sensorium_sim.cell import Cell
+from sensorium_sim.episode import Episode, goal_text
+from sensorium_sim.grammar import phrases
+from sensorium_sim.scene import Scene, SceneState
+from sensorium_sim.tasks import TASKS
+from sensorium_sim.touch_cell import TouchCell
+from sensorium_sim.touch_layout import touch_scene
+from sensorium_sim.touch_scene import TouchState
+from sensorium_sim.touch_tasks import TIME_LIMITS_S
+from sensorium_sim.touch_tasks import judge as judge_touch
+
+from sensorium_training.closed_loop import Judge, Proposer
+from sensorium_training.evaluation import verdicts
+from sensorium_training.matrix.experts import TabletopExpert, TouchExpertActs
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One episode to run: scene and goal are those that family and seed set."""
+
+    family: str
+    seed: int
+    text: str
+    """What is said; for shuffled language not what is judged."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A trial ready to run. The judge is good for one episode."""
+
+    scene: Scene
+    goal: str
+    """What is judged, as text: equal goals have equal texts."""
+    judge: Judge
+    limit_s: float
+
+
+class TaskSet(Protocol):
+    """Families that share a cell."""
+
+    @property
+    def name(self) -> str:
+        """What the command line calls it."""
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """One column of success each."""
+
+    def cell(self) -> Cell:
+        """A new cell; it owns a GL context and stays in its process."""
+
+    def trials(self, family: str, seeds: range, phrasing: str) -> list[Trial]:
+        """One trial a seed, told in a wording of the split `phrasing`."""
+
+    def stage(self, trial: Trial) -> Staged:
+        """Scene, judge and time of a trial."""
+
+    def expert(self, trial: Trial, cell: Cell, contract: Contract) -> Proposer:
+        """The scripted expert of a trial's goal, who sees the truth of the cell."""
+
+
+@dataclass(frozen=True)
+class Tabletop:
+    """Pick, push and press: vision and words decide."""
+
+    name: str = "tabletop"
+    families: tuple[str, ...] = tuple(TASKS)
+
+    def cell(self) -> Cell:
+        """The ordinary cell."""
+        return Cell()
+
+    def trials(self, family: str, seeds: range, phrasing: str) -> list[Trial]:
+        """The scenes, goals and words of `evaluation.task_cases`."""
+        trials = []
+        for seed in seeds:
+            _, goal = TASKS[family].reset(seed)
+            rng = np.random.default_rng((seed, FAMILIES.index(family)))
+            trials.append(Trial(family, seed, phrases(goal, rng, split=phrasing)))
+        return trials
+
+    def stage(self, trial: Trial) -> Staged:
+        """Judged as the simulator node judges."""
+        scene, goal = TASKS[trial.family].reset(trial.seed)
+        episode = Episode(trial.seed, scene, goal)
+        return Staged(scene, goal_text(goal), verdicts(episode), episode.time_limit_s)
+
+    def expert(self, trial: Trial, cell: Cell, contract: Contract) -> Proposer:
+        """Its chunks are those that the policy is trained on."""
+        return TabletopExpert(TASKS[trial.family].reset(trial.seed)[1], cell, contract)
+
+
+@dataclass(frozen=True)
+class Touch:
+    """The six families where touch decides. Told in their plainest words, whatever the split."""
+
+    name: str = "touch"
+    clearance_m: float = 0.001
+    """Of the pegs to be inserted."""
+    families: tuple[str, ...] = TOUCH_FAMILIES
+
+    def cell(self) -> Cell:
+        """The cell with fixtures and traits."""
+        return TouchCell()
+
+    def trials(self, family: str, seeds: range, phrasing: str) -> list[Trial]:
+        """The scenes and goals of `touch_layout`."""
+        return [Trial(family, seed, self._scene(family, seed)[1].text) for seed in seeds]
+
+    def stage(self, trial: Trial) -> Staged:
+        """Judged by `touch_tasks`."""
+        scene, goal = self._scene(trial.family, trial.seed)
+        limit_s = TIME_LIMITS_S[trial.family]
+        return Staged(scene, goal.text, _touch_verdicts(goal, limit_s), limit_s)
+
+    def expert(self, trial: Trial, cell: Cell, contract: Contract) -> Proposer:
+        """The slow half alone, at 10 Hz: `hold` needs the fast half and fails."""
+        assert isinstance(cell, TouchCell)
+        return TouchExpertActs(self._scene(trial.family, trial.seed)[1], cell, contract)
+
+    def _scene(self, family: str, seed: int) -> tuple[Scene, Goal]:
+        return touch_scene(family, seed, self.clearance_m)
+
+
+def _touch_verdicts(goal: Goal, limit_s: float) -> Judge:
+    start: list[TouchState] = []
+
+    def verdict(state: SceneState) -> tuple[bool | None, str]:
+        assert isinstance(state, TouchState)
+        if not start:
+            start.append(state)
+        outcome = judge_touch(goal, start[0], state)
+        elapsed_s = (state.time_ns - start[0].time_ns) * 1e-9
+        if outcome.success is None and elapsed_s >= limit_s:
+            return False, f"{outcome.reason} after {elapsed_s:.0f} s"
+        return outcome.success, outcome.reason
+
+    return verdict
+
+
+_MAKERS: dict[str, Callable[[], TaskSet]] = {
+    "tabletop": Tabletop,
+    "touch": Touch,
+    "touch-hard": lambda: Touch("touch-hard", 0.0005, ("insert",)),
+}
+TASK_SETS = tuple(_MAKERS)
+
+
+def task_set(name: str) -> TaskSet:
+    """A task set by name; raises `UnknownNameError` listing the known ones."""
+    if name not in _MAKERS:
+        raise UnknownNameError("task set", name, TASK_SETS)
+    return _MAKERS[name]()
+
+
+def shuffled(tasks: TaskSet, trials: list[Trial]) -> list[Trial]:
+    """The same trials, each told the words of another one of another goal; of its family if any.
+
+    Raises `UnknownNameError` when all trials have one goal.
+    """
+    goals = [tasks.stage(trial).goal for trial in trials]
+    return [_told_another(trials, goals, i) for i in range(len(trials))]
+
+
+def _told_another(trials: list[Trial], goals: list[str], i: int) -> Trial:
+    mine = trials[i]
+    later = [(i + k) % len(trials) for k in range(1, len(trials))]
+    others = [j for j in later if goals[j] != goals[i]]
+    alike = [j for j in others if trials[j].family == mine.family]
+    if not others:
+        raise UnknownNameError("trial to take words from", goals[i], ("trials of two goals",))
+    return Trial(mine.family, mine.seed, trials[(alike or others)[0]].text)

@@ -1,0 +1,147 @@
+"""A spoilt sense in the live loop: amounts, time, and what is left alone."""
+
+import numpy as np
+import pytest
+from sensorium_core.contract import tabletop
+from sensorium_core.errors import LoaderError, UnknownNameError
+from sensorium_core.geometry import Camera
+from sensorium_training.corruption.amounts import KINDS, Worst
+from sensorium_training.corruption.readings import Corruption, SpoiltReadings
+
+MS = 1_000_000
+WORST = Worst()
+
+
+def spoilt(sense, kind, level, seed=0):
+    readings = SpoiltReadings(tabletop(), Corruption(sense, kind, level))
+    readings.begin(seed)
+    return readings
+
+
+def value_of(modality, rng):
+    if modality.kind == "image":
+        return rng.integers(0, 256, modality.shape, dtype=np.uint8)
+    if modality.kind == "depth":
+        return rng.integers(300, 1500, modality.shape, dtype=np.uint16)
+    shape = modality.shape[1:] if modality.window_s else modality.shape
+    return rng.normal(size=shape)
+
+
+def fed(readings, n, *senses, period_ms=10):
+    """What comes of `n` rounds of messages of some senses, or all: `(modality, sent, arrived)`."""
+    rng, out = np.random.default_rng(1), []
+    modalities = [m for m in tabletop().modalities if not senses or m.sense in senses]
+    for i in range(n):
+        for modality in modalities:
+            sent = (i * period_ms * MS, value_of(modality, rng))
+            out.append((modality, sent, readings.spoil(modality.name, *sent)))
+    return out
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sense", tabletop().senses)
+def test_other_senses_are_untouched_and_level_0_touches_nothing(sense, kind):
+    for level in (0.0, 0.5):
+        for modality, (stamp, value), arrived in fed(spoilt(sense, kind, level), 6):
+            if level and modality.sense == sense:
+                continue
+            assert [a[0] for a in arrived] == [stamp]
+            assert arrived[0][1] is value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_level_1_is_dead(kind):
+    for modality, _, arrived in fed(spoilt("pads", kind, 1.0), 5):
+        assert (arrived == []) == (modality.sense == "pads")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_spoils_alike_and_shapes_and_types_stay(kind):
+    for sense in tabletop().senses:
+        one, two = (fed(spoilt(sense, kind, 0.5, seed=4), 6) for _ in range(2))
+        for (modality, (_, value), arrived), (_, _, again) in zip(one, two, strict=True):
+            for (stamp, got), (other_stamp, other) in zip(arrived, again, strict=True):
+                assert stamp == other_stamp
+                np.testing.assert_array_equal(got, other)
+                assert got.shape == value.shape
+                if modality.kind in ("image", "depth"):
+                    assert got.dtype == value.dtype
+
+
+def test_stale_messages_come_late_by_the_amount_with_their_own_stamps():
+    delay_ms = round(0.4 * WORST.late_s * 1e3)
+    rounds = fed(spoilt("wrench", "stale", 0.4), 60, "wrench")
+    sent = {stamp: value for _, (stamp, value), _ in rounds}
+    for _, (now, _), arrived in rounds:
+        assert [a[0] for a in arrived] == ([now - delay_ms * MS] if now >= delay_ms * MS else [])
+        for stamp, value in arrived:
+            assert value is sent[stamp]
+
+
+def test_frozen_readings_repeat_for_the_amount_with_fresh_stamps():
+    rounds = fed(spoilt("joints", "frozen", 0.2), 100, "joints")
+    values = [arrived[0][1] for _, _, arrived in rounds]
+    assert all(arrived[0][0] == sent[0] for _, sent, arrived in rounds)
+    runs = np.diff([i for i in range(100) if i == 0 or values[i] is not values[i - 1]])
+    assert set(runs.tolist()) == {round(0.2 * WORST.frozen_s / 0.01) + 1}
+
+
+def test_dropped_senses_are_lost_for_stretches_as_often_as_told_both_pads_together():
+    rounds = fed(spoilt("pads", "dropped", 0.3), 4000, "pads")
+    gone = {
+        name: np.array([not arrived for m, _, arrived in rounds if m.name == name])
+        for name in ("touch_left", "touch_right")
+    }
+    np.testing.assert_array_equal(*gone.values())
+    stretches = gone["touch_left"].reshape(-1, 10)
+    assert (stretches == stretches[:, :1]).all()
+    assert stretches[:, 0].mean() == pytest.approx(0.3, abs=0.06)
+
+
+def test_noise_bias_and_saturation_of_force_are_in_newtons():
+    def errors(kind, level):
+        rounds = fed(spoilt("wrench", kind, level), 300, "wrench")
+        return np.array([arrived[0][1] - sent[1] for _, sent, arrived in rounds])
+
+    assert errors("noisy", 0.5)[:, :3].std() == pytest.approx(0.5 * WORST.force_n, rel=0.1)
+    bias = errors("biased", 0.5)
+    assert np.ptp(bias, axis=0).max() < 1e-5
+    assert np.linalg.norm(bias[0, :3]) == pytest.approx(0.5 * WORST.force_n, rel=1e-4)
+    limit = WORST.full_force_n * WORST.saturated_share**0.8
+    huge = spoilt("wrench", "saturated", 0.8).spoil("wrench", 0, np.full(6, -1e3))[0][1]
+    np.testing.assert_allclose(huge[:3], -limit, rtol=1e-5)
+
+
+def test_depth_loses_what_is_bright_and_keeps_no_reading_as_none():
+    readings = spoilt("cloud", "saturated", 0.5)
+    picture, depth = np.zeros((96, 128, 3), np.uint8), np.full((96, 128), 700, np.uint16)
+    picture[:, :64], depth[:3] = 250, 0
+    readings.spoil("scene_rgb", 0, picture)
+    dazzled = readings.spoil("scene_depth", 0, depth)[0][1]
+    assert (dazzled[:, :64] == 0).all()
+    assert (dazzled[3:, 64:] == 700).all()
+    noisy = spoilt("cloud", "noisy", 0.5).spoil("scene_depth", 0, depth)[0][1]
+    assert (noisy[:3] == 0).all()
+    assert noisy[3:].astype(float).std() == pytest.approx(500 * WORST.point_m, rel=0.05)
+
+
+def test_a_biased_cloud_is_a_knocked_camera_and_a_biased_picture_is_not():
+    camera = Camera((100.0, 100.0, 64.0, 48.0), (96, 128), np.eye(4))
+    moved = spoilt("cloud", "biased", 0.5, seed=9).camera(camera)
+    shift = moved.T_base_optical[:3, 3]
+    assert np.linalg.norm(shift) == pytest.approx(0.5 * WORST.point_m)
+    assert camera.T_base_optical[0, 3] == 0.0
+    assert spoilt("scene_rgb", "biased", 0.5).camera(camera) is camera
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        (Corruption("smell", "noisy", 0.1), UnknownNameError),
+        (Corruption("wrench", "sad", 0.1), UnknownNameError),
+        (Corruption("wrench", "noisy", 1.5), LoaderError),
+    ],
+)
+def test_what_cannot_be_spoilt_is_refused(what, error):
+    with pytest.raises(error):
+        SpoiltReadings(tabletop(), what)

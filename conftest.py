@@ -18,10 +18,11 @@ settings.register_profile("sensorium", deadline=None)
 settings.load_profile("sensorium")
 
 
-def pytest_collection_finish() -> None:
-    """What collecting the tests imported is looked at by the garbage collector no more.
+@pytest.fixture(scope="module", autouse=True)
+def short_collections() -> None:
+    """The garbage collector no longer looks at what there was before this module.
 
-    A full collection of it held the process for a quarter of a second. Some tests play the
+    After a thousand tests one collection of everything took half a second. Some tests play the
     arm of a gate, which rightly stopped when joints were silent for 0.2 s.
     """
     gc.collect()

@@ -4,7 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-GATE_PRIORITY, POLICY_PRIORITY = 2, 1
+GATE_PRIORITY, POLICY_PRIORITY = 3, 2
+"""One below is left for what is slow and only has to be before ordinary processes."""
 _SPINNING = "dds.asyn"
 
 

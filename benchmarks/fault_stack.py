@@ -56,11 +56,7 @@ class Setup:
 
 
 def stand_for_hardware(pid: int) -> None:
-    """Schedule a simulator, with all its threads, before ordinary processes, where allowed.
-
-    After gate and policy: hardware would not keep them from a processor, and drawing a picture
-    does, for 20 ms and more.
-    """
+    """Schedule a simulator, with all its threads, before ordinary processes, where allowed."""
     schedule(pid, os.SCHED_FIFO, _HARDWARE_PRIORITY)
 
 

@@ -90,11 +90,11 @@ class FusionNode(GuardedNode):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_IDLE_S, self.guard(self._on_idle), clock=steady)
         self.create_timer(_WATCH_S, self.guard(self._on_watch), clock=steady)
-        self.undo_by(Heartbeat(self, self._is_alive).stop)
         self.ask_for_priority(
             POLICY_PRIORITY,
             "a busy machine may delay the policy and its heartbeat, and the gate then holds",
         )
+        self.undo_by(Heartbeat(self, self._is_alive).stop)
 
     def _forget(self) -> None:
         self._runner.reset()

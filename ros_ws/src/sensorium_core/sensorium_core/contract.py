@@ -97,8 +97,11 @@ class Contract(_Frozen):
     """The agreement between a policy and the world around it."""
 
     name: str
-    version: int = 1
+    version: Literal[1, 2] = 1
+    """2: the policy remembers more (see `sensorium_core.memory`), and says what to feel."""
     robot: str
+    text_tokens: int = Field(default=4, ge=4, le=16)
+    """How many tokens an instruction is; of version 1 always 4."""
     modalities: tuple[Modality, ...] = Field(max_length=64)
     cloud: CloudSpec
     action: ActionSpec
@@ -106,6 +109,17 @@ class Contract(_Frozen):
     """Senses without which the policy holds still."""
     provenance: dict[str, Any] = Field(default_factory=dict)
     """Git commit, data hash, seeds, metrics."""
+
+    @model_validator(mode="after")
+    def _version_fits(self) -> "Contract":
+        if self.version == 1 and self.text_tokens != 4:
+            raise ValueError("text_tokens of a contract of version 1 is 4")
+        windowed = [m.name for m in self.modalities if m.kind == "joints" and m.window_s]
+        if (self.version == 2) != bool(windowed):
+            raise ValueError(
+                "joints are a window in version 2, and the latest sample in version 1"
+            )
+        return self
 
     @cached_property
     def senses(self) -> tuple[str, ...]:
@@ -121,8 +135,12 @@ class Contract(_Frozen):
         raise ContractError(self.name, f"has no modality {name!r}", f"known: {known}")
 
     def to_json(self) -> str:
-        """Stable JSON, fit for a file's metadata and for hashing."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """Stable JSON, fit for a file's metadata and for hashing.
+
+        What version 1 does not know is left out of it, so that its text stays what it was.
+        """
+        later = {"text_tokens"} if self.version == 1 else set()
+        return json.dumps(self.model_dump(mode="json", exclude=later), sort_keys=True)
 
     @classmethod
     def parse(cls, data: object, where: str) -> "Contract":
@@ -167,6 +185,11 @@ class Contract(_Frozen):
 def tabletop() -> Contract:
     """The contract of the reference cell: every sense, tool motions of a UR5e-size arm."""
     return Contract.load(Path(__file__).parent / "contracts" / "tabletop.yaml")
+
+
+def touch() -> Contract:
+    """The contract of all nine families: the same topics, longer windows, more memory, intent."""
+    return Contract.load(Path(__file__).parent / "contracts" / "touch.yaml")
 
 
 def load_contract(path: Path | str | None) -> Contract:

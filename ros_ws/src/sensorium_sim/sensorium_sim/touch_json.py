@@ -9,15 +9,18 @@ from typing import Any, TypeVar
 
 from sensorium_core.bounded import one_line, parse_json
 from sensorium_core.errors import MessageDecodeError
+from sensorium_core.goal import Goal
 
 from sensorium_sim.scene import Scene, SceneState
 from sensorium_sim.scene_json import (
+    goal_from_json,
+    goal_to_json,
     scene_from_json,
     scene_to_json,
     state_from_json,
     state_to_json,
 )
-from sensorium_sim.touch_goals import TouchGoal
+from sensorium_sim.touch_goals import TOUCH_FAMILIES, TouchGoal
 from sensorium_sim.touch_scene import (
     BlockSpec,
     BowlSpec,
@@ -59,6 +62,34 @@ def touch_goal_to_json(goal: TouchGoal) -> str:
 def touch_goal_from_json(text: str) -> TouchGoal:
     """What `touch_goal_to_json` wrote. Raises `MessageDecodeError` on anything else."""
     return _read(text, lambda data: TouchGoal(**data))
+
+
+def any_goal_to_json(goal: Goal | TouchGoal) -> str:
+    """A goal of any family as JSON."""
+    return goal_to_json(goal) if isinstance(goal, Goal) else touch_goal_to_json(goal)
+
+
+def any_goal_from_json(text: str) -> Goal | TouchGoal:
+    """What `any_goal_to_json` wrote. Raises `MessageDecodeError` on anything else."""
+    return touch_goal_from_json(text) if _family(text) in TOUCH_FAMILIES else goal_from_json(text)
+
+
+def any_scene_from_json(text: str) -> Scene:
+    """A scene with fixtures or without. Raises `MessageDecodeError` on anything else."""
+    return touch_scene_from_json(text) if _has(text, "traits") else scene_from_json(text)
+
+
+def any_state_from_json(text: str) -> SceneState:
+    """Ground truth with fixtures or without. Raises `MessageDecodeError` on anything else."""
+    return touch_state_from_json(text) if _has(text, "presses") else state_from_json(text)
+
+
+def _family(text: str) -> str:
+    return _read(text, lambda data: str(data["family"]))
+
+
+def _has(text: str, field: str) -> bool:
+    return _read(text, lambda data: field in data)
 
 
 def _scene(data: dict[str, Any]) -> TouchScene:

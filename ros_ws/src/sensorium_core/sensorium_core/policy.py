@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from sensorium_core.bounded import one_line
 from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
+from sensorium_core.memory import memory_width
 from sensorium_core.onnx_session import RUN_FAULTS, open_session
 
 METADATA_KEY = "sensorium.contract"
-TOKENS = (4, 32)
-"""Shape of an instruction's tokens."""
+TOKEN_SIZE = 32
 OUTPUTS = ("chunk", "target", "present", "done", "weights")
+"""Of contract version 1; version 2 adds `INTENT`."""
+INTENT = "intent"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class PolicyOutput:
     `chunk` `(horizon, 5)`: cumulative dx, dy, dz [m], dyaw [rad] in the yaw frame of the commanded
     tool, and the open fraction. `target` `(3,)`: the point meant, base_link [m]. `present` and
     `done`: probabilities. `weights` `(n_senses,)`: share of each sense in the fused token, sum 1.
+    `intent` `(2,)`, of contract version 2: what is to be felt until the next answer, as force
+    downwards [N] and how readily to give way sideways 0..1, for the fast half; None in version 1.
     """
 
     chunk: NDArray[np.float32]
@@ -35,6 +39,7 @@ class PolicyOutput:
     present: float
     done: float
     weights: NDArray[np.float32]
+    intent: NDArray[np.float32] | None = None
 
 
 class Policy:
@@ -51,20 +56,21 @@ class Policy:
         if METADATA_KEY not in metadata:
             raise PolicyFileError(path, "carries no contract", "write it with `sensorium export`")
         self.contract = Contract.from_json(metadata[METADATA_KEY], str(path))
+        self._outputs = output_names(self.contract)
         self._require_fit()
         self.input_names = tuple(i.name for i in self._session.get_inputs())
 
     def _require_fit(self) -> None:
         """Inputs and outputs are those that the contract asks for, as far as the file declares."""
         found = {o.name: o for o in self._session.get_outputs()}
-        absent = set(OUTPUTS) - found.keys()
+        absent = set(self._outputs) - found.keys()
         if absent:
             raise PolicyFileError(
                 self.path, f"lacks the outputs {sorted(absent)}", "export it anew"
             )
         takes, gives = input_shapes(self.contract), output_shapes(self.contract)
         wanted = [(i, takes.get(i.name)) for i in self._session.get_inputs()]
-        wanted += [(found[name], ("tensor(float)", gives[name])) for name in OUTPUTS]
+        wanted += [(found[name], ("tensor(float)", gives[name])) for name in self._outputs]
         for node, expected in wanted:
             if expected is None:
                 raise PolicyFileError(
@@ -81,17 +87,19 @@ class Policy:
         """One step over the tensors of `policy_inputs`."""
         feed = {name: tensors[name] for name in self.input_names}
         try:
-            outputs = self._session.run(list(OUTPUTS), feed)
+            outputs = self._session.run(list(self._outputs), feed)
         except RUN_FAULTS as fault:
             words = f"cannot be run ({one_line(fault)})"
             raise PolicyFileError(self.path, words, "export it anew") from None
         shapes = output_shapes(self.contract)
-        for name, value in zip(OUTPUTS, outputs, strict=True):
+        for name, value in zip(self._outputs, outputs, strict=True):
             if getattr(value, "shape", None) != shapes[name]:
                 got = f"answers {name} of shape {getattr(value, 'shape', None)}"
                 raise PolicyFileError(self.path, got, f"its contract says {shapes[name]}")
-        chunk, target, present, done, weights = outputs
-        return PolicyOutput(chunk[0], target[0], float(present[0]), float(done[0]), weights[0])
+        chunk, target, present, done, weights, *more = outputs
+        intent = more[0][0] if more else None
+        answer = chunk[0], target[0], float(present[0]), float(done[0]), weights[0]
+        return PolicyOutput(*answer, intent)
 
 
 def unreadable_policy(path: Path, problem: str) -> PolicyFileError:
@@ -109,8 +117,8 @@ def input_shapes(contract: Contract) -> dict[str, tuple[str, tuple[int, ...]]]:
     told = {
         "cloud": (contract.cloud.points, 7),
         "reference": (5,),
-        "memory": (5,),
-        "text": TOKENS,
+        "memory": (memory_width(contract),),
+        "text": (contract.text_tokens, TOKEN_SIZE),
         "valid": (len(contract.senses),),
     }
     return {**seen, **{name: ("tensor(float)", (1, *shape)) for name, shape in told.items()}}
@@ -118,13 +126,20 @@ def input_shapes(contract: Contract) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 def output_shapes(contract: Contract) -> dict[str, tuple[int, ...]]:
     """Shape, with its batch axis of 1, of what a policy answers."""
-    return {
+    shapes: dict[str, tuple[int, ...]] = {
         "chunk": (1, contract.action.horizon, 5),
         "target": (1, 3),
         "present": (1,),
         "done": (1,),
         "weights": (1, len(contract.senses)),
+        INTENT: (1, 2),
     }
+    return {name: shapes[name] for name in output_names(contract)}
+
+
+def output_names(contract: Contract) -> tuple[str, ...]:
+    """What a policy of this contract answers, in order."""
+    return OUTPUTS if contract.version == 1 else (*OUTPUTS, INTENT)
 
 
 def _fits(declared: Sequence[int | str | None], expected: tuple[int, ...]) -> bool:

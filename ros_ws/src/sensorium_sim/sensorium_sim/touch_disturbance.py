@@ -36,6 +36,7 @@ _LOW = Care(1.0, 0.3, 1.0, 1.0, True)
 _CARRYING = Care(0.4, 0.4, 0.5, 0.4, False)
 _LANDING = Care(0.15, 0.05, 0.15, 0.0, False)
 _FEELING = Care(0.08, 0.0, 0.05, 0.0, False)
+_PRESSING = Care(0.03, 0.0, 0.02, 0.0, False)
 _LOW_M = 0.06
 """Low over the table, where fingers meet things."""
 _CAP_M = 0.07
@@ -52,7 +53,7 @@ def care_of(family: str, move: Move, sight: Sight) -> Care:
     """How careful the noise of this move has to be."""
     height = float(sight.tool[2])
     if move.intent is not None:
-        return _FEELING
+        return _PRESSING if family == "hold" else _FEELING
     if family == "hold":
         return _LANDING if height < _CAP_M else _FREE
     if sight.holding:

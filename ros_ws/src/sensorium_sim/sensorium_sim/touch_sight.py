@@ -23,7 +23,7 @@ _HELD_N = 1.0
 _EMPTY_M = 0.005
 """Fingers closer than this have nothing between them."""
 TOUCH_N = 0.8
-"""Pads that press so hard against each other have something between them."""
+"""Pads that both press so hard have something between them."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Felt:
     squeeze_n: float = 0.0
     """Force with which the pads press against each other now."""
     squeeze_most_n: float = 0.0
-    """The largest of it in that time."""
+    """The largest force in that time with which both pads pressed."""
     touch_opening_m: float | None = None
-    """Opening of a finger when the pads first pressed with `TOUCH_N` in that time."""
+    """Opening of a finger when both pads first pressed with `TOUCH_N` in that time."""
     load_n: float = 0.0
     """Mean force that pulls the tool down."""
     speed_rad_s: float = 0.0
@@ -95,7 +95,7 @@ def sight_of(state: TouchState, tool: Array, readings: Readings | None) -> Sight
 def felt_in(readings: Readings) -> Felt:
     """What the readings of the last 0.1 s say."""
     pads = readings.touch[-_RECENT:, :, 1].mean(axis=0)
-    squeeze = 0.5 * (readings.touch[:, 0, 1] - readings.touch[:, 1, 1])
+    squeeze = np.minimum(readings.touch[:, 0, 1], -readings.touch[:, 1, 1])
     touched = squeeze >= TOUCH_N
     first = float(readings.joints[int(np.argmax(touched)), 6])
     x, y, z = felt_force(readings.wrench[-_RECENT:]).tolist()

@@ -6,7 +6,7 @@ neither its bytes nor a learned token in its place can reach anything.
 """
 
 import torch
-from sensorium_core.policy import TOKENS
+from sensorium_core.policy import TOKEN_SIZE
 from torch import Tensor, nn
 
 from sensorium_training.encoders import NetConfig
@@ -42,9 +42,9 @@ class MergeAttention(Fusion):
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
-        words, channels = TOKENS
+        words = config.text_channels // TOKEN_SIZE
         self.reader = nn.Parameter(torch.randn(1, 1, config.width) * 0.1)
-        self.word = nn.Linear(channels, config.width)
+        self.word = nn.Linear(TOKEN_SIZE, config.width)
         self.slots = nn.Parameter(torch.randn(words, config.width) * 0.1)
         self.layers = nn.ModuleList(
             _Layer(config.width, config.attention_heads) for _ in range(config.attention_layers)
@@ -57,7 +57,7 @@ class MergeAttention(Fusion):
         Weights: the class token's attention in the last layer among valid senses, mean of heads.
         """
         senses = tokens.shape[1]
-        words = self.word(text.unflatten(1, TOKENS)) + self.slots
+        words = self.word(text.unflatten(1, (-1, TOKEN_SIZE))) + self.slots
         reader = self.reader.expand(len(tokens), -1, -1)
         merged = torch.cat([present(tokens, valid), words, reader], 1)
         there = torch.cat([valid, torch.ones_like(merged[:, senses:, 0])], 1)

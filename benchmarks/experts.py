@@ -20,12 +20,12 @@ import numpy as np
 from results_page import ROOT, commit, table
 from sensorium_control.force import ForceWatch
 from sensorium_control.limits import GateConfig
+from sensorium_core.goal import TOUCH_FAMILIES
 from sensorium_sim.fast_correction import Admittance
 from sensorium_sim.layout import heldout_seed
 from sensorium_sim.readings import Readings
 from sensorium_sim.touch_cell import TouchCell
 from sensorium_sim.touch_episode import attempt_touch
-from sensorium_sim.touch_goals import TOUCH_FAMILIES
 from sensorium_sim.touch_layout import touch_scene
 from sensorium_training.evaluation import wilson
 

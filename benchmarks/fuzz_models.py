@@ -13,7 +13,7 @@ from sensorium_core.codebook import CLASSES, SLOTS
 from sensorium_core.contract import tabletop
 from sensorium_core.goal import COLOURS
 from sensorium_core.language import FORMAT, REASONS
-from sensorium_core.policy import METADATA_KEY, input_shapes, output_shapes
+from sensorium_core.policy import METADATA_KEY, TOKENS, input_shapes, output_shapes
 
 _RELEASED = Path(__file__).resolve().parents[1] / "models"
 _KINDS = {"tensor(uint8)": TensorProto.UINT8, "tensor(float)": TensorProto.FLOAT}
@@ -42,7 +42,7 @@ def tiny_policy() -> bytes:
 def tiny_encoder() -> bytes:
     """A language encoder of a few words that answers constants."""
     words = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "pick", "the", "red", "cube", "##s")
-    shapes = {"tokens": (1, 4, 32)}
+    shapes = {"tokens": (1, *TOKENS)}
     shapes |= {slot: (1, len(CLASSES[slot])) for slot in SLOTS}
     shapes["reason"] = (1, len(REASONS))
     nodes, constants, gives = [], [], []

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from sensorium_core.codebook import goal_tokens
 from sensorium_core.contract import tabletop
+from sensorium_core.goal import FAMILIES
 from sensorium_core.language import Command
 from sensorium_core.policy import PolicyOutput
 from sensorium_recording.alignment import aligned_frames
@@ -22,6 +23,7 @@ class WanderingPolicy:
     """Moves somewhere that depends on all that it is fed; notes the bytes."""
 
     contract = tabletop()
+    families = FAMILIES
 
     def __init__(self) -> None:
         self.fed: list[dict[str, np.ndarray]] = []

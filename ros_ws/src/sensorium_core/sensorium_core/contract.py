@@ -100,8 +100,6 @@ class Contract(_Frozen):
     version: Literal[1, 2] = 1
     """2: the policy remembers more (see `sensorium_core.memory`), and says what to feel."""
     robot: str
-    text_tokens: int = Field(default=4, ge=4, le=16)
-    """How many tokens an instruction is; of version 1 always 4."""
     modalities: tuple[Modality, ...] = Field(max_length=64)
     cloud: CloudSpec
     action: ActionSpec
@@ -112,8 +110,6 @@ class Contract(_Frozen):
 
     @model_validator(mode="after")
     def _version_fits(self) -> "Contract":
-        if self.version == 1 and self.text_tokens != 4:
-            raise ValueError("text_tokens of a contract of version 1 is 4")
         windowed = [m.name for m in self.modalities if m.kind == "joints" and m.window_s]
         if (self.version == 2) != bool(windowed):
             raise ValueError(
@@ -135,12 +131,8 @@ class Contract(_Frozen):
         raise ContractError(self.name, f"has no modality {name!r}", f"known: {known}")
 
     def to_json(self) -> str:
-        """Stable JSON, fit for a file's metadata and for hashing.
-
-        What version 1 does not know is left out of it, so that its text stays what it was.
-        """
-        later = {"text_tokens"} if self.version == 1 else set()
-        return json.dumps(self.model_dump(mode="json", exclude=later), sort_keys=True)
+        """Stable JSON, fit for a file's metadata and for hashing."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
     @classmethod
     def parse(cls, data: object, where: str) -> "Contract":

@@ -1,6 +1,7 @@
 """Words to a command, at run time: one self-describing ONNX file, no torch, one thread.
 
-Owns what the arm says when it does not understand. The file carries its own vocabulary.
+Owns how a file's answers become a command. The file carries its own vocabulary and says which
+classes it knows; one that knows fewer than this release still works, and never names the others.
 """
 
 from collections.abc import Mapping
@@ -11,30 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorium_core.bounded import one_line, parse_json
-from sensorium_core.codebook import CLASSES, NOTHING, SLOTS, codebook, goal_tokens
+from sensorium_core.codebook import (
+    CLASSES,
+    NOTHING,
+    SLOTS,
+    TABLETOP_SLOTS,
+    TOKEN_SIZE,
+    goal_tokens,
+)
 from sensorium_core.colour_words import ColourWords
 from sensorium_core.errors import LanguageFileError
-from sensorium_core.goal import COLOURS, SHAPES, Goal
+from sensorium_core.goal import ALL_FAMILIES, COLOURS, Goal
 from sensorium_core.instruction import require_visible
 from sensorium_core.onnx_session import RUN_FAULTS, open_session
+from sensorium_core.understanding import REASONS, check, explain, goal_of
 from sensorium_core.wordpiece import Pieces, WordPiece
 
-__all__ = ["REASONS", "Command", "LanguageEncoder", "codebook", "goal_tokens"]
+__all__ = ["REASONS", "Command", "LanguageEncoder", "check", "explain", "goal_tokens"]
 
-REASONS = (
-    "ok",
-    "negation",
-    "unknown_skill",
-    "unknown_object",
-    "incomplete",
-    "multiple",
-    "not_a_command",
-)
 FORMAT = "sensorium-language-2"
 MAX_PIECES = 64
 _APOSTROPHES = ("'", "\u2019")
-_SURE = 0.6
-"""A slot less probable than this is not acted on."""
 _NEXT_TO = 0.4
 """A word beside the one pointed at is named too if it has this share of its attention."""
 
@@ -45,11 +43,11 @@ class Command:
 
     text: str
     tokens: NDArray[np.float32]
-    """Input of the policy, `(4, 32)`: family, colour, shape, direction."""
+    """Input of the policy, `(7, 32)`: one a slot of the codebook."""
     slots: Mapping[str, tuple[str, float]]
     """Per slot the likeliest class and its probability."""
     goal: Goal | None
-    """The best guess, even when out of scope; `None` if it amounts to no goal at all."""
+    """The best guess, even when out of scope; `None` if it amounts to no whole goal."""
     in_scope: bool
     """Whether the arm may move."""
     reason_class: str
@@ -81,8 +79,9 @@ class LanguageEncoder:
             raise LanguageFileError(self.path, words) from None
 
     def _read_metadata(self, meta: Mapping[str, str]) -> None:
-        if parse_json(meta["classes"]) != {slot: list(CLASSES[slot]) for slot in SLOTS}:
-            raise ValueError(f"classes {meta['classes'][:200]} are not this release's")
+        self._classes = _read_classes(meta["classes"])
+        known = self._classes["family"]
+        self.families = tuple(name for name in ALL_FAMILIES if name in known)
         self.tokenizer = WordPiece(meta["vocabulary"].split("\n"))
         self._threshold = float(meta["threshold"])
         if not 0.0 <= self._threshold <= 1.0:
@@ -105,15 +104,18 @@ class LanguageEncoder:
         if len(pieces.ids) > MAX_PIECES:
             return _refused(text, "multiple", "that is too long for me; say one short command")
         ids = np.asarray([pieces.ids], dtype=np.int64)
-        tokens, family, colour, shape, direction, reason, pointer = self._run(ids)
-        scores = dict(zip(SLOTS, (family[0], colour[0], shape[0], direction[0]), strict=True))
-        return self._judge(text, pieces, tokens[0], {**scores, "reason": reason[0]}, pointer[0])
+        tokens, *scores, reason, pointer = self._run(ids)
+        named = zip(self._classes.items(), scores, strict=True)
+        likely = {slot: _spread(slot, known, score[0]) for (slot, known), score in named}
+        likely |= {slot: _certain(slot) for slot in SLOTS if slot not in likely}
+        told = np.concatenate([tokens[0], goal_tokens(None)[len(tokens[0]) :]])
+        return self._judge(text, pieces, told, {**likely, "reason": reason[0]}, pointer[0])
 
     def _run(self, ids: NDArray[np.int64]) -> list[NDArray[np.float32]]:
         """The outputs; checked, since a file may declare one shape and compute another."""
         n = ids.shape[1]
-        classes = [(1, len(CLASSES[slot])) for slot in SLOTS]
-        expected = [(1, 4, 32), *classes, (1, len(REASONS)), (1, n)]
+        classes = [(1, len(known)) for known in self._classes.values()]
+        expected = [(1, len(classes), TOKEN_SIZE), *classes, (1, len(REASONS)), (1, n)]
         try:
             found: list[NDArray[np.float32]] = self._session.run(None, {"ids": ids})
         except RUN_FAULTS as fault:
@@ -132,61 +134,49 @@ class LanguageEncoder:
         pointer: NDArray[np.float32],
     ) -> Command:
         slots = {slot: _best(slot, probabilities[slot]) for slot in SLOTS}
-        goal = _goal(slots)
+        named = {
+            slot: None if name == NOTHING[slot] else name for slot, (name, _) in slots.items()
+        }
         scores = probabilities["reason"]
         kind = "ok" if scores[0] >= self._threshold else REASONS[1 + int(np.argmax(scores[1:]))]
-        words = explain(kind, _pointed_words(pieces, pointer)) if kind != "ok" else None
-        if kind == "ok":
-            kind, words = check(goal, slots)
-        if kind == "ok" and not self._was_named(goal, pieces):
+        words = None
+        if kind != "ok":
+            words = explain(kind, _pointed_words(pieces, pointer), self.families)
+        else:
+            kind, words = check(named, slots)
+        goal = goal_of(named)
+        if kind == "ok" and not self._were_named(goal, pieces):
             kind, words = "unknown_object", f"which colour? I know {', '.join(COLOURS)}"
         return Command(text, tokens, slots, goal, kind == "ok", kind, words, probabilities)
 
-    def _was_named(self, goal: Goal | None, pieces: Pieces) -> bool:
-        colour = goal.colour if goal else None
-        return colour is None or self._colour_words.were_said(colour, pieces.words)
+    def _were_named(self, goal: Goal | None, pieces: Pieces) -> bool:
+        colours = {goal.colour, goal.onto_colour} - {None} if goal else ()
+        return all(self._colour_words.were_said(str(c), pieces.words) for c in colours)
 
 
-def explain(kind: str, pointed: str) -> str:
-    """Say for a person why an instruction is refused; `pointed` are the words that tell."""
-    if kind == "unknown_object" and pointed in (*COLOURS, *SHAPES, "button"):
-        return f'that does not go with "{pointed}": I press buttons, and pick up or push objects'
-    return {
-        "negation": f'I was told not to do it ("{pointed}")',
-        "unknown_skill": f'I know pick up, push and press; I do not know "{pointed}"',
-        "unknown_object": f'I do not know "{pointed}": I know cubes, cylinders, balls and buttons'
-        " in red, green, blue, yellow, purple and orange",
-        "incomplete": "part of the command is missing: what to do, to which object or button, or,"
-        " for a push, which way",
-        "multiple": f'I do one thing at a time, without conditions ("{pointed}")',
-        "not_a_command": "I did not understand that as a command",
-    }[kind]
+def _read_classes(text: str) -> dict[str, tuple[str, ...]]:
+    """Which slots and classes a file knows: of each slot of this release, the first few."""
+    told = parse_json(text)
+    if not isinstance(told, dict) or not all(isinstance(names, list) for names in told.values()):
+        raise ValueError(f"classes {text[:200]} are not lists by slot")
+    classes = {slot: tuple(names) for slot, names in told.items()}
+    known = tuple(classes) in (TABLETOP_SLOTS, SLOTS) and all(
+        NOTHING[slot] in names and CLASSES[slot][: len(names)] == names
+        for slot, names in classes.items()
+    )
+    if not known:
+        raise ValueError(f"classes {text[:200]} are not this release's")
+    return classes
 
 
-def check(goal: Goal | None, slots: Mapping[str, tuple[str, float]]) -> tuple[str, str | None]:
-    """Refuse what the slots do not add up to, whatever the classifier says."""
-    if goal is None:
-        return "not_a_command", explain("not_a_command", "")
-    for slot, (name, probability) in slots.items():
-        if probability < _SURE:
-            return "incomplete", f"I am not sure of the {slot} (perhaps {name}); say it plainly"
-    if goal.family != "push" and goal.direction is not None:
-        return "multiple", f"a {goal.family} has no direction; I do one thing at a time"
-    if goal.family == "push" and goal.direction is None:
-        return "incomplete", "which way? say left, right, away or closer"
-    if goal.family == "press":
-        if goal.shape is not None:
-            return "unknown_object", f"I press buttons; I do not press a {goal.shape}"
-        return ("ok", None) if goal.colour else ("incomplete", "which button? say its colour")
-    if goal.colour is None and goal.shape is None:
-        return "incomplete", "which object? say its colour or its shape"
-    return "ok", None
+def _spread(slot: str, known: tuple[str, ...], score: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The probabilities of all classes; none for those that the file does not know."""
+    return np.pad(score, (0, len(CLASSES[slot]) - len(known)))
 
 
-def _goal(slots: Mapping[str, tuple[str, float]]) -> Goal | None:
-    named = {slot: None if name == NOTHING[slot] else name for slot, (name, _) in slots.items()}
-    family = named.pop("family")
-    return Goal(family, **named) if family else None
+def _certain(slot: str) -> NDArray[np.float32]:
+    """Nothing was said, says a file without that slot."""
+    return np.asarray([name == NOTHING[slot] for name in CLASSES[slot]], dtype=np.float32)
 
 
 def _refused(text: str, kind: str, words: str) -> Command:

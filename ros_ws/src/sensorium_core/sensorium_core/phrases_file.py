@@ -1,7 +1,9 @@
 """Reads a file of test phrases: `family<TAB>target<TAB>free text`, one a line.
 
 The target names a colour, a shape and a direction in any order: `red cube`, `blue cylinder left`,
-`green`. The family `none` with the target `-` marks words on which holding still is success.
+`green`. Where touch decides, it is the words that the family needs, in order: `round`,
+`red gently`, `red cube blue` (into the blue bowl), `red cube yellow ball` (on the yellow ball).
+The family `none` with the target `-` marks words on which holding still is success.
 Blank lines and lines that begin with `#` are skipped.
 """
 
@@ -9,8 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensorium_core.bounded import one_line, read_bytes
-from sensorium_core.errors import PhrasesFileError
-from sensorium_core.goal import COLOURS, DIRECTIONS, FAMILIES, SHAPES, Goal
+from sensorium_core.errors import PhrasesFileError, UnknownNameError
+from sensorium_core.goal import (
+    ALL_FAMILIES,
+    COLOURS,
+    DIRECTIONS,
+    NEEDED,
+    SHAPES,
+    Goal,
+    touch_goal,
+)
 
 _LINE = "family<TAB>target<TAB>text, for example: pick<TAB>red cube<TAB>grab the red block"
 _NOTHING = "none"
@@ -58,8 +68,8 @@ def _parse(path: Path, number: int, line: str) -> Phrase:
     if len(cells) != 3:
         raise PhrasesFileError(path, number, f"{len(cells)} column(s)", _LINE)
     family, target, text = cells
-    if family not in (*FAMILIES, _NOTHING):
-        allowed = ", ".join((*FAMILIES, _NOTHING))
+    if family not in (*ALL_FAMILIES, _NOTHING):
+        allowed = ", ".join((*ALL_FAMILIES, _NOTHING))
         raise PhrasesFileError(
             path, number, f"unknown family {family[:40]!r}", f"one of {allowed}"
         )
@@ -69,7 +79,17 @@ def _parse(path: Path, number: int, line: str) -> Phrase:
         return Phrase(number, text, None)
     if not text:
         raise PhrasesFileError(path, number, "no text", _LINE)
-    return Phrase(number, text, _parse_target(path, number, family, target))
+    parse = _parse_touch if family in NEEDED else _parse_target
+    return Phrase(number, text, parse(path, number, family, target))
+
+
+def _parse_touch(path: Path, number: int, family: str, target: str) -> Goal:
+    try:
+        return touch_goal(family, target.split())
+    except UnknownNameError as wrong:
+        needs = " ".join(f"<{name}>" for name in NEEDED[family])
+        got = f"target {target[:60]!r} of {family}"
+        raise PhrasesFileError(path, number, got, f"{needs} ({wrong})") from None
 
 
 def _parse_target(path: Path, number: int, family: str, target: str) -> Goal:

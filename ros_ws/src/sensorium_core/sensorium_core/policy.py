@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorium_core.bounded import one_line
+from sensorium_core.codebook import SLOTS, TABLETOP_SLOTS, TOKEN_SIZE
 from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES
 from sensorium_core.memory import memory_width
 from sensorium_core.onnx_session import RUN_FAULTS, open_session
 
 METADATA_KEY = "sensorium.contract"
-TOKEN_SIZE = 32
+TOKENS = (len(SLOTS), TOKEN_SIZE)
+"""Shape of an instruction's tokens. A policy takes all, or those of the first four slots."""
 OUTPUTS = ("chunk", "target", "present", "done", "weights")
 """Of contract version 1; version 2 adds `INTENT`."""
 INTENT = "intent"
@@ -57,8 +60,21 @@ class Policy:
             raise PolicyFileError(path, "carries no contract", "write it with `sensorium export`")
         self.contract = Contract.from_json(metadata[METADATA_KEY], str(path))
         self._outputs = output_names(self.contract)
-        self._require_fit()
         self.input_names = tuple(i.name for i in self._session.get_inputs())
+        self._words = self._count_words()
+        self._require_fit()
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """What it can be told to do, as far as the tokens that it takes can say it."""
+        return FAMILIES if self._words < len(SLOTS) else ALL_FAMILIES
+
+    def _count_words(self) -> int:
+        """How many tokens the file takes: four, or one for every slot."""
+        shapes = {i.name: i.shape for i in self._session.get_inputs()}
+        declared = shapes.get("text", [1, *TOKENS])
+        short = len(declared) == 3 and declared[1] == len(TABLETOP_SLOTS)
+        return len(TABLETOP_SLOTS) if short else len(SLOTS)
 
     def _require_fit(self) -> None:
         """Inputs and outputs are those that the contract asks for, as far as the file declares."""
@@ -68,7 +84,7 @@ class Policy:
             raise PolicyFileError(
                 self.path, f"lacks the outputs {sorted(absent)}", "export it anew"
             )
-        takes, gives = input_shapes(self.contract), output_shapes(self.contract)
+        takes, gives = input_shapes(self.contract, self._words), output_shapes(self.contract)
         wanted = [(i, takes.get(i.name)) for i in self._session.get_inputs()]
         wanted += [(found[name], ("tensor(float)", gives[name])) for name in self._outputs]
         for node, expected in wanted:
@@ -84,8 +100,10 @@ class Policy:
                 )
 
     def run(self, tensors: dict[str, NDArray[np.generic]]) -> PolicyOutput:
-        """One step over the tensors of `policy_inputs`."""
+        """One step over the tensors of `policy_inputs`, of whose tokens it takes the first."""
         feed = {name: tensors[name] for name in self.input_names}
+        if "text" in feed:
+            feed["text"] = feed["text"][:, : self._words]
         try:
             outputs = self._session.run(list(self._outputs), feed)
         except RUN_FAULTS as fault:
@@ -107,8 +125,13 @@ def unreadable_policy(path: Path, problem: str) -> PolicyFileError:
     return PolicyFileError(path, problem, "name the file that was meant, or export it anew")
 
 
-def input_shapes(contract: Contract) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """ONNX type and shape, with its batch axis of 1, of all that a step can give to a policy."""
+def input_shapes(
+    contract: Contract, words: int = len(SLOTS)
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """ONNX type and shape, with its batch axis of 1, of all that a step can give to a policy.
+
+    `words` is how many of the instruction's tokens it takes.
+    """
     seen = {
         m.name: ("tensor(uint8)" if m.kind == "image" else "tensor(float)", (1, *m.shape))
         for m in contract.modalities
@@ -118,7 +141,7 @@ def input_shapes(contract: Contract) -> dict[str, tuple[str, tuple[int, ...]]]:
         "cloud": (contract.cloud.points, 7),
         "reference": (5,),
         "memory": (memory_width(contract),),
-        "text": (contract.text_tokens, TOKEN_SIZE),
+        "text": (words, TOKEN_SIZE),
         "valid": (len(contract.senses),),
     }
     return {**seen, **{name: ("tensor(float)", (1, *shape)) for name, shape in told.items()}}

@@ -20,7 +20,7 @@ from sensorium_core.memory import (
     new_memory,
 )
 from sensorium_core.observation import Observation
-from sensorium_core.policy import input_shapes, output_names, output_shapes
+from sensorium_core.policy import TOKENS, input_shapes, output_names, output_shapes
 from sensorium_description import load_urdf
 
 ARM = Kinematics(load_urdf())
@@ -225,20 +225,18 @@ def test_the_vector_stays_within_bounds_whatever_is_felt() -> None:
     assert len(Press().vector()) + 2 * len(Grasp().vector()) + 1 + 5 == WIDTH
 
 
-def test_version_1_keeps_its_text_its_tensors_and_its_outputs() -> None:
+def test_version_1_keeps_its_tensors_and_its_outputs() -> None:
     old = tabletop()
-    assert "text_tokens" not in old.to_json()
     assert Contract.from_json(old.to_json()) == old
     assert input_shapes(old)["memory"] == ("tensor(float)", (1, 5))
-    assert input_shapes(old)["text"] == ("tensor(float)", (1, 4, 32))
     assert output_names(old) == ("chunk", "target", "present", "done", "weights")
-    with pytest.raises(ContractError, match="text_tokens"):
-        Contract.parse({**old.model_dump(), "text_tokens": 6}, "test")
+    for contract, version in ((old, 2), (touch(), 1)):
+        with pytest.raises(ContractError, match="joints are a window in version 2"):
+            Contract.parse({**contract.model_dump(), "version": version}, "test")
 
 
-@pytest.mark.parametrize("tokens", [4, 5, 6])
-def test_version_2_asks_for_what_the_inputs_give(tokens: int) -> None:
-    contract = touch().model_copy(update={"text_tokens": tokens})
+def test_version_2_asks_for_what_the_inputs_give() -> None:
+    contract = touch()
     assert Contract.from_json(contract.to_json()) == contract
     story = Story(1.0)
     seen = story.seen(50)
@@ -246,9 +244,8 @@ def test_version_2_asks_for_what_the_inputs_give(tokens: int) -> None:
     cloud = {"cloud": np.zeros((contract.cloud.points, 7), np.float32)}
     flags = {m.name: True for m in contract.modalities}
     seen = replace(seen, values={**seen.values, **pictures, **cloud}, valid=flags)
-    text = np.zeros((tokens, 32), np.float32)
     memory = new_memory(contract, ARM)
-    tensors = policy_inputs(contract, seen, np.zeros(5), memory, text)
+    tensors = policy_inputs(contract, seen, np.zeros(5), memory, np.zeros(TOKENS, np.float32))
     for name, (_, shape) in input_shapes(contract).items():
         assert tensors[name].shape == shape, name
     assert output_shapes(contract)["intent"] == (1, 2)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from sensorium_core.errors import PhrasesFileError
-from sensorium_core.goal import Goal
+from sensorium_core.goal import TOUCH_FAMILIES, Goal
 from sensorium_core.phrases_file import read_phrases
 
 FREE = Path(__file__).parents[4] / "benchmarks/phrases_free.tsv"
@@ -20,7 +20,9 @@ def test_each_family_is_read(tmp_path):
     path = write(
         tmp_path,
         "# a comment\n\npick\tred cube\tgrab it\npush\tleft blue cylinder\tshove\n"
-        "press\tgreen\thit green\nnone\t-\tdon't\npick\tball\tthe round one\n",
+        "press\tgreen\thit green\nnone\t-\tdon't\npick\tball\tthe round one\n"
+        "insert\tround\tin with it\nhold\tred gently\tpress softly\n"
+        "stack\tred cube blue ball\tup\nput\tred cube blue\tin\n",
     )
     phrases = read_phrases(path)
     assert [phrase.goal for phrase in phrases] == [
@@ -29,15 +31,22 @@ def test_each_family_is_read(tmp_path):
         Goal("press", "green"),
         None,
         Goal("pick", None, "ball"),
+        Goal("insert", quality="round"),
+        Goal("hold", "red", manner="gently"),
+        Goal("stack", "red", "cube", onto_colour="blue", onto_shape="ball"),
+        Goal("put", "red", "cube", onto_colour="blue"),
     ]
-    assert [phrase.line for phrase in phrases] == [3, 4, 5, 6, 7]
+    assert [phrase.line for phrase in phrases] == [3, 4, 5, 6, 7, 8, 9, 10, 11]
 
 
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
         ("pick red cube", r"phrases.tsv:2: 1 column"),
-        ("lift\tred cube\tx", r":2: unknown family 'lift'.*pick, push, press, none"),
+        ("lift\tred cube\tx", r":2: unknown family 'lift'.*pick, push, press, insert.*none"),
+        ("insert\tsoft\tx", r":2: target 'soft' of insert; expected <quality>.*round, square"),
+        ("hold\tred\tx", r":2: target 'red' of hold; expected <colour> <manner>"),
+        ("stack\tred cube blue\tx", r":2: target 'red cube blue' of stack"),
         ("pick\tpink cube\tx", r":2: unknown target 'pink'.*red"),
         ("pick\tred blue\tx", r":2: target names two colours"),
         ("pick\tred cube left\tx", r":2: target 'red cube left' of pick"),
@@ -69,3 +78,4 @@ def test_the_shipped_file_is_well_formed():
     families = [phrase.goal.family if phrase.goal else "none" for phrase in phrases]
     assert len(phrases) >= 150
     assert min(families.count(name) for name in ("pick", "push", "press", "none")) >= 20
+    assert min(families.count(name) for name in TOUCH_FAMILIES) >= 12

@@ -86,9 +86,9 @@ class Runner:
         return self._loop.is_active
 
     def _set_idle(self, state: State, reason: str, command: Command | None = None) -> None:
-        planned_ns, self._loop = self._loop.planned_ns, self._fresh()
-        self._loop.state, self._loop.reason, self._loop.command = state, reason, command
-        self._loop.planned_ns = planned_ns
+        hold, memory = Hold(self._config.resume_s), new_memory(self.contract, self._arm)
+        planned_ns = self._loop.planned_ns
+        self._loop = LoopState(hold, memory, state, reason, command, planned_ns=planned_ns)
 
     def reset(self) -> None:
         """Forget senses, commands and instruction, for a new episode."""
@@ -134,6 +134,10 @@ class Runner:
             self._set_idle(State.IDLE, "told to stop")
         elif not command.in_scope:
             reason = command.reason or "I do not understand that"
+            self._set_idle(State.REFUSED, reason, command)
+        elif command.goal and command.goal.family not in self._policy.families:
+            known = ", ".join(self._policy.families)
+            reason = f"this policy has not learned to {command.goal.family}, only to {known}"
             self._set_idle(State.REFUSED, reason, command)
         else:
             self._set_idle(State.GROUNDING, "looking for the object", command)
@@ -193,8 +197,7 @@ class Runner:
         return self._loop.carried(self._senses.camera, self._faults)
 
     def _remembered_step(self, t_ns: int) -> Step:
-        before, soon_ns = self.carried(), t_ns + DIFFERENCE_NS
-        commanded = self._history.consulted(t_ns, soon_ns)
+        before, commanded = self.carried(), self._history.consulted(t_ns, t_ns + DIFFERENCE_NS)
         return replace(self._step(t_ns), before=before, commanded=commanded)
 
     def _step(self, t_ns: int) -> Step:
@@ -272,8 +275,7 @@ class Runner:
             loop.must_stop, loop.reason = True, f"holding still: {error}"
             return self._rest(t_ns, seen, stages, output)
         loop.next_ns = t_ns + round((action.execute_steps - 0.25) * action.step_s * _NS)
-        loop.reason = "acting"
-        loop.planned_ns = t_ns
+        loop.reason, loop.planned_ns = "acting", t_ns
         stages["plan"] = time.perf_counter() - started
         return Step(t_ns, self.state, self.reason, seen, output, plan, stages)
 

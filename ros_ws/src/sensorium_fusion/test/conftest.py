@@ -7,7 +7,7 @@ import pytest
 from sensorium_core.codebook import goal_tokens
 from sensorium_core.contract import tabletop
 from sensorium_core.geometry import Camera
-from sensorium_core.goal import Goal
+from sensorium_core.goal import FAMILIES, Goal
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.language import Command
 from sensorium_core.policy import PolicyOutput
@@ -23,6 +23,7 @@ class FakePolicy:
     """Moves 1 cm a step in x; notes what it was fed."""
 
     contract = tabletop()
+    families = FAMILIES
 
     def __init__(self, present: float = 0.99) -> None:
         self.present, self.done, self.fed = present, 0.0, []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sensorium_core.contract import touch
 from sensorium_core.errors import MessageDecodeError
+from sensorium_core.goal import ALL_FAMILIES
 from sensorium_core.memory import WIDTH, FeltMemory
 from sensorium_core.policy import PolicyOutput
 from sensorium_fusion.carried import Carried
@@ -20,6 +21,7 @@ class FeelingPolicy:
     """Goes where all that it is fed sends it; notes what it was fed."""
 
     contract = touch()
+    families = ALL_FAMILIES
 
     def __init__(self) -> None:
         self.fed: list[dict[str, np.ndarray]] = []

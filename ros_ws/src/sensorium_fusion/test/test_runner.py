@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from sensorium_core.codebook import goal_tokens
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import KinematicsError
+from sensorium_core.goal import Goal
+from sensorium_core.language import Command
 from sensorium_fusion.plan import stop_trajectory, tool_waypoints
 from sensorium_fusion.step import State
 
@@ -50,6 +53,17 @@ def test_what_is_not_understood_is_refused_in_words_and_moves_nothing(bench) -> 
     assert step.state is State.REFUSED
     assert step.reason == "I do not understand"
     assert step.trajectory is None
+    assert not bench.policy.fed
+
+
+def test_what_the_policy_has_not_learned_is_refused_however_well_understood(bench) -> None:
+    goal = Goal("insert", quality="round")
+    told = Command("insert the round peg", goal_tokens(goal), {}, goal, True, "ok")
+    bench.language.encode = lambda text: told
+    bench.runner.instruct(told.text)
+    step = bench.turn(100)
+    assert step.state is State.REFUSED
+    assert step.reason == "this policy has not learned to insert, only to pick, push, press"
     assert not bench.policy.fed
 
 

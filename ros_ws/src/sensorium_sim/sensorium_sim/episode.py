@@ -2,6 +2,8 @@
 
 A goal is text, so that a ROS parameter can hold it: `pick red cube`, `push blue cylinder left`,
 `press green`, a family alone (the goal that the seed sets), or `none`: to hold still is success.
+Goals of touch are read and written, too (`insert round`, `put red cube blue`), but their scenes
+are those of `touch_layout`, not the ones found here.
 """
 
 from __future__ import annotations
@@ -9,8 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sensorium_core.errors import EpisodeError
-from sensorium_core.goal import COLOURS, DIRECTIONS, FAMILIES, SHAPES, Goal
+from sensorium_core.errors import EpisodeError, UnknownNameError
+from sensorium_core.goal import (
+    COLOURS,
+    DIRECTIONS,
+    FAMILIES,
+    NEEDED,
+    SHAPES,
+    TOUCH_FAMILIES,
+    Goal,
+    touch_goal,
+)
 
 from sensorium_sim.layout import feasible, sample_scene
 from sensorium_sim.scene import Scene, SceneState
@@ -48,8 +59,7 @@ class Episode:
 
 def goal_text(goal: Goal) -> str:
     """A goal in the words of `parse_goal`."""
-    parts = (goal.family, goal.colour, goal.shape, goal.direction)
-    return " ".join(part for part in parts if part)
+    return goal.words
 
 
 def parse_goal(text: str) -> Goal | None:
@@ -57,6 +67,8 @@ def parse_goal(text: str) -> Goal | None:
     words = text.split()
     if words == [HOLD_STILL]:
         return None
+    if words and words[0] in NEEDED:
+        return _parse_touch(words)
     if not words or words[0] not in FAMILIES:
         raise EpisodeError(f"goal {text!r}", _SYNTAX)
     found: dict[str, str] = {}
@@ -71,6 +83,15 @@ def parse_goal(text: str) -> Goal | None:
     return Goal(words[0], found.get("colour"), found.get("shape"), found.get("direction"))
 
 
+def _parse_touch(words: list[str]) -> Goal:
+    try:
+        return touch_goal(words[0], words[1:])
+    except UnknownNameError as wrong:
+        needs = " ".join(f"<{name}>" for name in NEEDED[words[0]])
+        text = f"{words[0]} {needs} ({wrong})"
+        raise EpisodeError(f"goal {' '.join(words)!r}", text) from None
+
+
 def find_episode(seed: int, text: str) -> Episode:
     """The scene of a seed, or of the next seed in which the goal can be done.
 
@@ -82,6 +103,8 @@ def find_episode(seed: int, text: str) -> Episode:
         raise EpisodeError(f"seed {seed}", "zero or more")
     if goal is None:
         return Episode(seed, sample_scene(seed), None)
+    if goal.family in TOUCH_FAMILIES:
+        raise EpisodeError(f"goal {text!r}, which no tabletop scene sets", _SYNTAX)
     scene, own = TASKS[goal.family].reset(seed)
     if goal.colour is None and goal.shape is None:
         return Episode(seed, scene, own)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from sensorium_core.goal import Goal
 
 from sensorium_sim.expert_moves import straight_up
 from sensorium_sim.give_expert import held_index, take
 from sensorium_sim.touch_driver import Move
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_sight import TOUCH_N, Sight
 
 _TRAVEL_Z = 0.095
@@ -38,7 +38,7 @@ class FeelMemory:
 class FeelExpert:
     """Scripted expert of `feel`. `feels=False` takes the first that it comes to."""
 
-    def __init__(self, goal: TouchGoal, feels: bool = True) -> None:
+    def __init__(self, goal: Goal, feels: bool = True) -> None:
         self._soft, self._feels = goal.quality == "soft", feels
         self.memory = FeelMemory()
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.contract import tabletop, touch
 from sensorium_core.errors import KinematicsError, UnknownNameError
-from sensorium_core.goal import FAMILIES, Goal
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES, Goal
 from sensorium_core.trajectory import Trajectory, finite_difference_velocities
 from sensorium_recording.bag_writer import BagWriter
 
@@ -24,21 +24,17 @@ from sensorium_sim.disturbance import Disturbance, DisturbanceConfig
 from sensorium_sim.episode import goal_text
 from sensorium_sim.episode_log import EpisodeLog
 from sensorium_sim.expert_view import view_of
-from sensorium_sim.grammar import SPLITS
-from sensorium_sim.instructions import say
+from sensorium_sim.grammar import SPLITS, phrases
 from sensorium_sim.rollout import rollout
 from sensorium_sim.scene import Scene, SceneState
-from sensorium_sim.scene_json import scene_to_json
+from sensorium_sim.scene_json import goal_to_json, scene_to_json
 from sensorium_sim.tasks import TASKS, Outcome, Task
 from sensorium_sim.touch_cell import TouchCell
 from sensorium_sim.touch_generate import LINGER_MOVES, SILENCE_STEPS, STILL_FRAMES, TouchRun
-from sensorium_sim.touch_goals import TOUCH_FAMILIES, TouchGoal
-from sensorium_sim.touch_json import any_goal_to_json
 from sensorium_sim.touch_layout import touch_scene
 
 Array = NDArray[np.float64]
 
-ALL_FAMILIES = (*FAMILIES, *TOUCH_FAMILIES)
 STEPS_PER_MOVE = 50
 """Simulation steps of 2 ms between two decisions."""
 _MOVE_S = 0.1
@@ -122,7 +118,7 @@ class EpisodeGenerator:
         told = touch_scene(family, seed) if family in TOUCH_FAMILIES else TASKS[family].reset(seed)
         scene, goal = told
         rng = np.random.default_rng((_STREAM, seed))
-        text = say(goal, rng, config.phrasing)
+        text = phrases(goal, rng, split=config.phrasing)
         path = episode_path(directory, seed)
         shutil.rmtree(path, ignore_errors=True)
         with BagWriter(path, "zstd", replace_partial=True) as bag:
@@ -136,23 +132,23 @@ class EpisodeGenerator:
         return Made(path, seed, family, outcome.success, seconds, size)
 
     def _run(
-        self, bag: BagWriter, scene: Scene, goal: Goal | TouchGoal, rng: np.random.Generator
+        self, bag: BagWriter, scene: Scene, goal: Goal, rng: np.random.Generator
     ) -> _Run | TouchRun:
         """The episode that is about to happen; the cell is reset to its scene."""
         cell, config = self._cell, self.config
         cell.reset(scene)
         size, every = (config.camera_height, config.camera_width), 500 // config.joint_rate_hz
         log = EpisodeLog(bag, cell, size, every, config.wrist_depth)
-        if isinstance(goal, Goal):
+        if goal.family in FAMILIES:
             return _Run(cell, log, config, TASKS[goal.family], scene, goal, rng)
         assert isinstance(cell, TouchCell)
         return TouchRun(cell, log, goal, config.disturbance, config.camera_rate_hz, rng)
 
-    def _facts(self, seed: int, text: str, scene: Scene, goal: Goal | TouchGoal) -> dict[str, str]:
+    def _facts(self, seed: int, text: str, scene: Scene, goal: Goal) -> dict[str, str]:
         return {
             "seed": str(seed),
             "instruction": text,
-            "goal": any_goal_to_json(goal),
+            "goal": goal_to_json(goal),
             "scene": scene_to_json(scene),
             "config": json.dumps(asdict(self.config)),
         }

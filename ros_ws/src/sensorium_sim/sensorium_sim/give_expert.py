@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.goal import Goal
 
 from sensorium_sim.expert_moves import TRAVEL_M, funnel, grasp, lower, straight_up, take_yaw, turn
 from sensorium_sim.touch_driver import Move
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_scene import HANDOVER_HEIGHT_M, HANDOVER_XY_M
 from sensorium_sim.touch_sight import Sight
 
@@ -38,7 +38,7 @@ class WeighMemory:
 class GiveExpert:
     """Scripted expert of `give`. `feels=False` cannot weigh and gives the block at hand."""
 
-    def __init__(self, goal: TouchGoal, feels: bool = True) -> None:
+    def __init__(self, goal: Goal, feels: bool = True) -> None:
         self._heavier, self._feels = goal.quality == "heavier", feels
         self.memory = WeighMemory()
 

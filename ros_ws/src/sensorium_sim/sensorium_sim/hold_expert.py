@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.goal import MANNERS, Goal
 
 from sensorium_sim.expert_moves import GAIN, funnel, straight_up, turn
 from sensorium_sim.experts import FINGERTIP_M
 from sensorium_sim.fast_correction import Intent
 from sensorium_sim.touch_driver import MOVE_S, Move
-from sensorium_sim.touch_goals import MANNERS, TouchGoal
 from sensorium_sim.touch_sight import Sight, wrap
 from sensorium_sim.touch_truth import BANDS_N
 
@@ -46,7 +46,7 @@ class HoldMemory:
 class HoldExpert:
     """Scripted expert of `hold`. `feels=False` knows the seen height only."""
 
-    def __init__(self, goal: TouchGoal, feels: bool = True) -> None:
+    def __init__(self, goal: Goal, feels: bool = True) -> None:
         assert goal.manner is not None
         self._colour, self._manner, self._feels = goal.colour, goal.manner, feels
         self.memory = HoldMemory()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.goal import Goal
 
 from sensorium_sim.expert_moves import GAIN, funnel, grasp, turn
 from sensorium_sim.fast_correction import Intent
 from sensorium_sim.touch_driver import Move
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_scene import PEG_SHAPES, PEG_WIDTH_M, hole_position
 from sensorium_sim.touch_sight import Sight, wrap
 from sensorium_sim.touch_tasks import peg_tip
@@ -47,7 +47,7 @@ _PITCH = 1.1
 class InsertExpert:
     """Scripted expert of `insert`. `feels=False` ignores the wrench and goes straight down."""
 
-    def __init__(self, goal: TouchGoal, feels: bool = True) -> None:
+    def __init__(self, goal: Goal, feels: bool = True) -> None:
         assert goal.quality is not None
         self._kind, self._feels = goal.quality, feels
         self.memory = None

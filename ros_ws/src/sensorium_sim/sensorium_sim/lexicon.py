@@ -16,7 +16,12 @@ import numpy as np
 import yaml
 
 _ALTERNATIVES = re.compile(r"\(([^()]*)\)")
-_FIELD = re.compile(r"\{(\w+)\}")
+FIELD = re.compile(r"\{(\w+)\}")
+"""A place in a template, to be filled."""
+_KNOWN_KINDS = (
+    "colours", "shapes", "shape_adjectives", "directions", "qualities", "weighs", "manners",
+    "touches",
+)  # fmt: skip
 
 
 @cache
@@ -56,7 +61,7 @@ def choose(pattern: str, rng: np.random.Generator) -> str:
 
 def fields(template: str) -> tuple[str, ...]:
     """List the names of a template's {fields}, in order, with repeats."""
-    return tuple(_FIELD.findall(template))
+    return tuple(FIELD.findall(template))
 
 
 def tidy(text: str) -> str:
@@ -69,16 +74,8 @@ def tidy(text: str) -> str:
 def known_words() -> frozenset[str]:
     """Every single word that the grammar uses for what the arm knows."""
     words, commands = load("words"), load("commands")
-    lists = [
-        words[kind][name]
-        for kind in ("colours", "shapes", "shape_adjectives", "directions")
-        for name in words[kind]
-    ]
-    lists += [
-        words["unseen"][kind][name]
-        for kind in ("colours", "shapes")
-        for name in words["unseen"][kind]
-    ]
+    lists = [words[kind][name] for kind in _KNOWN_KINDS for name in words[kind]]
+    lists += [names for kind in words["unseen"].values() for names in kind.values()]
     lists += list(words["objects"].values()) + list(commands["actions"].values())
     lists += list(commands["frames"].values()) + list(commands["elliptic"].values())
     text = " ".join(item for items in lists for item in items)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.goal import Goal
 
 from sensorium_sim.expert_moves import lower, straight_up
 from sensorium_sim.give_expert import carry, held_index, take
 from sensorium_sim.touch_driver import Move
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_scene import BOWL_HEIGHT_M
 from sensorium_sim.touch_sight import Sight
 
@@ -30,7 +30,7 @@ _THERE_M = 0.02
 class PutExpert:
     """Scripted expert of `put` and `stack`, where force does not matter, nor `feels`."""
 
-    def __init__(self, goal: TouchGoal, feels: bool = True) -> None:
+    def __init__(self, goal: Goal, feels: bool = True) -> None:
         self._goal = goal
         self.memory = None
 

@@ -10,9 +10,17 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
-from sensorium_core.goal import COLOURS, DIRECTIONS, SHAPES, Goal
+from numpy.typing import NDArray
+from sensorium_core.goal import ALL_FAMILIES, COLOURS, DIRECTIONS, MANNERS, SHAPES, Goal
 
-from sensorium_sim.grammar import all_goals, name_direction, name_object
+from sensorium_sim.grammar import (
+    action_templates,
+    all_goals,
+    fill_template,
+    name_direction,
+    name_object,
+    name_onto,
+)
 from sensorium_sim.lexicon import (
     choose,
     expand,
@@ -43,10 +51,14 @@ _LISTS = {
     "bodypart": "bodyparts",
     "smalltalk": "smalltalk",
     "foreign": "foreign",
+    "strange_peg": "strange_pegs",
+    "strange_quality": "strange_qualities",
 }
 _BY_VOCABULARY = ("unknown_skill", "unknown_object")
 _SHARED = {"verb": "verbs", "pushverb": "pushverbs", "shoveverb": "shoveverbs", "polite": "polite"}
 _DICTIONARY_SHARE = {"noun": 0.25, "strange_shape": 0.25, "strange_colour": 0.4}
+_NAMED = {"peg": "insert", "weight": "give", "feel": "feel"}
+"""Which family's goals name what these places stand for."""
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnprstvwz"
 
 
@@ -76,7 +88,7 @@ class RefusalGrammar:
         unknown = [word for word in dictionary if word not in known_words()]
         self._dictionary = split_words(unknown, split) if unknown else self._lists["noun"]
         self._heldout = split != "train"
-        self._goals = {family: all_goals(family) for family in ("pick", "push", "press")}
+        self._goals = {family: all_goals(family) for family in ALL_FAMILIES}
 
     @cached_property
     def patterns(self) -> dict[str, tuple[tuple[str, ...], ...]]:
@@ -132,10 +144,30 @@ class RefusalGrammar:
             "noun": lambda: self._strange("noun", rng),
             "strange_colour": lambda: self._strange("strange_colour", rng),
             "strange_shape": lambda: self._strange("strange_shape", rng),
+            **self._touch_makers(rng, colours),
         }
         for name in self._lists:
             makers.setdefault(name, partial(one_of, self._lists[name], rng))
         return tidy(re.sub(r"\{(\w+)\}", lambda found: makers[found[1]](), pattern))
+
+    def _touch_makers(
+        self, rng: np.random.Generator, colours: NDArray[np.str_]
+    ) -> dict[str, Callable[[], str]]:
+        """What fills the places that only the words of touch have."""
+        manners = rng.permutation(MANNERS)
+        named = {name: self._goals[family] for name, family in _NAMED.items()}
+        return {
+            "whole": lambda: self._whole(rng, 0),
+            "whole2": lambda: self._whole(rng, 1),
+            "partial": lambda: self._partial(rng),
+            "partial2": lambda: self._partial(rng),
+            "bowl": lambda: _bowl(str(colours[0]), rng),
+            "bowl2": lambda: _bowl(str(colours[1]), rng),
+            "manner": lambda: _word("manners", str(manners[0]), rng),
+            "manner2": lambda: _word("manners", str(manners[1]), rng),
+            "push_or_press": lambda: self._action(rng, "{do}", ("push", "press", "hold")),
+            **{name: partial(_one_named, goals, name, rng) for name, goals in named.items()},
+        }
 
     def _strange(self, name: str, rng: np.random.Generator) -> str:
         """A strange word from its list, or now and then any word of the dictionary."""
@@ -146,32 +178,38 @@ class RefusalGrammar:
         goals = self._goals["pick"]
         return name_object(goals[int(rng.integers(len(goals)))], "thing", rng)
 
+    def _whole(self, rng: np.random.Generator, half: int) -> str:
+        """An object with colour and shape; the halves share none."""
+        whole = [goal for goal in self._goals["pick"] if goal.colour and goal.shape][half::2]
+        return name_object(whole[int(rng.integers(len(whole)))], "thing", rng)
+
+    def _partial(self, rng: np.random.Generator) -> str:
+        """An object with colour or shape, not both."""
+        goals = [goal for goal in self._goals["pick"] if not (goal.colour and goal.shape)]
+        return name_object(goals[int(rng.integers(len(goals)))], "thing", rng)
+
     def _button(self, colour: str, rng: np.random.Generator) -> str:
         return name_object(Goal("press", colour), "button", rng)
 
-    def _action(self, rng: np.random.Generator, form: str) -> str:
-        family = one_of(("pick", "push", "press"), rng)
-        goals = self._goals[family]
+    def _action(
+        self, rng: np.random.Generator, form: str, families: tuple[str, ...] = ALL_FAMILIES
+    ) -> str:
+        goals = self._goals[one_of(families, rng)]
         goal = goals[int(rng.integers(len(goals)))]
-        objects = "button" if family == "press" else "thing"
-        actions = _actions(family, goal.direction, form)
-        text = one_of(actions, rng).replace("~", name_object(goal, objects, rng))
-        if goal.direction is not None:
-            text = text.replace(">", name_direction(goal.direction, rng))
-        return text
+        templates, objects = action_templates(goal.family, goal.direction, form)
+        return fill_template(one_of(templates, rng), goal, objects, rng)
 
 
 def _word(kind: str, name: str, rng: np.random.Generator) -> str:
     return choose(one_of(load("words")[kind][name], rng), rng)
 
 
-def _actions(family: str, direction: str | None, form: str) -> tuple[str, ...]:
-    at = ("{do}", "{doing}", "{done}").index(form)
-    groups = [family] + ([f"push_{direction}"] if family == "push" else [])
-    data = load("commands")["actions"]
-    return tuple(
-        next(expand(action.split(" / ")[at])) for group in groups for action in data.get(group, ())
-    )
+def _bowl(colour: str, rng: np.random.Generator) -> str:
+    return name_onto(Goal("put", colour, "cube", onto_colour=colour), rng)
+
+
+def _one_named(goals: Sequence[Goal], objects: str, rng: np.random.Generator) -> str:
+    return name_object(goals[int(rng.integers(len(goals)))], objects, rng)
 
 
 def _gibberish(rng: np.random.Generator) -> str:

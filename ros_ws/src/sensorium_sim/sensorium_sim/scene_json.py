@@ -58,12 +58,19 @@ def _scene(data: dict[str, Any]) -> Scene:
 
 
 def goal_to_json(goal: Goal) -> str:
-    """A goal as JSON."""
-    return json.dumps(asdict(goal))
+    """A goal as JSON; the words of touch only where there are any."""
+    data = asdict(goal)
+    extra = ("quality", "manner", "onto_colour", "onto_shape")
+    return json.dumps({k: v for k, v in data.items() if v is not None or k not in extra})
 
 
 def goal_from_json(text: str) -> Goal:
-    """The goal that `goal_to_json` wrote. Raises `MessageDecodeError` on anything else."""
+    """The goal that `goal_to_json` wrote.
+
+    Raises:
+        MessageDecodeError: it is something else.
+        UnknownNameError: it names what no goal has.
+    """
     return _read(text, lambda data: Goal(**data))
 
 

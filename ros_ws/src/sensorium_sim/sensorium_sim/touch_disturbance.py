@@ -32,12 +32,12 @@ class Care:
 
 
 _FREE = Care(1.0, 1.0, 1.0, 1.0, True)
-_LOW = Care(1.0, 0.3, 1.0, 1.0, True)
+_LOW = Care(0.6, 0.2, 1.0, 0.3, True)
 _CARRYING = Care(0.4, 0.4, 0.5, 0.4, False)
 _LANDING = Care(0.15, 0.05, 0.15, 0.0, False)
 _FEELING = Care(0.08, 0.0, 0.05, 0.0, False)
 _PRESSING = Care(0.03, 0.0, 0.02, 0.0, False)
-_LOW_M = 0.06
+_LOW_M = 0.08
 """Low over the table, where fingers meet things."""
 _CAP_M = 0.07
 """Height of the tool below which a button may be touched."""

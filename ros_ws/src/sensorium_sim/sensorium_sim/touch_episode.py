@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from sensorium_core.errors import UnknownNameError
+from sensorium_core.goal import Goal
 
 from sensorium_sim.fast_correction import Admittance, FastCorrection
 from sensorium_sim.feel_expert import FeelExpert, FeelMemory
@@ -19,7 +20,6 @@ from sensorium_sim.readings import Readings
 from sensorium_sim.tasks import UNDECIDED, Outcome
 from sensorium_sim.touch_cell import TouchCell
 from sensorium_sim.touch_driver import Move, TouchDriver
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_scene import TouchScene, TouchState
 from sensorium_sim.touch_sight import Sight, sight_of
 from sensorium_sim.touch_tasks import TIME_LIMITS_S, judge
@@ -38,7 +38,7 @@ class TouchExpert(Protocol):
         """The next move of 0.1 s."""
 
 
-EXPERTS: dict[str, Callable[[TouchGoal, bool], TouchExpert]] = {
+EXPERTS: dict[str, Callable[[Goal, bool], TouchExpert]] = {
     "insert": InsertExpert,
     "hold": HoldExpert,
     "give": GiveExpert,
@@ -60,7 +60,7 @@ class Attempt:
     duration_s: float
 
 
-def make_expert(goal: TouchGoal, feels: bool) -> TouchExpert:
+def make_expert(goal: Goal, feels: bool) -> TouchExpert:
     """The expert of a goal; one that does not feel is the baseline without force."""
     if goal.family not in EXPERTS:
         raise UnknownNameError("family", goal.family, tuple(EXPERTS))
@@ -70,7 +70,7 @@ def make_expert(goal: TouchGoal, feels: bool) -> TouchExpert:
 def attempt_touch(
     cell: TouchCell,
     scene: TouchScene,
-    goal: TouchGoal,
+    goal: Goal,
     feels: bool = True,
     fast: FastCorrection | None = _ADMITTANCE,
     stop: Callable[[Readings], bool] = lambda _: False,

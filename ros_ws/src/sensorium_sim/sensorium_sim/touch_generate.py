@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from sensorium_core.errors import KinematicsError
+from sensorium_core.goal import Goal
 from sensorium_core.trajectory import Trajectory
 
 from sensorium_sim.disturbance import DisturbanceConfig
@@ -20,7 +21,6 @@ from sensorium_sim.touch_cell import TouchCell
 from sensorium_sim.touch_disturbance import TouchDisturbance
 from sensorium_sim.touch_driver import Move, TouchDriver
 from sensorium_sim.touch_episode import make_expert
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_scene import TouchState
 from sensorium_sim.touch_sight import sight_of
 from sensorium_sim.touch_tasks import TIME_LIMITS_S, judge
@@ -42,7 +42,7 @@ class TouchRun:
         self,
         cell: TouchCell,
         log: EpisodeLog,
-        goal: TouchGoal,
+        goal: Goal,
         disturbance: DisturbanceConfig,
         camera_rate_hz: float,
         rng: np.random.Generator,
@@ -56,7 +56,7 @@ class TouchRun:
         self._expert = make_expert(goal, feels=True)
         self._driver = TouchDriver(cell, Admittance(), listener=self)
         seed = str(cell.ground_truth().scene.seed)
-        self._facts = {"family": goal.family, "goal": goal.text, "seed": seed}
+        self._facts = {"family": goal.family, "goal": goal.words, "seed": seed}
 
     def stand_still(self, text: str) -> Outcome:
         """Say something and record a few frames without acting."""

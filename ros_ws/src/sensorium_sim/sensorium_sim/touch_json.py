@@ -1,26 +1,22 @@
-"""Scenes, states and goals of the touch tasks as JSON and back, exactly. Beside `scene_json`."""
+"""Scenes and states of the touch tasks as JSON and back, exactly. Goals: see `scene_json`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from sensorium_core.bounded import one_line, parse_json
 from sensorium_core.errors import MessageDecodeError
-from sensorium_core.goal import Goal
 
 from sensorium_sim.scene import Scene, SceneState
 from sensorium_sim.scene_json import (
-    goal_from_json,
-    goal_to_json,
     scene_from_json,
     scene_to_json,
     state_from_json,
     state_to_json,
 )
-from sensorium_sim.touch_goals import TOUCH_FAMILIES, TouchGoal
 from sensorium_sim.touch_scene import (
     BlockSpec,
     BowlSpec,
@@ -54,26 +50,6 @@ def touch_state_from_json(text: str) -> TouchState:
     return _read(text, _state)
 
 
-def touch_goal_to_json(goal: TouchGoal) -> str:
-    """A goal as JSON."""
-    return json.dumps(asdict(goal))
-
-
-def touch_goal_from_json(text: str) -> TouchGoal:
-    """What `touch_goal_to_json` wrote. Raises `MessageDecodeError` on anything else."""
-    return _read(text, lambda data: TouchGoal(**data))
-
-
-def any_goal_to_json(goal: Goal | TouchGoal) -> str:
-    """A goal of any family as JSON."""
-    return goal_to_json(goal) if isinstance(goal, Goal) else touch_goal_to_json(goal)
-
-
-def any_goal_from_json(text: str) -> Goal | TouchGoal:
-    """What `any_goal_to_json` wrote. Raises `MessageDecodeError` on anything else."""
-    return touch_goal_from_json(text) if _family(text) in TOUCH_FAMILIES else goal_from_json(text)
-
-
 def any_scene_from_json(text: str) -> Scene:
     """A scene with fixtures or without. Raises `MessageDecodeError` on anything else."""
     return touch_scene_from_json(text) if _has(text, "traits") else scene_from_json(text)
@@ -82,10 +58,6 @@ def any_scene_from_json(text: str) -> Scene:
 def any_state_from_json(text: str) -> SceneState:
     """Ground truth with fixtures or without. Raises `MessageDecodeError` on anything else."""
     return touch_state_from_json(text) if _has(text, "presses") else state_from_json(text)
-
-
-def _family(text: str) -> str:
-    return _read(text, lambda data: str(data["family"]))
 
 
 def _has(text: str, field: str) -> bool:

@@ -11,12 +11,20 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.errors import UnknownNameError
-from sensorium_core.goal import COLOURS, SHAPES
+from sensorium_core.goal import (
+    COLOURS,
+    FEELS,
+    MANNERS,
+    PEGS,
+    SHAPES,
+    TOUCH_FAMILIES,
+    WEIGHTS,
+    Goal,
+)
 from sensorium_description import load_constants
 
 from sensorium_sim.layout import BUTTON_SPACING_M, sample_scene
 from sensorium_sim.scene import RGB, ObjectSpec, Scene
-from sensorium_sim.touch_goals import FEELS, MANNERS, PEGS, TOUCH_FAMILIES, WEIGHTS, TouchGoal
 from sensorium_sim.touch_scene import (
     PEG_HEIGHT_M,
     PEG_SHAPES,
@@ -43,9 +51,7 @@ _OBJECT_ROOM_M, _BLOCK_ROOM_M, _BOWL_ROOM_M = 0.053, 0.067, 0.070
 """Radii that keep room for open fingers around what is grasped."""
 
 
-def touch_scene(
-    family: str, seed: int, clearance_m: float = 0.001
-) -> tuple[TouchScene, TouchGoal]:
+def touch_scene(family: str, seed: int, clearance_m: float = 0.001) -> tuple[TouchScene, Goal]:
     """The scene of a seed and what is to be done in it."""
     if family not in _SAMPLERS:
         raise UnknownNameError("family", family, tuple(_SAMPLERS))
@@ -93,7 +99,7 @@ def _shade(rng: np.random.Generator, colour: str) -> tuple[float, float, float]:
     return (float(r), float(g), float(b))
 
 
-def _insert(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, TouchGoal]:
+def _insert(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Goal]:
     """A round and a square peg, standing, and the block with both wells."""
     where = spots(rng, scene, [_BLOCK_ROOM_M, _OBJECT_ROOM_M, _OBJECT_ROOM_M])
     colour = str(rng.choice(COLOURS))
@@ -107,16 +113,16 @@ def _insert(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, To
     yaw = float(rng.uniform(-0.5, 0.5) + np.pi * rng.integers(2))
     error = rng.uniform(-1.0, 1.0, 3) * np.array(HOLE_ERROR_M)
     block = BlockSpec(*where[0], yaw, seen_error_m=(*map(float, error),))  # type: ignore[arg-type]
-    goal = TouchGoal("insert", quality=str(rng.choice(PEGS)))
+    goal = Goal("insert", quality=str(rng.choice(PEGS)))
     traits = (ObjectTraits(height_m=PEG_HEIGHT_M),) * 2
     return _with(scene, objects=pegs, traits=traits, block=block), goal
 
 
-def _hold(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, TouchGoal]:
+def _hold(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Goal]:
     """Two buttons whose springs and true heights nothing shows."""
     traits = tuple(_button(rng) for _ in scene.buttons)
     colour = scene.buttons[int(rng.integers(len(scene.buttons)))].colour
-    goal = TouchGoal("hold", colour, manner=str(rng.choice(MANNERS)))
+    goal = Goal("hold", colour, manner=str(rng.choice(MANNERS)))
     return _with(scene, button_traits=traits), goal
 
 
@@ -145,7 +151,7 @@ def _alike(
     )
 
 
-def _give(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, TouchGoal]:
+def _give(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Goal]:
     """Two cubes alike; either may be the heavier, and no weight by itself tells which."""
     light = float(rng.uniform(*LIGHT_KG))
     masses = rng.permutation([light, light + float(rng.uniform(*HEAVIER_KG))])
@@ -154,15 +160,15 @@ def _give(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Touc
         ObjectSpec(**{**vars(twin), "mass_kg": float(mass)})
         for twin, mass in zip(twins, masses, strict=True)
     )
-    return _with(scene, objects=blocks), TouchGoal("give", quality=str(rng.choice(WEIGHTS)))
+    return _with(scene, objects=blocks), Goal("give", quality=str(rng.choice(WEIGHTS)))
 
 
-def _feel(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, TouchGoal]:
+def _feel(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Goal]:
     """A soft and a hard object alike."""
     gives = rng.permutation([float(rng.uniform(*SOFT_M_PER_N)), float(rng.uniform(*HARD_M_PER_N))])
     traits = tuple(ObjectTraits(give_m_per_n=float(give)) for give in gives)
     objects = _alike(scene, rng, ("cube", "cylinder"))
-    goal = TouchGoal("feel", quality=str(rng.choice(FEELS)))
+    goal = Goal("feel", quality=str(rng.choice(FEELS)))
     return _with(scene, objects=objects, traits=traits), goal
 
 
@@ -185,7 +191,7 @@ def _things(
     return where[: len(fixtures)], things
 
 
-def _put(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, TouchGoal]:
+def _put(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Goal]:
     """Two bowls and two or three objects."""
     n_things = int(rng.integers(2, 4))
     where, things = _things(rng, scene, n_things, [_BOWL_ROOM_M] * 2)
@@ -195,22 +201,20 @@ def _put(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Touch
         for colour, place in zip(colours, where, strict=True)
     )
     item, onto = things[int(rng.integers(n_things))], colours[int(rng.integers(2))]
-    goal = TouchGoal("put", item.colour, item.shape, onto_colour=onto)
+    goal = Goal("put", item.colour, item.shape, onto_colour=onto)
     return _with(scene, objects=tuple(things), bowls=bowls), goal
 
 
-def _stack(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, TouchGoal]:
+def _stack(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Goal]:
     """Two to four objects, the first two of which can stand on each other."""
     _, things = _things(rng, scene, int(rng.integers(2, 5)), [])
     top, below = (things[int(i)] for i in rng.permutation(2))
-    goal = TouchGoal(
-        "stack", top.colour, top.shape, onto_colour=below.colour, onto_shape=below.shape
-    )
+    goal = Goal("stack", top.colour, top.shape, onto_colour=below.colour, onto_shape=below.shape)
     order = rng.permutation(len(things))
     return _with(scene, objects=tuple(things[int(i)] for i in order)), goal
 
 
-_SAMPLERS: dict[str, Callable[[TouchScene, np.random.Generator], tuple[TouchScene, TouchGoal]]] = {
+_SAMPLERS: dict[str, Callable[[TouchScene, np.random.Generator], tuple[TouchScene, Goal]]] = {
     "insert": _insert,
     "hold": _hold,
     "give": _give,

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.errors import UnknownNameError
+from sensorium_core.goal import MANNERS, Goal
 
 from sensorium_sim.scene import ObjectState
 from sensorium_sim.tasks import LIFT_M, UNDECIDED, WRONG_LIFT_M, Outcome
-from sensorium_sim.touch_goals import MANNERS, TouchGoal
 from sensorium_sim.touch_scene import (
     BOWL_HEIGHT_M,
     BOWL_RIM_M,
@@ -44,7 +44,7 @@ _AT_REST_M_S = 0.03
 _STACKED_M, _STACKED_ASIDE_M = 0.004, 0.018
 
 
-def judge(goal: TouchGoal, start: TouchState, now: TouchState) -> Outcome:
+def judge(goal: Goal, start: TouchState, now: TouchState) -> Outcome:
     """Whether `goal` has been reached since `start`, the state when it was told."""
     for item in now.objects:
         if item.position[2] < _OFF_TABLE_M:
@@ -52,7 +52,7 @@ def judge(goal: TouchGoal, start: TouchState, now: TouchState) -> Outcome:
     return _JUDGES[goal.family](goal, start, now)
 
 
-def target_of(goal: TouchGoal, state: TouchState) -> int:
+def target_of(goal: Goal, state: TouchState) -> int:
     """Index of the object (for `hold`: button) that a goal means, hidden traits included.
 
     Raises:
@@ -82,7 +82,7 @@ def _named(state: TouchState, colour: str | None, shape: str | None) -> list[int
     return [i for i, kind in enumerate(kinds) if kind == (colour, shape)]
 
 
-def _insert(goal: TouchGoal, start: TouchState, now: TouchState) -> Outcome:
+def _insert(goal: Goal, start: TouchState, now: TouchState) -> Outcome:
     target, block = target_of(goal, now), now.scene.block
     assert block is not None
     wrong = _wrongly_lifted(start, now, target)
@@ -106,7 +106,7 @@ def up_axis(quat_xyzw: Array) -> Array:
     return np.array([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)])
 
 
-def _hold(goal: TouchGoal, start: TouchState, now: TouchState) -> Outcome:
+def _hold(goal: Goal, start: TouchState, now: TouchState) -> Outcome:
     """Judged when the press has ended: sweeping through the band is not enough."""
     target, manner = target_of(goal, now), goal.manner or ""
     for index, (before, press) in enumerate(zip(start.presses, now.presses, strict=True)):
@@ -124,7 +124,7 @@ def _hold(goal: TouchGoal, start: TouchState, now: TouchState) -> Outcome:
     return UNDECIDED
 
 
-def _give(goal: TouchGoal, start: TouchState, now: TouchState) -> Outcome:
+def _give(goal: Goal, start: TouchState, now: TouchState) -> Outcome:
     target = target_of(goal, now)
     over = [_over_zone(now, i) for i in range(len(now.objects))]
     if over[1 - target]:
@@ -141,7 +141,7 @@ def _over_zone(state: TouchState, index: int) -> bool:
     return inside and state.holding == index and _at_rest(item)
 
 
-def _feel(goal: TouchGoal, start: TouchState, now: TouchState) -> Outcome:
+def _feel(goal: Goal, start: TouchState, now: TouchState) -> Outcome:
     target = target_of(goal, now)
     for index, (before, item) in enumerate(zip(start.objects, now.objects, strict=True)):
         if item.position[2] - before.position[2] < LIFT_M or now.holding != index:
@@ -152,7 +152,7 @@ def _feel(goal: TouchGoal, start: TouchState, now: TouchState) -> Outcome:
     return UNDECIDED
 
 
-def _put(goal: TouchGoal, start: TouchState, now: TouchState) -> Outcome:
+def _put(goal: Goal, start: TouchState, now: TouchState) -> Outcome:
     target = target_of(goal, now)
     item = now.objects[target]
     wrong = _wrongly_lifted(start, now, target)
@@ -168,7 +168,7 @@ def _put(goal: TouchGoal, start: TouchState, now: TouchState) -> Outcome:
     return UNDECIDED
 
 
-def _stack(goal: TouchGoal, start: TouchState, now: TouchState) -> Outcome:
+def _stack(goal: Goal, start: TouchState, now: TouchState) -> Outcome:
     target = target_of(goal, now)
     wrong = _wrongly_lifted(start, now, target)
     if wrong is not None:
@@ -201,7 +201,7 @@ def _at_rest(item: ObjectState) -> bool:
     return float(np.linalg.norm(item.velocity)) < _AT_REST_M_S
 
 
-_JUDGES: dict[str, Callable[[TouchGoal, TouchState, TouchState], Outcome]] = {
+_JUDGES: dict[str, Callable[[Goal, TouchState, TouchState], Outcome]] = {
     "insert": _insert,
     "hold": _hold,
     "give": _give,

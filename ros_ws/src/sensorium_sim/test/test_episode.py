@@ -20,6 +20,10 @@ NS = 1_000_000_000
         Goal("pick", "red", "cube"),
         Goal("push", "blue", "cylinder", "left"),
         Goal("press", "green"),
+        Goal("insert", quality="round"),
+        Goal("hold", "green", manner="firmly"),
+        Goal("put", "red", "cube", onto_colour="blue"),
+        Goal("stack", "red", "cube", onto_colour="blue", onto_shape="ball"),
     ],
 )
 def test_goals_are_read_as_they_are_written(goal):
@@ -27,7 +31,8 @@ def test_goals_are_read_as_they_are_written(goal):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "lift red cube", "pick red red", "pick pink cube", "push red cube"]
+    "text",
+    ["", "lift red cube", "pick red red", "pick pink cube", "push red cube", "insert", "hold red"],
 )
 def test_a_bad_goal_is_refused(text):
     with pytest.raises(EpisodeError, match="goal"):
@@ -39,6 +44,11 @@ def test_the_scene_that_is_found_fits_the_goal(text):
     episode = find_episode(11, text)
     assert feasible(episode.scene, episode.goal)
     assert episode.goal_text == text
+
+
+def test_no_tabletop_scene_sets_a_goal_of_touch():
+    with pytest.raises(EpisodeError, match="'insert round', which no tabletop scene sets"):
+        find_episode(0, "insert round")
 
 
 def test_a_goal_that_names_no_shape_is_completed_from_the_scene():

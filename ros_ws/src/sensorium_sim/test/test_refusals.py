@@ -1,9 +1,13 @@
 """Lines to hold still on: every reason, both splits, disjoint in patterns and vocabulary."""
 
+import re
+
 import numpy as np
 import pytest
 from sensorium_sim.lexicon import known_words, load, split_words
 from sensorium_sim.refusals import _LISTS, REASONS, RefusalGrammar
+
+MARK = re.compile(r"<([^>]*)>")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,30 @@ def test_strange_words_are_not_words_for_known_things():
     strange = load("strange")
     for name in ("strange_colours", "strange_shapes", "nouns"):
         assert not known & set(strange[name])
+
+
+def test_what_the_arm_has_learned_is_no_strange_word():
+    strange = load("strange")
+    every = {word for name in ("skills", "nouns", "strange_shapes") for word in strange[name]}
+    assert not every & {"stack", "insert", "put", "place", "hold", "give", "peg", "bowl", "button"}
+    assert not {*strange["strange_pegs"]} & {"round", "square", "circular", "four-sided"}
+    qualities = {name for names in load("words")["qualities"].values() for name in names}
+    assert not {*strange["strange_qualities"], *strange["strange_pegs"]} & qualities
+
+
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_no_skill_that_was_learned_is_refused_as_unknown(grammars, split):
+    rng = np.random.default_rng(1)
+    for _ in range(1500):
+        marked = set(MARK.findall(grammars[split].draw(rng, "unknown_skill").text))
+        assert not marked & {"put", "place", "stack", "insert", "press", "push", "pick"}
+
+
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_negations_are_of_all_families(grammars, split):
+    rng = np.random.default_rng(2)
+    lines = " ".join(grammars[split].draw(rng, "negation").plain for _ in range(600))
+    assert all(f" {word} " in lines for word in ("peg", "bowl", "gently", "top", "push", "lift"))
 
 
 def test_the_same_seed_draws_the_same(grammars):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sensorium_core.goal import TOUCH_FAMILIES
 from sensorium_sim.fast_correction import Admittance
 from sensorium_sim.give_expert import GiveExpert
 from sensorium_sim.layout import heldout_seed
@@ -9,7 +10,6 @@ from sensorium_sim.readings import Readings
 from sensorium_sim.touch_cell import TouchCell
 from sensorium_sim.touch_driver import TouchDriver
 from sensorium_sim.touch_episode import Attempt, attempt_touch
-from sensorium_sim.touch_goals import TOUCH_FAMILIES
 from sensorium_sim.touch_layout import touch_scene
 from sensorium_sim.touch_sight import sight_of
 from sensorium_sim.touch_tasks import target_of

@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sensorium_core.errors import MessageDecodeError, UnknownNameError
+from sensorium_core.goal import TOUCH_FAMILIES, Goal
 from sensorium_sim.layout import heldout_seed
-from sensorium_sim.touch_goals import TOUCH_FAMILIES, TouchGoal
+from sensorium_sim.scene_json import goal_from_json, goal_to_json
 from sensorium_sim.touch_json import (
-    touch_goal_from_json,
-    touch_goal_to_json,
     touch_scene_from_json,
     touch_scene_to_json,
     touch_state_from_json,
@@ -108,12 +107,14 @@ def test_no_depth_presses_most_buttons_rightly() -> None:
         {"family": "hold", "colour": "red"},
         {"family": "hold", "colour": "pink", "manner": "gently"},
         {"family": "put", "colour": "red", "shape": "cube"},
-        {"family": "pick", "colour": "red"},
+        {"family": "hold", "colour": "red", "manner": "gently", "direction": "left"},
+        {"family": "pick", "quality": "soft"},
+        {"family": "press", "colour": "red", "manner": "gently"},
     ],
 )
 def test_a_goal_with_wrong_words_is_refused(fields: dict[str, str]) -> None:
     with pytest.raises(UnknownNameError):
-        TouchGoal(**fields)
+        Goal(**fields)
 
 
 @given(SEEDS, FAMILIES)
@@ -128,12 +129,12 @@ def test_plain_words_say_what_the_goal_says(seed: int, family: str) -> None:
 def test_scene_and_goal_survive_json(seed: int, family: str) -> None:
     scene, goal = touch_scene(family, seed)
     assert touch_scene_from_json(touch_scene_to_json(scene)) == scene
-    assert touch_goal_from_json(touch_goal_to_json(goal)) == goal
+    assert goal_from_json(goal_to_json(goal)) == goal
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"family": "pick"}', '{"seed": 1, "extra": 2}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"family": "give"}', '{"seed": 1, "extra": 2}'])
 def test_other_json_is_refused(text: str) -> None:
-    for read in (touch_scene_from_json, touch_state_from_json, touch_goal_from_json):
+    for read in (touch_scene_from_json, touch_state_from_json, goal_from_json):
         with pytest.raises((MessageDecodeError, UnknownNameError)):
             read(text)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sensorium_core.goal import Goal
 from sensorium_sim.scene import ObjectState
-from sensorium_sim.touch_goals import TouchGoal
 from sensorium_sim.touch_layout import touch_scene
 from sensorium_sim.touch_scene import (
     HANDOVER_XY_M,
@@ -57,7 +57,7 @@ def press_of(forces: list[float], seconds: float = 2.0) -> PressState:
 @pytest.mark.parametrize("kind", ["round", "square"])
 def test_a_peg_counts_in_its_own_well_and_deep_enough(kind: str) -> None:
     scene, _ = touch_scene("insert", 4)
-    goal, start = TouchGoal("insert", quality=kind), state_of(scene)
+    goal, start = Goal("insert", quality=kind), state_of(scene)
     assert scene.block is not None
     index = target_of(goal, start)
     assert start.objects[index].shape == PEG_SHAPES[kind]
@@ -137,7 +137,7 @@ def test_the_other_button_must_not_be_pressed() -> None:
 @pytest.mark.parametrize("quality", ["heavier", "lighter"])
 def test_the_block_that_was_asked_for_is_given(quality: str) -> None:
     scene, _ = touch_scene("give", 5)
-    goal, start = TouchGoal("give", quality=quality), state_of(scene)
+    goal, start = Goal("give", quality=quality), state_of(scene)
     over = np.array([*HANDOVER_XY_M, 0.15])
     masses = [o.mass_kg for o in scene.objects]
     for index in (0, 1):
@@ -152,7 +152,7 @@ def test_the_block_that_was_asked_for_is_given(quality: str) -> None:
 @pytest.mark.parametrize("quality", ["soft", "hard"])
 def test_lifting_decides_which_one_feels_right(quality: str) -> None:
     scene, _ = touch_scene("feel", 5)
-    goal, start = TouchGoal("feel", quality=quality), state_of(scene)
+    goal, start = Goal("feel", quality=quality), state_of(scene)
     gives = [t.give_m_per_n or 0.0 for t in scene.traits]
     for index in (0, 1):
         up = start.objects[index].position + np.array([0.0, 0.0, 0.07])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sensorium_core.codebook import CLASSES, SLOTS, slot_codes
+from sensorium_core.codebook import CLASSES, SLOTS, TOKEN_SIZE, slot_codes
 from sensorium_recording.loader import Items
 from torch import Tensor
 
@@ -56,9 +56,12 @@ class Batches:
         return inputs, _labels(rows, goal)
 
     def _tokens(self, classes: NDArray[np.int64], augment: Augmentation | None) -> Tensor:
-        """Command tokens `(b, 4, 32)`, a little uncertain as a real encoder's are."""
-        tokens = np.empty((len(classes), 4, 32), dtype=np.float32)
-        for i, slot in enumerate(SLOTS):
+        """Command tokens `(b, n, 32)`, a little uncertain as a real encoder's are.
+
+        `classes` `(b, n)` are those of the first `n` slots.
+        """
+        tokens = np.empty((*classes.shape, TOKEN_SIZE), dtype=np.float32)
+        for i, slot in enumerate(SLOTS[: classes.shape[1]]):
             codes = slot_codes(slot)
             tokens[:, i] = codes[classes[:, i]]
             if augment is not None:

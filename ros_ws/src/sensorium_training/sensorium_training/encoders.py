@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
+from sensorium_core.codebook import SLOTS, TABLETOP_SLOTS, TOKEN_SIZE
 from sensorium_core.errors import GateConfigError, UnknownNameError
 from torch import Tensor, nn
 
@@ -32,7 +33,7 @@ class NetConfig:
     horizon: int = 8
     senses: int = 6
     text_channels: int = 128
-    """Four command tokens of 32, flattened."""
+    """Command tokens of 32 each, flattened: the first four, or 224 for those of every slot."""
     fusion: str = FUSIONS[0]
     """How the senses' tokens become one: a name in `fusion.names`."""
     attention_layers: int = 2
@@ -56,9 +57,18 @@ class NetConfig:
             value = getattr(self, field.name)
             if field.name != "fusion" and not 0 < value < float("inf"):
                 raise GateConfigError(field.name, value, "a finite number above 0", "network")
+        sizes = tuple(TOKEN_SIZE * len(slots) for slots in (TABLETOP_SLOTS, SLOTS))
+        if self.text_channels not in sizes:
+            allowed = " or ".join(map(str, sizes))
+            raise GateConfigError("text_channels", self.text_channels, allowed, "network")
         if self.width % self.attention_heads:
             allowed = f"a divisor of the width {self.width}"
             raise GateConfigError("attention_heads", self.attention_heads, allowed, "network")
+
+    @property
+    def words(self) -> int:
+        """How many of a command's tokens it takes."""
+        return self.text_channels // TOKEN_SIZE
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "NetConfig":

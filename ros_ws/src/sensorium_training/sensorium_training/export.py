@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from sensorium_core.codebook import TABLETOP_SLOTS, TOKEN_SIZE
 from sensorium_core.contract import Contract
 from sensorium_core.errors import ParityError
 from sensorium_core.onnx_session import open_session
@@ -31,8 +32,13 @@ class _Deployed(nn.Module):
         return out.chunk, out.target, present, done, out.weights
 
 
-def example_inputs(contract: Contract, seed: int = 0) -> dict[str, Tensor]:
-    """Random tensors of the contract's shapes, batch 1, for tracing and parity."""
+def example_inputs(
+    contract: Contract, seed: int = 0, words: int = len(TABLETOP_SLOTS)
+) -> dict[str, Tensor]:
+    """Random tensors of the contract's shapes, batch 1, for tracing and parity.
+
+    `words` is how many of a command's tokens there are.
+    """
     rng = torch.Generator().manual_seed(seed)
     tensors: dict[str, Tensor] = {}
     for modality in contract.modalities:
@@ -50,7 +56,7 @@ def example_inputs(contract: Contract, seed: int = 0) -> dict[str, Tensor]:
             tensors[modality.name] = torch.randn(1, *modality.shape, generator=rng)
     tensors["reference"] = torch.rand(1, 5, generator=rng)
     tensors["memory"] = torch.rand(1, 5, generator=rng)
-    tensors["text"] = torch.randn(1, 4, 32, generator=rng)
+    tensors["text"] = torch.randn(1, words, TOKEN_SIZE, generator=rng)
     valid = (torch.rand(1, len(contract.senses), generator=rng) > 0.2).float()
     tensors["valid"] = valid if seed else torch.ones_like(valid)
     return tensors
@@ -62,7 +68,7 @@ def export(net: PolicyNet, contract: Contract, path: Path) -> float:
     Raises `ParityError` above 1e-4 and leaves no file then.
     """
     net = net.eval()
-    tensors = example_inputs(contract)
+    tensors = example_inputs(contract, words=net.config.words)
     deployed = _Deployed(net, tuple(tensors))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -95,12 +101,12 @@ def _describe(model: onnx.ModelProto, contract: Contract) -> None:
 
 
 @torch.no_grad()
-def parity(deployed: nn.Module, contract: Contract, path: Path, trials: int = 20) -> float:
+def parity(deployed: _Deployed, contract: Contract, path: Path, trials: int = 20) -> float:
     """Largest absolute difference of any output between torch and the file."""
     session = open_session(path, unreadable_policy).session
     worst = 0.0
     for seed in range(trials):
-        tensors = example_inputs(contract, seed)
+        tensors = example_inputs(contract, seed, deployed.net.config.words)
         feed = {i.name: tensors[i.name].numpy() for i in session.get_inputs()}
         ours = session.run(list(OUTPUTS), feed)
         theirs = deployed(*tensors.values())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.codebook import goal_classes
+from sensorium_core.codebook import TABLETOP_SLOTS, goal_classes
 from sensorium_core.goal import COLOURS, SHAPES, Goal
 from sensorium_core.inputs import PRESS_SCALE_N
 from sensorium_sim.expert_view import ExpertView, view_of
@@ -29,14 +29,15 @@ THINGS = 7
 LABELS: dict[str, tuple[tuple[int, ...], str]] = {
     "things": ((THINGS, 4), "float32"),
     "classes": ((THINGS, 2), "int8"),
-    "goal": ((GOALS, 4), "int8"),
+    "goal": ((GOALS, len(TABLETOP_SLOTS)), "int8"),
     "memory": ((GOALS, 5), "float32"),
     "chunk": ((GOALS, 8, 5), "float32"),
     "target": ((GOALS, 4), "float32"),
     "heading": ((GOALS, 3), "float32"),
     "flags": ((GOALS, 2), "float32"),
 }
-"""Shape of a row and type of each array; `flags` are present and done."""
+"""Shape of a row and type of each array; `flags` are present and done, `goal` the classes of the
+slots that the tabletop families need."""
 
 _BUTTON_SIZE_M = 0.05
 _VISIBLE_POINTS = 6
@@ -129,7 +130,7 @@ def _present_row(
     inside = np.abs(frame.cloud[:, :3] - target).max(1) < 0.62 * extent + 0.004
     visible = int((inside & (frame.cloud[:, 6] > 0)).sum()) >= _VISIBLE_POINTS
     return {
-        "goal": np.array(goal_classes(_vaguer(goal, scene, rng))),
+        "goal": _classes(_vaguer(goal, scene, rng)),
         "memory": np.array([*view.anchor[0], 1.0, asked.press]),
         "target": np.array([*target, extent]),
         "heading": np.array([np.cos(yaw), np.sin(yaw), view.square[0]]),
@@ -139,12 +140,16 @@ def _present_row(
 
 def _absent_row(goal: Goal) -> dict[str, Array]:
     return {
-        "goal": np.array(goal_classes(goal)),
+        "goal": _classes(goal),
         "memory": np.zeros(5),
         "target": np.zeros(4),
         "heading": np.zeros(3),
         "flags": np.zeros(2),
     }
+
+
+def _classes(goal: Goal) -> Array:
+    return np.array(goal_classes(goal)[: len(TABLETOP_SLOTS)])
 
 
 def _vaguer(goal: Goal, scene: Scene, rng: np.random.Generator) -> Goal:

@@ -110,8 +110,8 @@ class PolicyNet(nn.Module):
         self.register_buffer("chunk_scale", torch.tensor(_CHUNK_SCALE))
 
     def forward(self, **tensors: Tensor) -> NetOutput:
-        """All contract tensors by name, batch first."""
-        valid, text = tensors["valid"], tensors["text"].flatten(1)
+        """All contract tensors by name, batch first; of `text`, it takes the first tokens."""
+        valid, text = tensors["valid"], tensors["text"][:, : self.config.words].flatten(1)
         tensors = _believed(tensors, valid)
         tensors["memory"] = self.mix.remembered(tensors["memory"])
         centres, features, mask = self.cloud(tensors["cloud"])

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from sensorium_core.contract import tabletop
 from sensorium_core.kinematics import Kinematics
+from sensorium_core.policy import TOKENS
 from sensorium_description import load_urdf
 from sensorium_training.objectives.compose import parse
 from sensorium_training.pretraining.config import PretrainConfig, needs
@@ -66,7 +67,7 @@ class Made:
 
 def speak(texts):
     """Words as tokens that differ."""
-    return np.stack([np.full((4, 32), len(text) + ord(text[-1]), np.float32) for text in texts])
+    return np.stack([np.full(TOKENS, len(text) + ord(text[-1]), np.float32) for text in texts])
 
 
 def rows_of(data, objectives=OBJECTIVES):

@@ -21,14 +21,13 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from sensorium_core.goal import FAMILIES
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES
 
 from sensorium_sim.disturbance import DisturbanceConfig
-from sensorium_sim.generate import ALL_FAMILIES, GenerateConfig, Made
+from sensorium_sim.generate import GenerateConfig, Made
 from sensorium_sim.generate_pool import generate as generate_episodes
 from sensorium_sim.generate_pool import missing_seeds, seeds_of
 from sensorium_sim.grammar import SPLITS
-from sensorium_sim.touch_goals import TOUCH_FAMILIES
 
 _NOISE = DisturbanceConfig()
 _SETS = {"tabletop": FAMILIES, "touch": TOUCH_FAMILIES, "all": ALL_FAMILIES}

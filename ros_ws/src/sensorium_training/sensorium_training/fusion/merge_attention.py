@@ -6,7 +6,7 @@ neither its bytes nor a learned token in its place can reach anything.
 """
 
 import torch
-from sensorium_core.policy import TOKEN_SIZE
+from sensorium_core.codebook import TOKEN_SIZE
 from torch import Tensor, nn
 
 from sensorium_training.encoders import NetConfig
@@ -42,10 +42,9 @@ class MergeAttention(Fusion):
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
-        words = config.text_channels // TOKEN_SIZE
         self.reader = nn.Parameter(torch.randn(1, 1, config.width) * 0.1)
         self.word = nn.Linear(TOKEN_SIZE, config.width)
-        self.slots = nn.Parameter(torch.randn(words, config.width) * 0.1)
+        self.slots = nn.Parameter(torch.randn(config.words, config.width) * 0.1)
         self.layers = nn.ModuleList(
             _Layer(config.width, config.attention_heads) for _ in range(config.attention_layers)
         )

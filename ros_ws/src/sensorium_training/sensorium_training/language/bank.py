@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.codebook import goal_classes, goal_tokens
-from sensorium_core.goal import FAMILIES, Goal
+from sensorium_core.codebook import SLOTS, TOKEN_SIZE, goal_classes, goal_tokens
+from sensorium_core.goal import Goal
 from sensorium_core.language import LanguageEncoder
 from sensorium_sim.grammar import all_goals, phrases
 from sensorium_sim.noise import disturb
@@ -24,7 +24,7 @@ class TokenBank:
     def __init__(
         self, texts: NDArray[np.str_], tokens: NDArray[np.float32], classes: NDArray[np.int64]
     ) -> None:
-        """`texts` `(n,)`, `tokens` `(n, 4, 32)`, `classes` `(n, 4)`, as in `goal_classes`."""
+        """`texts` `(n,)`, `tokens` `(n, 7, 32)`, `classes` `(n, 7)`, as in `goal_classes`."""
         self.texts, self.tokens = texts, tokens
         self._classes = classes
         rows: dict[tuple[int, ...], list[int]] = {}
@@ -33,7 +33,7 @@ class TokenBank:
         self._rows = {key: np.asarray(found) for key, found in rows.items()}
 
     def sample(self, goal: Goal, rng: np.random.Generator) -> tuple[str, NDArray[np.float32]]:
-        """Draw one text for a goal and its tokens `(4, 32)`; the exact codes if it has none."""
+        """Draw one text for a goal and its tokens `(7, 32)`; the exact codes if it has none."""
         rows = self._rows.get(goal_classes(goal))
         if rows is None:
             return "", goal_tokens(goal)
@@ -43,7 +43,7 @@ class TokenBank:
     def command_tokens(
         self, goals: Sequence[Goal], rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """Draw tokens for many goals, `(n, 4, 32)`."""
+        """Draw tokens for many goals, `(n, 7, 32)`."""
         return np.stack([self.sample(goal, rng)[1] for goal in goals])
 
     def save(self, path: Path) -> None:
@@ -59,12 +59,15 @@ class TokenBank:
 
 
 def build_bank(encoder: LanguageEncoder, per_goal: int = 48, seed: int = 3) -> TokenBank:
-    """Say every goal `per_goal` times in training phrasings and encode what was said."""
+    """Say every goal that the encoder knows in training phrasings and encode what was said.
+
+    `per_goal` times each.
+    """
     rng = np.random.default_rng(seed)
     texts: list[str] = []
     tokens: list[NDArray[np.float32]] = []
-    classes: list[tuple[int, int, int, int]] = []
-    for goal in (goal for family in FAMILIES for goal in all_goals(family)):
+    classes: list[tuple[int, ...]] = []
+    for goal in (goal for family in encoder.families for goal in all_goals(family)):
         for _ in range(per_goal):
             text = phrases(goal, rng)
             text = disturb(text, rng) if rng.random() < _RETYPED_SHARE else text
@@ -77,8 +80,11 @@ def build_bank(encoder: LanguageEncoder, per_goal: int = 48, seed: int = 3) -> T
 
 
 def open_bank(encoder_path: Path, bank_path: Path) -> TokenBank:
-    """Load the bank, making it first if it is missing or older than the encoder."""
+    """Load the bank; made first where missing, older than the encoder, or of fewer slots."""
     current = bank_path.is_file() and bank_path.stat().st_mtime >= encoder_path.stat().st_mtime
-    if not current:
-        build_bank(LanguageEncoder(encoder_path)).save(bank_path)
+    if current:
+        bank = TokenBank.load(bank_path)
+        if bank.tokens.shape[1:] == (len(SLOTS), TOKEN_SIZE):
+            return bank
+    build_bank(LanguageEncoder(encoder_path)).save(bank_path)
     return TokenBank.load(bank_path)

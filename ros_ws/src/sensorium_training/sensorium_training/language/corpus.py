@@ -9,14 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.codebook import goal_classes
-from sensorium_core.goal import FAMILIES, Goal
+from sensorium_core.goal import ALL_FAMILIES, Goal
 from sensorium_core.language import MAX_PIECES, REASONS
 from sensorium_core.wordpiece import WordPiece
 from sensorium_sim.grammar import all_goals, phrases
 from sensorium_sim.noise import disturb
 from sensorium_sim.refusals import RefusalGrammar
 
-_FAMILY_SHARES = (0.34, 0.42, 0.24)
+_FAMILY_SHARES = {
+    "pick": 0.17, "push": 0.20, "press": 0.12, "insert": 0.06, "hold": 0.10, "give": 0.07,
+    "feel": 0.07, "put": 0.10, "stack": 0.11,
+}  # fmt: skip
 _REASON_SHARES = (0.19, 0.19, 0.24, 0.13, 0.12, 0.13)
 
 
@@ -38,7 +41,7 @@ class Example:
 
     ids: NDArray[np.int64]
     slots: NDArray[np.int64]
-    """`(4,)` class per slot; of a refusal only the family counts."""
+    """`(7,)` class per slot; of a refusal only the family counts."""
     reason: int
     pointed: NDArray[np.bool_]
     """`(n,)` which pieces give the reason away; none for most."""
@@ -46,10 +49,11 @@ class Example:
 
 def accepted(n: int, rng: np.random.Generator, split: str, noise: bool) -> list[Line]:
     """Draw `n` lines that the arm can act on."""
-    goals = {family: _weighted(family) for family in FAMILIES}
+    goals = {family: _weighted(family) for family in ALL_FAMILIES}
+    shares = [_FAMILY_SHARES[family] for family in ALL_FAMILIES]
     lines = []
     for _ in range(n):
-        family = FAMILIES[int(rng.choice(len(FAMILIES), p=_FAMILY_SHARES))]
+        family = ALL_FAMILIES[int(rng.choice(len(ALL_FAMILIES), p=shares))]
         goal = goals[family][int(rng.integers(len(goals[family])))]
         text = phrases(goal, rng, split)
         lines.append(Line(disturb(text, rng) if noise else text, goal))

@@ -99,7 +99,7 @@ class LanguageNet(nn.Module):
             self.register_buffer(f"codes_{slot}", torch.from_numpy(slot_codes(slot).copy()))
 
     def logits(self, ids: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the logits per slot and for the reason, and the attention `(batch, 5, n)`."""
+        """Return the logits per slot and for the reason, and the attention `(batch, 8, n)`."""
         bias = (ids == 0).to(torch.float32)[:, None, None, :] * -1e4
         x = self.body(ids, bias)
         score = self.queries @ self.key(x).transpose(1, 2) / math.sqrt(x.shape[-1])

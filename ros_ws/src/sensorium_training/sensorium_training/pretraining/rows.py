@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sensorium_core.contract import Contract
 from sensorium_core.errors import LoaderError
 from sensorium_core.kinematics import Kinematics
+from sensorium_core.policy import TOKENS
 from sensorium_recording.loader import Items
 from sensorium_recording.row_layout import Array
 from torch import Tensor
@@ -24,7 +25,7 @@ from sensorium_training.pretraining.config import Needs
 
 Numbers = NDArray[np.int64]
 Speak = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Tokens `(n, 4, 32)` of instructions."""
+"""Tokens `(n, 7, 32)` of instructions."""
 ACTION_UNIT = (0.02, 0.02, 0.02, 0.1, 0.25)
 """One unit of the action: m, m, m, rad, open fraction; as in the policy's losses."""
 ACTION, MOTION = 5, 4
@@ -70,7 +71,7 @@ class Rows:
     motion: Tensor
     """`(b, 4)` measured x, y, z, yaw of the tool then, less those now [m, rad]."""
     words: Tensor
-    """`(b, 4, 32)` tokens of the instruction."""
+    """`(b, 7, 32)` tokens of the instruction."""
     instruction: Tensor
     """`(b,)` a number for each wording."""
     episode: Tensor
@@ -145,7 +146,7 @@ class PretrainRows:
         number = {text: i for i, text in enumerate(distinct)}
         self._told = np.array([number[text] for text in texts], np.int64)
         self._silent = np.array([not text.strip() for text in distinct], bool)
-        self._words = np.zeros((len(distinct), 4, 32), np.float32)
+        self._words = np.zeros((len(distinct), *TOKENS), np.float32)
         if needs.words and speak is not None and not self._silent.all():
             said = [text for text in distinct if text.strip()]
             self._words[~self._silent] = speak(said)

@@ -22,6 +22,7 @@ from sensorium_sim.touch_driver import Move
 from sensorium_sim.touch_episode import Memory, TouchExpert
 from sensorium_sim.touch_sight import Felt, Sight
 
+EXPERT_TOPIC = "/sim/expert"
 _MEMORIES: dict[str, type[HoldMemory | WeighMemory | FeelMemory]] = {
     "hold": HoldMemory,
     "give": WeighMemory,

@@ -52,12 +52,13 @@ class FeelExpert:
         if held is not None and held == memory.rejected:
             return Move(grip=1.0)
         if held is None:
-            return take(sight, self._wanted(sight), _TRAVEL_Z)
+            return take(sight, self.wanted(sight), _TRAVEL_Z)
         if memory.verdict is None and self._feels and memory.rejected is None:
             return Move(grip=0.0)
         return straight_up(sight, _LIFT_Z, 0.0)
 
-    def _wanted(self, sight: Sight) -> int:
+    def wanted(self, sight: Sight) -> int:
+        """Index of the one to go for next: at first the nearer, then the one not rejected."""
         if self.memory.rejected is not None:
             return 1 - self.memory.rejected
         gaps = [float(np.hypot(*(sight.place(i) - sight.tool[:3])[:2])) for i in (0, 1)]

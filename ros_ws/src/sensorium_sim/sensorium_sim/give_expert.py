@@ -44,7 +44,7 @@ class GiveExpert:
 
     def decide(self, sight: Sight) -> Move:
         """The next move."""
-        wanted = self._wanted(sight)
+        wanted = self.wanted(sight)
         held = held_index(sight)
         weights = self.memory.weights_n
         if held is not None and self._feels and weights[held] is None:
@@ -59,7 +59,7 @@ class GiveExpert:
             step[:2] = 0.0
         return Move(step, 0.0, 0.0)
 
-    def _wanted(self, sight: Sight) -> int:
+    def wanted(self, sight: Sight) -> int:
         """The block to go for next: one not weighed yet, at last the right one."""
         known = self.memory.weights_n
         if known[0] is not None and known[1] is not None:

@@ -34,6 +34,8 @@ class NetConfig:
     senses: int = 6
     text_channels: int = 128
     """Command tokens of 32 each, flattened: the first four, or 224 for those of every slot."""
+    version: int = 1
+    """Of the contract: 2 has a longer memory, bowls and wells, and says what to feel."""
     fusion: str = FUSIONS[0]
     """How the senses' tokens become one: a name in `fusion.names`."""
     attention_layers: int = 2
@@ -57,6 +59,8 @@ class NetConfig:
             value = getattr(self, field.name)
             if field.name != "fusion" and not 0 < value < float("inf"):
                 raise GateConfigError(field.name, value, "a finite number above 0", "network")
+        if self.version not in (1, 2):
+            raise GateConfigError("version", self.version, "1 or 2", "network")
         sizes = tuple(TOKEN_SIZE * len(slots) for slots in (TABLETOP_SLOTS, SLOTS))
         if self.text_channels not in sizes:
             allowed = " or ".join(map(str, sizes))
@@ -64,6 +68,11 @@ class NetConfig:
         if self.width % self.attention_heads:
             allowed = f"a divisor of the width {self.width}"
             raise GateConfigError("attention_heads", self.attention_heads, allowed, "network")
+
+    @property
+    def shapes(self) -> int:
+        """Kinds of things that an anchor may lie on, the last of them nothing."""
+        return 5 if self.version == 1 else 8
 
     @property
     def words(self) -> int:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import click
-from sensorium_core.contract import tabletop
+from sensorium_core.codebook import SLOTS, TOKEN_SIZE
 from sensorium_sim.layout import TRAIN_SEEDS
 
 from sensorium_training.commands.progress import progress_bar
@@ -48,6 +48,10 @@ DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
 @click.option(
+    "--contract", default="tabletop", show_default=True, type=click.Choice(("tabletop", "touch")),
+    help="What the policy senses and remembers; touch is for all nine families.",
+)  # fmt: skip
+@click.option(
     "--fusion", default=FUSIONS[0], show_default=True, type=click.Choice(FUSIONS),
     help="How the senses' tokens become one.",
 )  # fmt: skip
@@ -71,6 +75,7 @@ def train(
     seed: int,
     workers: int,
     device: str,
+    contract: str,
     fusion: str,
     blur: float,
     encoders: Path | None,
@@ -84,16 +89,22 @@ def train(
     from sensorium_training.encoders import NetConfig
     from sensorium_training.stages import Stages
 
+    touches = contract == "touch"
+    if touches and dagger:
+        raise click.UsageError("a policy where touch decides makes no rollouts yet: --dagger 0")
+    net = NetConfig(fusion=fusion)
+    if touches:
+        net = NetConfig(fusion=fusion, version=2, text_channels=len(SLOTS) * TOKEN_SIZE)
     with progress_bar() as bar:
         stages = Stages(
             demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar,
-            NetConfig(fusion=fusion), BlurCurriculum(blur), encoders,
+            net, BlurCurriculum(blur), encoders,
         )  # fmt: skip
         started = time.monotonic()
         stages.rows("demos")
         weights = stages.train("first", ["demos"], minutes, None)
         if dagger:
-            policy = stages.export(weights, tabletop())
+            policy = stages.export(weights)
             first = DAGGER_FIRST_SEED + 10_000 * seed
             stages.rollouts(policy, range(first, first + dagger))
             weights = stages.train("second", ["demos", "dagger"], dagger_minutes, weights)

@@ -19,6 +19,7 @@ from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES, Goal
 from sensorium_core.trajectory import Trajectory, finite_difference_velocities
 from sensorium_recording.bag_writer import BagWriter
 
+from sensorium_sim.all_tasks import ALL_TASKS
 from sensorium_sim.cell import Cell
 from sensorium_sim.disturbance import Disturbance, DisturbanceConfig
 from sensorium_sim.episode import goal_text
@@ -31,7 +32,6 @@ from sensorium_sim.scene_json import goal_to_json, scene_to_json
 from sensorium_sim.tasks import TASKS, Outcome, Task
 from sensorium_sim.touch_cell import TouchCell
 from sensorium_sim.touch_generate import LINGER_MOVES, SILENCE_STEPS, STILL_FRAMES, TouchRun
-from sensorium_sim.touch_layout import touch_scene
 
 Array = NDArray[np.float64]
 
@@ -115,8 +115,7 @@ class EpisodeGenerator:
         """Write the episode of a seed; what an interrupted run left of it is replaced."""
         config = self.config
         family = config.families[seed % len(config.families)]
-        told = touch_scene(family, seed) if family in TOUCH_FAMILIES else TASKS[family].reset(seed)
-        scene, goal = told
+        scene, goal = ALL_TASKS[family].reset(seed)
         rng = np.random.default_rng((_STREAM, seed))
         text = phrases(goal, rng, split=config.phrasing)
         path = episode_path(directory, seed)

@@ -6,6 +6,7 @@ from sensorium_core.codebook import SLOTS, TOKEN_SIZE
 from sensorium_core.contract import touch
 from sensorium_core.errors import GateConfigError
 from sensorium_core.policy import Policy, output_shapes
+from sensorium_training.corruption.corruptor import Corruptor
 from sensorium_training.encoders import NetConfig
 from sensorium_training.export import example_inputs, export
 from sensorium_training.fusion.names import FUSIONS
@@ -143,3 +144,18 @@ def test_exported_file_computes_what_torch_computes_and_is_a_policy(tmp_path) ->
 def test_other_versions_are_refused() -> None:
     with pytest.raises(GateConfigError, match="version"):
         NetConfig(version=3)
+
+
+def test_windows_of_joints_can_be_corrupted_in_training() -> None:
+    """In every way in which rows are: shapes stay, numbers stay finite, the newest changes."""
+    corruptor, rng = Corruptor(touch()), torch.Generator().manual_seed(0)
+    kinds = [kind for sense, kind in corruptor.of_rows if sense == "joints"]
+    assert {"noisy", "biased", "saturated"} <= set(kinds)
+    for kind in kinds:
+        before = batch(3)
+        level = torch.full((3,), 0.9)
+        after = corruptor.apply(before, "joints", kind, level, rng)
+        assert after["joints"].shape == before["joints"].shape
+        assert bool(torch.isfinite(after["joints"]).all())
+        same_bytes = torch.equal(after["joints"], before["joints"])
+        assert not same_bytes or not torch.equal(after["valid"], before["valid"]), kind

@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from sensorium_core.codebook import SLOTS, TOKEN_SIZE
@@ -10,6 +11,9 @@ from sensorium_sim.layout import TRAIN_SEEDS
 
 from sensorium_training.commands.progress import progress_bar
 from sensorium_training.fusion.names import FUSIONS
+
+if TYPE_CHECKING:
+    from sensorium_training.encoders import NetConfig
 
 DAGGER_FIRST_SEED = TRAIN_SEEDS.start + 500_000
 """Scenes of policy rollouts are training scenes that no demonstration used."""
@@ -86,15 +90,9 @@ def train(
     so the same command resumes after an interruption.
     """
     from sensorium_training.curriculum import BlurCurriculum
-    from sensorium_training.encoders import NetConfig
     from sensorium_training.stages import Stages
 
-    touches = contract == "touch"
-    if touches and dagger:
-        raise click.UsageError("a policy where touch decides makes no rollouts yet: --dagger 0")
-    net = NetConfig(fusion=fusion)
-    if touches:
-        net = NetConfig(fusion=fusion, version=2, text_channels=len(SLOTS) * TOKEN_SIZE)
+    net = _network(contract, fusion, dagger)
     with progress_bar() as bar:
         stages = Stages(
             demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar,
@@ -111,3 +109,17 @@ def train(
         stages.finish(weights, time.monotonic() - started)
     click.echo(f"weights in {run_dir / 'weights.safetensors'}; next: sensorium export")
     click.echo(json.dumps(stages.facts()["validation"], indent=1))
+
+
+def _network(contract: str, fusion: str, dagger: int) -> "NetConfig":
+    """What is trained. Raises `click.UsageError` for what cannot be done yet."""
+    from sensorium_training.encoders import NetConfig
+
+    if contract == "tabletop":
+        return NetConfig(fusion=fusion)
+    if dagger:
+        raise click.UsageError(
+            "a policy where touch decides is not rolled out yet, since its fast half is not in "
+            "the closed loop; say --dagger 0"
+        )
+    return NetConfig(fusion=fusion, version=2, text_channels=len(SLOTS) * TOKEN_SIZE)

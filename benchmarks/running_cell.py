@@ -12,6 +12,7 @@ from sensorium_cli.attempt import Attempt
 from sensorium_cli.over_ros import Case, RosCell
 from sensorium_core.contract import tabletop
 from sensorium_core.goal import Goal
+from sensorium_core.nodes.priority import threads_to_schedule
 
 _WORDS = "pick up the red cube"
 _GOAL = Goal("pick", "red", "cube")
@@ -86,15 +87,11 @@ class Acting:
 
 
 def schedule(pid: int, policy: int, priority: int) -> None:
-    """Schedule every thread of a process so, where that is allowed.
-
-    Except those of Fast DDS that wait for a lock without sleeping; see `prefer_this_process`.
-    """
+    """Schedule the threads of a process so that may be, where that is allowed."""
     with suppress(PermissionError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(ProcessLookupError, FileNotFoundError):
-                if not (thread / "comm").read_text().startswith("dds.asyn"):
-                    os.sched_setscheduler(int(thread.name), policy, os.sched_param(priority))
+        for thread in threads_to_schedule(pid):
+            with suppress(ProcessLookupError):
+                os.sched_setscheduler(thread, policy, os.sched_param(priority))
 
 
 def cpu_seconds(pid: int) -> float:

@@ -37,6 +37,8 @@ HARD = {
 ELSEWHERE = {"tracking_error", "second_commander"}
 """Stops of an arm that is not on its path: within every limit to where it is measured."""
 _WAITS_MS = (0, 2, 10, 20, 34, 60, 100, 100, 200)
+_NOISE_RAD = 1e-3
+"""An arm measured further than this from its command was moved, or its joints are frozen."""
 _PATIENCE = 3
 """So many events pass before an operator mends and arms a gate that lets nothing through."""
 
@@ -58,7 +60,7 @@ class World:
         self._row, self._offset_ns, self._noise_row = 0, plan.jitter_ns, plan.seed % 509
         self._until: dict[str, int] = {}
         self._deviation, self._force = np.zeros(7), np.zeros(6)
-        self._pending: list[tuple[int, Trajectory]] = []
+        self._pending: list[tuple[int, int, Trajectory]] = []
         self._may_move = False
         self._resting: tuple[int, str] | None = (0, "not armed")
         self._idle = 0
@@ -177,19 +179,21 @@ class World:
         self.report.faults += faults
         if not faults:
             self.history.push(trajectory)
-            self._pending.append((self._row + self.plan.delay_steps, trajectory))
+            due = self._row + self.plan.delay_steps
+            self._pending.append((due, self._offset_ns, trajectory))
             if not self.plan.delay_steps:
                 self._deliver()
 
     def _deliver(self) -> None:
+        """What was on its way when the clock stepped may lie in the past: a stop follows it."""
         while self._pending and self._pending[0][0] <= self._row:
-            sent = self._pending.pop(0)[1]
+            _, offset_ns, sent = self._pending.pop(0)
             arm_ns = START_NS + self._row * STEP_NS
             moved = Trajectory(
                 sent.stamp_ns - self._offset_ns, JOINTS, sent.times_s, sent.positions,
                 sent.velocities,
             )  # fmt: skip
-            if not self.arm.command(moved, arm_ns):
+            if not self.arm.command(moved, arm_ns) and offset_ns == self._offset_ns:
                 self._faulty("past", "every waypoint had passed when it reached the arm")
 
     def _propose(self, kind: str, rng: np.random.Generator, value: float) -> None:
@@ -237,7 +241,7 @@ class World:
         self.report.faults.append(Fault(rule, detail, self._row))
 
     def _arm(self) -> None:
-        if self._active("deviation"):
+        if np.abs(self._measured - self._controls)[:-1].max() > _NOISE_RAD:
             self.trace.elsewhere.append((self._row - 1, self._row + round(HARD_BOUND_S / 0.002)))
         if self.gate.arm(self.now_ns).accepted:
             self._may_move = True

@@ -4,6 +4,7 @@ Makes candidates; only `take` changes what is commanded. One thread.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ Array = NDArray[np.float64]
 _LEAD_NS = 5_000_000
 """A new motion takes over no sooner than this: so long may it travel to the arm."""
 _KEEP_NS = 3_000_000_000
+_APART_NS = 1_000_000
+"""Waypoints of two grids are at least so far apart."""
 _SHORTEST_BRAKE_S = 0.06
 
 
@@ -63,6 +66,22 @@ class CommandedMotion:
         between = [] if profile.at_once else range(soonest, profile.first)
         return profile.after([self.state(k) for k in between]).trajectory()
 
+    def renewed(self, profile: Profile, now_ns: int, step_ns: int) -> Trajectory:
+        """What to send when the clock stepped, with what is still to come of the motion before.
+
+        Of the motion before only that is kept, at the times that its knots have now: they are
+        off the grid of `profile`, which is all that is commanded from now on.
+        """
+        coming = []
+        if self.known and not profile.at_once:
+            soonest = (now_ns - step_ns) // STEP_NS + 1
+            last_ns = profile.start_ns - step_ns - _APART_NS
+            knots = range(soonest, last_ns // STEP_NS + 1)
+            coming = [(k * STEP_NS + step_ns, self.state(k)) for k in knots]
+        self._sent.clear()
+        self.take(profile)
+        return _led_in(coming, profile.trajectory())
+
     def moving(self, t_ns: int) -> bool:
         """Whether the motion sent last is not at its end."""
         return self.known and len(self.newest.positions) > 1 and self.newest.end_ns > t_ns
@@ -99,7 +118,7 @@ class CommandedMotion:
         start = path.knot(k) if step_ns == 0 else path.moment(since)
         speed = np.abs(path.velocities[max(0, int(since)) :, :N_ARM]).max(initial=0.0)
         if speed == 0.0:
-            return Profile.at_rest(k, start[0])
+            return replace(Profile.at_rest(k, start[0]), at_once=False)
         acceleration, jerk = self._limits.acceleration[0], self._limits.jerk[0]
         brake_s = max(1.5 * speed / acceleration, math.sqrt(6.0 * speed / jerk), _SHORTEST_BRAKE_S)
         n = math.ceil(brake_s / STEP_S)
@@ -148,6 +167,21 @@ class CommandedMotion:
 def switch_knot(now_ns: int) -> int:
     """The first knot at which something sent now can take over."""
     return -((-now_ns - _LEAD_NS) // STEP_NS)
+
+
+def _led_in(before: list[tuple[int, State]], then: Trajectory) -> Trajectory:
+    """A trajectory with earlier waypoints, at times of their own [ns]."""
+    if not before:
+        return then
+    first_ns = before[0][0]
+    times = [(t - first_ns) * 1e-9 for t, _ in before]
+    later = then.times_s + (then.stamp_ns - first_ns) * 1e-9
+    positions = np.vstack([*(state[0] for _, state in before), then.positions])
+    assert then.velocities is not None
+    velocities = np.vstack([*(state[1] for _, state in before), then.velocities])
+    return Trajectory(
+        first_ns, then.joint_names, np.concatenate([times, later]), positions, velocities
+    )
 
 
 def _gripper_still(positions: Array, start: State) -> Array:

@@ -273,16 +273,16 @@ class Gate:
         return self._vigil.cause_of_not_following(self._measured, setpoint, now_ns)
 
     def _stop_at_new_time(self, now_ns: int, cause: Refusal) -> None:
-        """The clock stepped: the motion under way moves with it, and slows down.
-
-        Sent in every state: what is on its way with a stamp of the old time may be far ahead now.
+        """The motion under way moves with the clock and slows down, in every state: what is on its
+        way with a stamp of the old time may be far ahead now.
         """
         self._now_ns = now_ns
-        known = self._commanded.known
-        slowing = self._reactions.slowing(now_ns, self._measured, self._vigil.clock_step_ns)
-        self._commanded.forget()
-        if known or self._state in _LIVE:
-            self._send(slowing, now_ns)
+        commanded, step_ns = self._commanded, self._vigil.clock_step_ns
+        slowing = self._reactions.slowing(now_ns, self._measured, step_ns)
+        if slowing is None or not (commanded.known or self._state in _LIVE):
+            commanded.forget()
+        else:
+            self._reaction = commanded.renewed(slowing, now_ns, step_ns)
         if self._state in _LIVE:
             self._enter(GateState.STOPPED, cause)
 

@@ -1,22 +1,25 @@
 """What is sent to the arm: within the limit of jerk, on the path, no jump, always to rest."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sensorium_control.collisions import Collisions
+from sensorium_control.commanded import CommandedMotion
 from sensorium_control.follower import monotone_rates
-from sensorium_control.limits import GateConfig
-from sensorium_control.profile import STEP_NS, STEP_S
+from sensorium_control.limits import GateConfig, load_joint_limits
+from sensorium_control.profile import STEP_NS, STEP_S, Profile
 from sensorium_control.reasons import GateState, Reason
 from sensorium_core.errors import KinematicsError
-from sensorium_core.kinematics import Kinematics
+from sensorium_core.kinematics import JOINTS, Kinematics
 from sensorium_core.trajectory import Trajectory
 from sensorium_description import load_urdf
+from sensorium_sim.controller import TrajectoryController
 
-from .conftest import MS, Rig
+from .conftest import MS, START_NS, Rig, home_joints
 
 KINEMATICS = Kinematics(load_urdf())
 ARM = slice(0, 6)
@@ -245,3 +248,46 @@ def test_the_grippers_curve_stays_between_its_knots(values):
         low, high = sorted(knots[i : i + 2])
         assert low - 1e-12 <= min(inner)
         assert max(inner) <= high + 1e-12
+
+
+@pytest.mark.parametrize("step_ms", [0, 307, -5003])
+def test_fingers_that_are_stopped_while_they_close_stay_within_their_range(step_ms):
+    """Found by fuzzing: a controller's cubic to the first waypoint of a stop swung past zero.
+
+    The arm stands still; the fingers are stopped at every moment of their way, by hand or at a
+    step of the clock.
+    """
+    limits = load_joint_limits(load_urdf(), KINEMATICS, GateConfig())
+    rows = np.repeat(home_joints()[None], 12, axis=0)
+    rows[:, 6] = np.linspace(0.03, -0.006, 12).clip(0.0)
+    rates = np.zeros_like(rows)
+    rates[:, 6] = monotone_rates(rows[:, 6])
+    closing = Profile(START_NS // STEP_NS, rows, rates, np.zeros_like(rows))
+    lowest = []
+    for after_ms in range(2, 230, 2):
+        commanded, arm = CommandedMotion(limits), TrajectoryController(JOINTS, 2 * MS, np.zeros(7))
+        commanded.take(closing)
+        arm.reset(rows[0])
+        now_ns, controls = START_NS + after_ms * MS, rows[0].copy()
+        arm.command(closing.trajectory(), START_NS)
+        lowest += [advanced(arm, controls) for _ in range(after_ms // 2)]
+        arm.command(stopped(commanded, now_ns, step_ms), now_ns)
+        lowest += [advanced(arm, controls) for _ in range(100)]
+    assert min(lowest) >= 0.0
+
+
+def advanced(arm: TrajectoryController, controls: np.ndarray) -> float:
+    """The opening that the fingers are told a step later [m]."""
+    arm.advance(controls)
+    return controls[6]
+
+
+def stopped(commanded: CommandedMotion, now_ns: int, step_ms: int) -> Trajectory:
+    """What is sent at a stop, in the time from before the clock stepped."""
+    step_ns = step_ms * MS
+    slowing = commanded.braking(now_ns + step_ns, step_ns)
+    if step_ns == 0:
+        commanded.take(slowing)
+        return commanded.sent(now_ns)
+    sent = commanded.renewed(slowing, now_ns + step_ns, step_ns)
+    return replace(sent, stamp_ns=sent.stamp_ns - step_ns)

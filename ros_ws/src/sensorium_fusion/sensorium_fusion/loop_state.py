@@ -7,6 +7,7 @@ import numpy as np
 from sensorium_core.geometry import Camera
 from sensorium_core.inputs import CommandHistory, Memory
 from sensorium_core.language import Command
+from sensorium_core.memory import FeltMemory
 
 from sensorium_fusion.carried import Carried
 from sensorium_fusion.holding import Hold
@@ -20,12 +21,12 @@ class LoopState:
     """One instruction's worth of memory; a new instruction begins with a new one."""
 
     hold: Hold
+    memory: Memory
     state: State = State.IDLE
     reason: str = "no instruction"
     command: Command | None = None
     must_stop: bool = True
     """Whether a stop is still to be proposed."""
-    memory: Memory = field(default_factory=Memory)
     presence: list[float] = field(default_factory=list)
     done_count: int = 0
     planned_ns: int | None = None
@@ -82,20 +83,17 @@ class LoopState:
             self.hold.resume_s,
             dict(faults),
             self.planned_ns,
+            felt=self.memory.felt() if isinstance(self.memory, FeltMemory) else None,
         )
 
-    @classmethod
-    def recalled(cls, before: Carried, command: Command | None) -> "LoopState":
-        """The state that was carried, with the command that it names."""
-        anchor = None if before.anchor_m is None else np.array(before.anchor_m)
-        return cls(
-            Hold(before.resume_s, before.hold_cause, before.back_ns),
-            State(before.state),
-            before.reason,
-            command,
-            before.must_stop,
-            Memory(anchor, before.peak_press_n),
-            list(before.presence),
-            before.done_count,
-            before.planned_ns,
-        )
+    def recall(self, before: Carried, command: Command | None) -> None:
+        """Become what was carried, with the command that it names."""
+        self.hold = Hold(before.resume_s, before.hold_cause, before.back_ns)
+        self.state, self.reason, self.command = State(before.state), before.reason, command
+        self.must_stop, self.done_count = before.must_stop, before.done_count
+        self.presence, self.planned_ns = list(before.presence), before.planned_ns
+        memory = self.memory
+        memory.anchor_m = None if before.anchor_m is None else np.array(before.anchor_m)
+        memory.peak_press_n = before.peak_press_n
+        if isinstance(memory, FeltMemory):
+            memory.recall(before.felt)

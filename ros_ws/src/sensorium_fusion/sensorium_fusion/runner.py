@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.errors import KinematicsError, SensoriumError
 from sensorium_core.geometry import Camera
-from sensorium_core.inputs import CommandHistory, Memory, policy_inputs, reference_pose
+from sensorium_core.inputs import CommandHistory, policy_inputs, reference_pose
 from sensorium_core.instruction import parse_instruction
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.language import Command
+from sensorium_core.memory import new_memory
 from sensorium_core.observation import Observation
 from sensorium_core.policy import Policy, PolicyOutput
 from sensorium_core.stream import Part, Push
@@ -64,7 +65,10 @@ class Runner:
         self._senses = Senses(policy.contract, drop, self._config)
         self._history = CommandHistory(policy.contract.action.joints)
         self._faults: Faults = NO_FAULTS
-        self._loop = LoopState(Hold(self._config.resume_s))
+        self._loop = self._fresh()
+
+    def _fresh(self) -> LoopState:
+        return LoopState(Hold(self._config.resume_s), new_memory(self.contract, self._arm))
 
     @property
     def state(self) -> State:
@@ -81,20 +85,16 @@ class Runner:
         """Whether there is an instruction to act on."""
         return self._loop.is_active
 
-    def _set_idle(
-        self,
-        state: State,
-        reason: str,
-        command: Command | None = None,
-    ) -> None:
-        hold, planned_ns = Hold(self._config.resume_s), self._loop.planned_ns
-        self._loop = LoopState(hold, state, reason, command, planned_ns=planned_ns)
+    def _set_idle(self, state: State, reason: str, command: Command | None = None) -> None:
+        hold, memory = Hold(self._config.resume_s), new_memory(self.contract, self._arm)
+        planned_ns = self._loop.planned_ns
+        self._loop = LoopState(hold, memory, state, reason, command, planned_ns=planned_ns)
 
     def reset(self) -> None:
         """Forget senses, commands and instruction, for a new episode."""
         self._senses.clear()
         self._history.clear()
-        self._loop = LoopState(Hold(self._config.resume_s))
+        self._loop = self._fresh()
 
     def restart_clock(self, cause: str) -> None:
         """Forget senses and commands, since their stamps mean nothing any more; hold if acting."""
@@ -107,8 +107,8 @@ class Runner:
     def warm_up(self) -> None:
         """Run policy and language once on nothing, so that the first real step is not slow."""
         seen = self._senses.observe(0, NO_FAULTS)
-        tokens = self._language.encode("stop").tokens
-        self._policy.run(policy_inputs(self.contract, seen, np.zeros(5), Memory(), tokens))
+        tokens, memory = self._language.encode("stop").tokens, self._fresh().memory
+        self._policy.run(policy_inputs(self.contract, seen, np.zeros(5), memory, tokens))
 
     def set_camera(self, camera: Camera | None) -> None:
         """Tell where the depth camera is; see `Aligner.set_camera`."""
@@ -160,7 +160,8 @@ class Runner:
         self._history.clear()
         for trajectory in commanded:
             self._history.push(trajectory)
-        self._loop, self._faults = LoopState.recalled(before, command), before.faults
+        self._loop, self._faults = self._fresh(), before.faults
+        self._loop.recall(before, command)
         step = self._remembered_step(t_ns)
         return self.withhold(step, before.withheld) if before.withheld else step
 
@@ -194,8 +195,7 @@ class Runner:
         return self._loop.carried(self._senses.camera, self._faults)
 
     def _remembered_step(self, t_ns: int) -> Step:
-        before, soon_ns = self.carried(), t_ns + DIFFERENCE_NS
-        commanded = self._history.consulted(t_ns, soon_ns)
+        before, commanded = self.carried(), self._history.consulted(t_ns, t_ns + DIFFERENCE_NS)
         return replace(self._step(t_ns), before=before, commanded=commanded)
 
     def _step(self, t_ns: int) -> Step:
@@ -273,8 +273,7 @@ class Runner:
             loop.must_stop, loop.reason = True, f"holding still: {error}"
             return self._rest(t_ns, seen, stages, output)
         loop.next_ns = t_ns + round((action.execute_steps - 0.25) * action.step_s * _NS)
-        loop.reason = "acting"
-        loop.planned_ns = t_ns
+        loop.reason, loop.planned_ns = "acting", t_ns
         stages["plan"] = time.perf_counter() - started
         return Step(t_ns, self.state, self.reason, seen, output, plan, stages)
 

@@ -19,6 +19,8 @@ from sensorium_fusion.step import State
 from sensorium_sim.cell import Cell
 from sensorium_sim.episode_log import EpisodeLog
 from sensorium_sim.scene import Scene, SceneState
+from sensorium_sim.shadow import Shadow
+from sensorium_sim.touch_cell import TouchCell
 
 from sensorium_training.guard import Guard, peak_force_n
 
@@ -113,7 +115,7 @@ class ClosedLoop:
         cell: Cell | None = None,
         gate: bool = True,
     ) -> None:
-        cell = cell or Cell()
+        cell = cell or (Cell() if policy.contract.version == 1 else TouchCell())
         self._take(Runner(policy, language, cell.kinematics, drop), policy.contract, cell, gate)
 
     @classmethod
@@ -128,6 +130,7 @@ class ClosedLoop:
     def _take(self, proposer: Proposer, contract: Contract, cell: Cell, gate: bool) -> None:
         self.cell, self._contract, self._gate = cell, contract, gate
         self._runner = proposer
+        self._shadow: Shadow | None = None
 
     def run(
         self,
@@ -136,13 +139,15 @@ class ClosedLoop:
         judge: Judge,
         limit_s: float = 12.0,
         log: Callable[[Cell], EpisodeLog] | None = None,
+        shadow: Shadow | None = None,
     ) -> Run:
         """Say `text` in a scene and let the policy act until the judge, it or time decides.
 
         Args:
             log: makes the log of the episode, once the scene is set; None: nothing is recorded.
+            shadow: says at every frame what an expert would do; that is recorded, not done.
         """
-        runner = self._runner
+        runner, self._shadow = self._runner, shadow
         self._begin(scene, log)
         runner.instruct(text)
         if self._log is not None:
@@ -209,6 +214,8 @@ class ClosedLoop:
         readings, runner = self.cell.sense(_TICK_STEPS), self._runner
         if self._log is not None:
             self._log.readings(readings)
+        if self._shadow is not None:
+            self._shadow.felt(readings)
         now = self.cell.time_ns
         joints, touch = readings.joints[-1], readings.touch[-1]
         runner.push("joints", now, joints)
@@ -230,6 +237,9 @@ class ClosedLoop:
         cell, runner, now = self.cell, self._runner, self.cell.time_ns
         if self._log is not None:
             self._log.frame(cell.ground_truth())
+            if self._shadow is not None:
+                tool = cell.kinematics.tool_pose(cell.setpoint()[:6])
+                self._log.expert(self._shadow.decide(cell.ground_truth(), tool))
         colour, depth = cell.render("scene")
         wrist, _ = cell.render("wrist")
         runner.push("scene_rgb", now, colour)

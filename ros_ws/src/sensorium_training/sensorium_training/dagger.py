@@ -13,17 +13,17 @@ from queue import Queue
 
 import numpy as np
 from sensorium_core.codebook import goal_tokens
-from sensorium_core.goal import FAMILIES, Goal
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES, Goal
 from sensorium_core.language import Command
 from sensorium_core.policy import Policy
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.bag_writer import BagWriter
-from sensorium_sim.cell import Cell
+from sensorium_sim.all_tasks import ALL_TASKS
 from sensorium_sim.episode_log import EpisodeLog
 from sensorium_sim.generate import episode_path
 from sensorium_sim.scene import SceneState
 from sensorium_sim.scene_json import goal_to_json, scene_to_json
-from sensorium_sim.tasks import TASKS
+from sensorium_sim.shadow import Shadow
 
 from sensorium_training.closed_loop import ClosedLoop
 
@@ -32,7 +32,7 @@ _LIMIT_S = 8.0
 
 
 @dataclass
-class _Told:
+class Told:
     """Stands in for the language encoder: what is meant is known here."""
 
     goal: Goal | None = None
@@ -77,15 +77,18 @@ def _drain(queue: Queue[int]) -> int:
 
 
 def _work(policy: Path, directory: Path, seeds: list[int], queue: Queue[int]) -> None:
-    told = _Told()
-    loop = ClosedLoop(Policy(policy), told, frozenset(), Cell())
+    told = Told()
+    actor = Policy(policy)
+    loop = ClosedLoop(actor, told)
+    families = FAMILIES if actor.contract.version == 1 else ALL_FAMILIES
     for seed in seeds:
-        _episode(loop, told, directory, seed)
+        episode(loop, told, directory, seed, families[seed % len(families)])
         queue.put(1)
 
 
-def _episode(loop: ClosedLoop, told: _Told, directory: Path, seed: int) -> None:
-    task = TASKS[FAMILIES[seed % len(FAMILIES)]]
+def episode(loop: ClosedLoop, told: Told, directory: Path, seed: int, family: str) -> None:
+    """The policy's try at the goal of a seed, as a bag; where touch decides, with a shadow."""
+    task = ALL_TASKS[family]
     scene, goal = task.reset(seed)
     told.goal = goal
     start: list[SceneState] = []
@@ -99,9 +102,12 @@ def _episode(loop: ClosedLoop, told: _Told, directory: Path, seed: int) -> None:
     with BagWriter(episode_path(directory, seed), "zstd", replace_partial=True) as bag:
         facts = {"seed": str(seed), "goal": goal_to_json(goal), "scene": scene_to_json(scene)}
         bag.write_metadata("episode", facts)
+        touches = family in TOUCH_FAMILIES
+        limit_s = task.time_limit_s if touches else _LIMIT_S
         run = loop.run(
-            scene, "dagger", judge, _LIMIT_S, lambda cell: EpisodeLog(bag, cell, _SIZE, 1, False)
-        )
+            scene, "dagger", judge, limit_s, lambda cell: EpisodeLog(bag, cell, _SIZE, 1, False),
+            Shadow(goal) if touches else None,
+        )  # fmt: skip
         bag.write_metadata("result", {"success": str(run.success), "reason": run.reason})
 
 

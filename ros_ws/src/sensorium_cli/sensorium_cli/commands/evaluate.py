@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sensorium_core.errors import UnknownNameError
-from sensorium_core.goal import FAMILIES
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES
 from sensorium_core.phrases_file import read_phrases
 from sensorium_core.policy import Policy
 
@@ -21,7 +21,8 @@ from sensorium_cli.commands.matrix import matrix_options, matrix_wishes, run_mat
 if TYPE_CHECKING:
     from sensorium_training.evaluation import Case, Outcome
 
-_CHOICES = [*FAMILIES, "none", "wrong", "all"]
+_SETS = {"all": FAMILIES, "touch": TOUCH_FAMILIES}
+_CHOICES = [*ALL_FAMILIES, "none", "wrong", *_SETS]
 
 
 @click.command()
@@ -44,7 +45,8 @@ _CHOICES = [*FAMILIES, "none", "wrong", "all"]
 )  # fmt: skip
 @click.option(
     "--family", default="all", show_default=True, type=click.Choice(_CHOICES),
-    help="none: words on which to hold still; wrong: told one thing, judged by another.",
+    help="none: words on which to hold still; wrong: told one thing, judged by another; "
+    "all: the three of the tabletop; touch: the six others.",
 )  # fmt: skip
 @click.option("--drop", multiple=True, help="A sense that is dead from the start; repeatable.")
 @click.option("--over-ros", is_flag=True, help="Through the real nodes and DDS, in real time.")
@@ -113,7 +115,7 @@ def cases_of(family: str, n: int, split: str, phrasing: str) -> list[Case]:
         return wrong_cases(n, split)
     if family == "none":
         return refusal_cases(n, split)
-    families = FAMILIES if family == "all" else (family,)
+    families = _SETS.get(family, (family,))
     return [case for name in families for case in task_cases(name, n, split, phrasing)]
 
 

@@ -30,7 +30,8 @@ def step_message(
     Keys: state, reason, instruction, planned, digest; by modality `stamp_ns/`, `age_s/` by header
     stamps, `received_s/` since its receipt by the monotonic clock, `valid/`, `fault/` (why it is
     not believed although messages come), `problem/` (of the last message); by sense `weight/`; by
-    stage `latency_s/`; when the policy ran target_m, present, done. To take the step again from a
+    stage `latency_s/`; when the policy ran target_m, present, done, and intent where it has one
+    (N downwards, yielding 0..1). To take the step again from a
     bag: carried, commanded, action, and by modality `used/` (see `used_messages`).
     """
     values = {**_decision(step, instruction), **_senses(step, contract)}
@@ -59,6 +60,8 @@ def _decision(step: Step, instruction: str) -> dict[str, str]:
         values["target_m"] = " ".join(f"{v:.4f}" for v in step.output.target.tolist())
         values["present"] = f"{step.output.present:.3f}"
         values["done"] = f"{step.output.done:.3f}"
+        if step.output.intent is not None:
+            values["intent"] = " ".join(f"{v:.3f}" for v in step.output.intent.tolist())
     return values
 
 

@@ -118,6 +118,16 @@ class FastHalf:
         """Whether there is one, for a log."""
         return f"no fast half: {self.off}" if self.off else f"fast half, sha256 {self.sha256[:12]}"
 
+    @property
+    def is_awake(self) -> bool:
+        """Whether it corrects the plan under way."""
+        return self._loop is not None and self._loop.is_awake
+
+    @property
+    def offset_m(self) -> Array:
+        """How far that plan is displaced now `(3,)` [m], base_link; zeros while asleep."""
+        return self._loop.offset_m if self._loop is not None and self.is_awake else np.zeros(3)
+
     def clear(self) -> None:
         """Forget everything, for a new episode or after a step of the clock."""
         self._spoken_ns: int | None = None
@@ -154,9 +164,9 @@ class FastHalf:
         if self._spoken_ns is None:
             return None
         unseen = np.zeros(3)
-        if self._loop is not None and self._loop.is_awake and self._answered:
+        if self._answered:
             before = [offset for said_ns, offset in self._said if said_ns <= t_ns - _IN_FORCE_NS]
-            unseen = self._loop.offset_m - (before[-1] if before else 0.0)
+            unseen = self.offset_m - (before[-1] if before and self.is_awake else 0.0)
         if self._spoken_ns < t_ns and not unseen.any():
             return None
         x, y, z = unseen.tolist()
@@ -177,7 +187,7 @@ class FastHalf:
 
     def is_due(self, t_ns: int) -> bool:
         """Whether a tick is due once the readings up to this time are in."""
-        if self._loop is None or not self._loop.is_awake:
+        if not self.is_awake:
             return False
         if self._ticked_ns is None:
             return True
@@ -216,11 +226,10 @@ class FastHalf:
         """What it did since the last report; None where there is none."""
         if self._loop is None or self._file is None:
             return None
-        offset = self._loop.offset_m if self._loop.is_awake else np.zeros(3)
-        x, y, z = offset.tolist()
+        x, y, z = self.offset_m.tolist()
         rejected = self._file.rejected
         report = FastReport(
-            self._file.sha256, self._loop.is_awake, (x, y, z), self._ticks, self._corrections,
+            self._file.sha256, self.is_awake, (x, y, z), self._ticks, self._corrections,
             self._proposals, rejected - self._rejected,
         )  # fmt: skip
         self._ticks = self._corrections = self._proposals = 0

@@ -39,9 +39,9 @@ class Presser:
         self.felt_n.append(-float(tensors["wrench"][0, -10:, 2].mean()))
         away = self.place - tool[:3]
         away[2] += 0.003
-        near = float(np.linalg.norm(away)) < 0.004 or float(np.hypot(*away[:2])) < 0.002
+        near = float(np.hypot(*away[:2])) < 0.003 and away[2] > -0.003
         down = [0.0, 0.0, -0.0006 * (self.felt_n[-1] < 0.8)]
-        step = down if near else away * min(1.0, 0.025 / float(np.linalg.norm(away)))
+        step = down if near else away * min(0.25, 0.025 / float(np.linalg.norm(away)))
         c, s = np.cos(tool[3]), np.sin(tool[3])
         chunk = np.zeros((8, 5), dtype=np.float32)
         steps = np.arange(1, 9) if near else np.minimum(np.arange(1, 9), 3)
@@ -77,7 +77,7 @@ class Witness:
         return [motion.fingerprint() for motion in found if motion is not None]
 
 
-def pressed(fast: FastPolicy | None, limit_s: float = 4.5) -> tuple[Presser, Witness, Run]:
+def pressed(fast: FastPolicy | None, limit_s: float = 6.0) -> tuple[Presser, Witness, Run]:
     policy = Presser()
     loop = ClosedLoop(policy, Told(GOAL), fast=fast)
     witness = Witness(loop._runner)

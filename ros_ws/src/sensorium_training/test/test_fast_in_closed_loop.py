@@ -98,10 +98,10 @@ def test_the_force_is_as_the_policy_wishes_and_the_gate_objects_to_nothing(drive
     assert run.peak_force_n < 3 * PRESS_N
 
 
-def test_without_a_fast_half_the_same_policy_only_touches(driven) -> None:
+def test_without_a_fast_half_the_same_policy_presses_as_it_happens_to(driven) -> None:
     policy, witness, run = pressed(None)
     assert witness.prints("correct") == []
-    assert policy.felt_n[-1] < 0.6 * PRESS_N
+    assert abs(policy.felt_n[-1] - PRESS_N) > 1.5
     assert (run.refusals, run.trips) == ((), ())
 
 

@@ -1,9 +1,10 @@
 """The fast half of the policy loop without ROS: every wrench in, displaced plans out.
 
 `FastHalf` drives it, on the runner's thread: it is given what the runner plans and what shall be
-felt, then ticked every 10 ms. A tick sees every reading up to its own time; every second one proposes,
-since the gate takes motions over at knots of 20 ms. While the wrench is silent nothing is added;
-without an intent the plan of the slow half goes on as it is; at its end the fast half sleeps.
+felt, then ticked every 10 ms. A tick sees every reading up to its own time; every second one
+proposes, since the gate takes motions over at knots of 20 ms. While the wrench is silent nothing
+is added; without an intent the plan of the slow half goes on as it is; at its end the fast half
+sleeps.
 """
 
 from typing import Protocol

@@ -237,6 +237,7 @@ def test_every_step_is_taken_again_from_what_it_carried(live) -> None:
 def test_a_silent_wrench_corrects_nothing_and_the_displaced_plan_goes_on(live, fast) -> None:
     live.run(800, free)
     live.run(1500, light)
+    live.late_ms = 10_000  # no new plan meanwhile
     live.run(1580, lambda _: None)
     offset = live.runner.fast.offset_m
     count = len(live.corrections)

@@ -104,9 +104,8 @@ def evaluate(
         cases = phrase_cases(read_phrases(phrases_file), split)
     else:
         cases = cases_of(family, episodes, split, phrasing)
-    outcomes = evaluate_cases(
-        cases, model, language, frozenset(drop), over_ros, workers, fast=fast_policy
-    )
+    asked = (cases, model, language, frozenset(drop), over_ros, workers)
+    outcomes = evaluate_cases(*asked, fast=fast_policy)
     _show(outcomes)
     if json_file is not None:
         facts = {"model": str(model), "sha256": Policy(model).sha256, "split": split,

@@ -44,11 +44,13 @@ class LoopState:
         """Whether there is an instruction to act on."""
         return self.state in (State.GROUNDING, State.ACTING, State.HOLDING)
 
-    def due(self, t_ns: int, patience_ns: int, history: CommandHistory) -> bool:
+    def due(
+        self, t_ns: int, patience_ns: int, history: CommandHistory, gave_up: bool = False
+    ) -> bool:
         """Whether it is time to plan anew; long before that means that the clock was set back."""
         next_ns = self.next_ns
         due = next_ns is None or t_ns >= next_ns or t_ns < next_ns - _NS
-        return due or self.is_unanswered(t_ns, patience_ns, history)
+        return due or self.is_unanswered(t_ns, patience_ns, history, gave_up)
 
     def must_wait(self, t_ns: int, missing: str) -> bool:
         """Whether to hold still at a step; goes on with what a hold interrupted once it is over.
@@ -83,15 +85,18 @@ class LoopState:
         self.done_count = self.done_count + 1 if output.done > 0.5 else 0
         return self.done_count >= _DONE_STEPS
 
-    def is_unanswered(self, t_ns: int, patience_ns: int, history: CommandHistory) -> bool:
+    def is_unanswered(
+        self, t_ns: int, patience_ns: int, history: CommandHistory, gave_up: bool
+    ) -> bool:
         """Whether the gate has let nothing pass since a plan that is so old or older.
 
         It refused the plan, or the plan was lost: the arm is on what is left of the one before.
+        Also when the fast half gave the plan up.
         """
         planned_ns = self.planned_ns
         if planned_ns is None or t_ns - planned_ns < patience_ns:
             return False
-        return not history.has_since(planned_ns)
+        return gave_up or not history.has_since(planned_ns)
 
     def hold_still(self, cause: str) -> None:
         """Hold because of this, besides any missing sense; a stop is to be proposed."""

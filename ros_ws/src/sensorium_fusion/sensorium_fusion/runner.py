@@ -168,7 +168,8 @@ class Runner:
         if self.state is not State.ACTING:
             return False
         patience_ns = round(self.contract.action.step_s * _NS)
-        due = self._loop.due(t_ns, patience_ns, self._planner.history) or self._fast.gave_up
+        history, gave_up = self._planner.history, self._fast.gave_up
+        due = self._loop.due(t_ns, patience_ns, history, gave_up)
         return due or self.is_lacking(t_ns, faults)
 
     def is_lacking(self, t_ns: int, faults: Faults = NO_FAULTS) -> bool:

@@ -13,6 +13,7 @@ from queue import Queue
 
 import numpy as np
 from sensorium_core.codebook import goal_tokens
+from sensorium_core.fast_policy import FastPolicy
 from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES, Goal
 from sensorium_core.language import Command
 from sensorium_core.policy import Policy
@@ -43,18 +44,24 @@ class Told:
 
 
 def rollouts(
-    policy: Path, directory: Path, seeds: range, workers: int, progress: Callable[[int], None]
+    policy: Path,
+    directory: Path,
+    seeds: range,
+    workers: int,
+    progress: Callable[[int], None],
+    fast: Path | None = None,
 ) -> int:
     """Let a policy file act in the scenes of `seeds`; bags that exist are kept.
 
-    Returns how many were made.
+    `fast` is the file of a fast half, for a policy that says what to feel. Returns how many were
+    made.
     """
     directory.mkdir(parents=True, exist_ok=True)
     todo = [s for s in seeds if not (episode_path(directory, s) / "metadata.yaml").is_file()]
     progress(len(seeds) - len(todo))
     if not todo:
         return 0
-    jobs = [(policy, directory, todo[i::workers]) for i in range(workers)]
+    jobs = [(policy, directory, todo[i::workers], fast) for i in range(workers)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
     queue: Queue[int] = context.Manager().Queue()
@@ -76,10 +83,12 @@ def _drain(queue: Queue[int]) -> int:
     return count
 
 
-def _work(policy: Path, directory: Path, seeds: list[int], queue: Queue[int]) -> None:
+def _work(
+    policy: Path, directory: Path, seeds: list[int], fast: Path | None, queue: Queue[int]
+) -> None:
     told = Told()
     actor = Policy(policy)
-    loop = ClosedLoop(actor, told)
+    loop = ClosedLoop(actor, told, fast=None if fast is None else FastPolicy(fast))
     families = FAMILIES if actor.contract.version == 1 else ALL_FAMILIES
     for seed in seeds:
         episode(loop, told, directory, seed, families[seed % len(families)])

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from sensorium_core.fast_policy import FastPolicy
 from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES, Goal
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.phrases_file import Phrase
@@ -145,11 +146,15 @@ def run_cases(
     workers: int,
     progress: Callable[[int], None],
     gate: bool = True,
+    fast: Path | None = None,
 ) -> list[Outcome]:
-    """Run every case headless, through the gate or not; outcomes in the order of the cases."""
+    """Run every case headless, through the gate or not; outcomes in the order of the cases.
+
+    `fast` is the file of a fast half, for a policy that says what to feel.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
-    jobs = [(case, policy, language, drop, gate) for case in cases]
+    jobs = [(case, policy, language, drop, gate, fast) for case in cases]
     outcomes = []
     with context.Pool(workers) as pool:
         for outcome in pool.imap(_run_case, jobs):
@@ -158,14 +163,17 @@ def run_cases(
     return outcomes
 
 
-def _run_case(job: tuple[Case, Path, Path, frozenset[str], bool]) -> Outcome:
-    case, policy, language, drop, gate = job
-    return run_case(_loop(policy, language, drop, gate), case)
+def _run_case(job: tuple[Case, Path, Path, frozenset[str], bool, Path | None]) -> Outcome:
+    case, *made_of = job
+    return run_case(_loop(*made_of), case)
 
 
 @lru_cache(maxsize=2)
-def _loop(policy: Path, language: Path, drop: frozenset[str], gate: bool) -> ClosedLoop:
-    return ClosedLoop(Policy(policy), LanguageEncoder(language), drop, gate=gate)
+def _loop(
+    policy: Path, language: Path, drop: frozenset[str], gate: bool, fast: Path | None
+) -> ClosedLoop:
+    half = None if fast is None else FastPolicy(fast)
+    return ClosedLoop(Policy(policy), LanguageEncoder(language), drop, gate=gate, fast=half)
 
 
 def run_case(loop: ClosedLoop, case: Case) -> Outcome:

@@ -31,12 +31,13 @@ def step_message(
     stamps, `received_s/` since its receipt by the monotonic clock, `valid/`, `fault/` (why it is
     not believed although messages come), `problem/` (of the last message); by sense `weight/`; by
     stage `latency_s/`; when the policy ran target_m, present, done, and intent where it has one
-    (N downwards, yielding 0..1). To take the step again from a
-    bag: carried, commanded, action, and by modality `used/` (see `used_messages`).
+    (N downwards, yielding 0..1); with a fast half `fast/`, see `FastReport`. To take the step
+    again from a bag: carried, commanded, action, and by modality `used/` (see `used_messages`).
     """
     values = {**_decision(step, instruction), **_senses(step, contract)}
     values |= {f"received_s/{name}": _seconds(age) for name, age in received_s.items()}
     values |= {f"problem/{name}": text for name, text in problems.items()}
+    values |= {} if step.fast is None else step.fast.values()
     values |= {f"latency_s/{stage}": f"{s:.6f}" for stage, s in step.stages_s.items()}
     level = _LEVELS.get(step.state, DiagnosticStatus.OK)
     return diagnostics(step.t_ns, "policy", level, f"{step.state.value}: {step.reason}", values)

@@ -44,6 +44,11 @@ class FaultClass:
     title: str
     groups: tuple[Group, ...] = ()
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether timing matters in any of its cases; only these are tried with loaded cores."""
+        return any(case.timed for group in self.groups for case in group.cases())
+
 
 def moving(small: bool = False) -> SetupOf:
     """Simulator, gate and policy; the tool goes round in a circle."""

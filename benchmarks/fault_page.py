@@ -36,11 +36,14 @@ def failures(results: list[Result]) -> list[str]:
     return found
 
 
-def page(results: list[Result], keys: list[str]) -> str:
-    """All tables; `keys` are those of every class, to say which was not measured."""
+def page(results: list[Result], keys: list[str], timed: list[str]) -> str:
+    """All tables; `keys` are those of every class, to say which was not measured.
+
+    `timed` are those to be tried with loaded cores, too.
+    """
     parts = [_timed(results), _all(results)]
     parts += [r["text"] for r in results if r.get("text")]
-    wrong, missing = failures(results), _missing(results, keys)
+    wrong, missing = failures(results), _missing(results, keys, timed)
     verdict = "Everything that was measured is as expected, and its bars are met."
     if wrong:
         verdict = "Not as it must be:\n\n" + "\n".join(f"- {words}" for words in wrong)
@@ -49,10 +52,10 @@ def page(results: list[Result], keys: list[str]) -> str:
     return "\n\n".join([*parts, verdict])
 
 
-def _missing(results: list[Result], keys: list[str]) -> str:
+def _missing(results: list[Result], keys: list[str], timed: list[str]) -> str:
     """Classes that were run neither idle nor loaded, as far as they are to be."""
     there = {(r["key"], _load(r)) for r in results}
-    wanted = {"idle": [*keys, _NORMAL], "loaded": keys}
+    wanted = {"idle": [*keys, _NORMAL], "loaded": timed}
     parts = []
     for load, names in wanted.items():
         absent = [name for name in names if (name, load) not in there]

@@ -125,7 +125,8 @@ def main(
         f"## Faults\n\n`benchmarks/faults.py --trials {trials}` and `--minutes 30`, commit "
         f"{commits}, {os.cpu_count()} cores. Each fault is injected into the running stack."
     )
-    text = f"{head}\n\n{page(results, [fault.key for fault in every])}"
+    timed = [fault.key for fault in every if fault.is_timed]
+    text = f"{head}\n\n{page(results, [fault.key for fault in every], timed)}"
     print(text)
     if write:
         write_section("faults", text)

@@ -20,6 +20,7 @@ from sensorium_training.language.corpus import (
     NAMINGS,
     Line,
     accepted,
+    joined,
     lacking,
     naming,
     refused,
@@ -157,6 +158,17 @@ def test_lines_that_lack_a_word_are_refused_by_their_slots_alone():
         kind, words = check(line.named, {})
         assert kind == "incomplete"
         assert "?" in (words or "")
+
+
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_joined_lines_hold_two_commands_of_different_objects(split):
+    lines = joined(60, np.random.default_rng(0), split)
+    assert len(lines) == 60
+    for line in lines:
+        assert line.goal is None
+        assert line.reason == "multiple"
+        assert " and " in line.text
+        assert "{" not in line.text
 
 
 def test_every_family_is_taught_and_measured():

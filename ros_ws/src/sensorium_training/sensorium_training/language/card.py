@@ -90,6 +90,9 @@ def table(candidates: list[Candidate]) -> str:
     asked = [each.scores["lacking"] for each in candidates]
     cells = [_share(score.wrongly_accepted, score.n) for score in asked]
     lines.append(f"| put and stack that lack a word, acted on | ≤ 3 % | {' | '.join(cells)} |")
+    both = [each.scores["joined"] for each in candidates]
+    cells = [_share(score.wrongly_accepted, score.n) for score in both]
+    lines.append(f'| two commands joined by "and", acted on | | {" | ".join(cells)} |')
     sizes = [f"{each.path.stat().st_size / 1e6:.1f} MB" for each in candidates]
     lines.append(f"| file | ≤ 20 MB | {' | '.join(sizes)} |")
     speeds = [f"{each.encode_ms:.1f} ms" for each in candidates]

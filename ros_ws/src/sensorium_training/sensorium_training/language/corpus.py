@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.codebook import CLASSES, NOTHING, SLOTS, goal_classes
-from sensorium_core.goal import ALL_FAMILIES, Goal
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES, Goal
 from sensorium_core.language import MAX_PIECES, REASONS
 from sensorium_core.wordpiece import WordPiece
-from sensorium_sim.grammar import all_goals, phrases
+from sensorium_sim.grammar import all_goals, candidates, fill, phrases
 from sensorium_sim.half_said import half_said
 from sensorium_sim.noise import disturb
 from sensorium_sim.refusals import RefusalGrammar
@@ -33,7 +33,7 @@ _NAMING_SHARES: Mapping[str, float] = {"both": 0.6, "colour": 0.2, "shape": 0.2}
 Not left to the number of goals: of 27, three name a shape alone. Drawn alike, "take the cylinder"
 and its like were too few to be told from an unknown object or half a command.
 """
-_REASON_SHARES = (0.19, 0.19, 0.24, 0.13, 0.12, 0.13)
+_REASON_SHARES = (0.19, 0.18, 0.22, 0.13, 0.16, 0.12)
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,27 @@ def lacking(n: int, rng: np.random.Generator, split: str, noise: bool) -> list[L
         drawn = half_said(rng, split)
         text = disturb(drawn.text, rng) if noise else drawn.text
         lines.append(Line(text, None, "incomplete", named=drawn.named))
+    return lines
+
+
+def joined(n: int, rng: np.random.Generator, split: str) -> list[Line]:
+    """Draw `n` lines of two plain commands of the tabletop families with "and" between them.
+
+    Their objects share neither colour nor shape, so that nobody can take the two for one.
+    """
+    goals = {family: all_goals(family) for family in FAMILIES}
+    chances = {family: _chances(goals[family]) for family in FAMILIES}
+    lines: list[Line] = []
+    while len(lines) < n:
+        families = [FAMILIES[int(at)] for at in rng.integers(len(FAMILIES), size=2)]
+        one, other = (goals[f][int(rng.choice(len(goals[f]), p=chances[f]))] for f in families)
+        if {one.colour, one.shape} & {other.colour, other.shape} - {None}:
+            continue
+        texts = []
+        for goal in (one, other):
+            pool = candidates(goal.family, goal.direction, split != "train", manner=1)
+            texts.append(fill(pool[int(rng.integers(len(pool)))], goal, rng))
+        lines.append(Line(" and ".join(texts), None, "multiple"))
     return lines
 
 

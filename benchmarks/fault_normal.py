@@ -90,7 +90,7 @@ class _Watch:
         self._felt: deque[Felt] = deque(maxlen=_KEPT)
         self._open: tuple[float, str] | None = None
         cell.client.listen(DiagnosticArray, "gate/status", self._on_status)
-        cell.client.listen(WrenchStamped, "wrench", self._on_wrench)
+        cell.client.listen(WrenchStamped, "wrench", self._on_wrench, _KEPT)
 
     def _on_wrench(self, message: object) -> None:
         stamp, force = message.header.stamp, message.wrench.force  # type: ignore[attr-defined]

@@ -121,6 +121,8 @@ def text(matrix: Matrix, command: str) -> str:
 )
 @click.option("--language", default=ROOT / "models" / "language" / "encoder.onnx",
               type=click.Path(path_type=Path))  # fmt: skip
+@click.option("--fast-policy", type=click.Path(path_type=Path),
+              help="A fast half, for policies that say what to feel.")  # fmt: skip
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1))
 @click.option("--json", "kept", default=ROOT / "out" / "senses.json",
               type=click.Path(path_type=Path), help="What was measured; taken up.")  # fmt: skip
@@ -131,6 +133,7 @@ def main(
     episodes: int,
     phrasing: str,
     language: Path,
+    fast_policy: Path | None,
     workers: int,
     kept: Path,
     write: bool,
@@ -138,7 +141,8 @@ def main(
 ) -> None:
     """Run the matrix around MODEL and compare it with the bars."""
     wishes.pop("matrix")
-    matrix = run_matrix(model, Wishes(**wishes), episodes, phrasing, language, workers, kept)
+    asked = Wishes(**wishes)
+    matrix = run_matrix(model, asked, episodes, phrasing, language, workers, kept, fast_policy)
     section = text(matrix, " ".join(["benchmarks/senses.py", *sys.argv[1:]]))
     click.echo(section)
     if write:

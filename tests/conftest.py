@@ -1,19 +1,34 @@
 """What the tests across packages share."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from sensorium_core.contract import tabletop
-from sensorium_core.policy import METADATA_KEY, OUTPUTS
+from sensorium_core.contract import Contract, tabletop, touch
+from sensorium_core.policy import METADATA_KEY
 
 
 @pytest.fixture(scope="session")
 def policy(tmp_path_factory):
     """A policy file that sees its object in everything, and drifts away for ever."""
-    contract = tabletop()
+    return _constant(tabletop(), 0.004, tmp_path_factory.mktemp("policy"))
+
+
+@pytest.fixture(scope="session")
+def pressing_policy(tmp_path_factory):
+    """One of contract version 2 that stands still and wants 8 N to be pressed."""
+    more = {"intent": np.array([[8.0, 0.0]], np.float32)}
+    return _constant(touch(), 0.0, tmp_path_factory.mktemp("pressing"), more)
+
+
+def _constant(
+    contract: Contract, drift_m: float, folder: Path, more: dict[str, np.ndarray] | None = None
+) -> Path:
+    """A policy file that always answers the same."""
     chunk = np.zeros((1, contract.action.horizon, 5), np.float32)
-    chunk[0, :, 0] = 0.004 * np.arange(1, contract.action.horizon + 1)
+    chunk[0, :, 0] = drift_m * np.arange(1, contract.action.horizon + 1)
     n = len(contract.senses)
     answers = {
         "chunk": chunk,
@@ -21,16 +36,17 @@ def policy(tmp_path_factory):
         "present": np.ones(1, np.float32),
         "done": np.zeros(1, np.float32),
         "weights": np.full((1, n), 1 / n, np.float32),
+        **(more or {}),
     }
     graph = helper.make_graph(
-        [helper.make_node("Identity", [f"{name}_"], [name]) for name in OUTPUTS],
-        "drift",
+        [helper.make_node("Identity", [f"{name}_"], [name]) for name in answers],
+        "constant",
         [helper.make_tensor_value_info("valid", TensorProto.FLOAT, [1, n])],
-        [helper.make_tensor_value_info(o, TensorProto.FLOAT, answers[o].shape) for o in OUTPUTS],
-        [numpy_helper.from_array(answers[name], f"{name}_") for name in OUTPUTS],
+        [helper.make_tensor_value_info(o, TensorProto.FLOAT, answers[o].shape) for o in answers],
+        [numpy_helper.from_array(answers[name], f"{name}_") for name in answers],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     helper.set_model_props(model, {METADATA_KEY: contract.to_json()})
-    path = tmp_path_factory.mktemp("policy") / "policy.onnx"
+    path = folder / "policy.onnx"
     onnx.save(model, path)
     return path

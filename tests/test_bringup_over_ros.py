@@ -4,6 +4,7 @@ The tests share one graph and follow one another; the last one ends it.
 """
 
 import os
+import resource
 import signal
 import time
 
@@ -12,6 +13,11 @@ from sensorium_cli.domain import free_domain
 from sensorium_cli.launch.launcher import Launcher
 from sensorium_cli.middleware import middleware_environment
 from sensorium_cli.packages import BRINGUP, package_share
+from sensorium_core.nodes.priority import (
+    HEARTBEAT_PRIORITY,
+    POLICY_PRIORITY,
+    threads_to_schedule,
+)
 
 pytestmark = pytest.mark.timeout(300)
 _PATIENCE_S = 90.0
@@ -88,6 +94,16 @@ def stack(policy, tmp_path_factory):
 def test_all_become_active_and_then_the_gate_is_armed(stack):
     stack.until(lambda: stack.is_up(sim=0, gate=0, fusion=0))
     stack.until(lambda: stack.said["gate"].get("state") in ("armed", "holding"))
+
+
+def test_the_heartbeat_goes_before_the_steps_of_the_policy(stack):
+    """Steps share their priority with a simulator that stands for hardware and draws for 20 ms."""
+    if os.geteuid() != 0 and resource.getrlimit(resource.RLIMIT_RTPRIO)[0] < HEARTBEAT_PRIORITY:
+        pytest.skip("this system does not permit real-time priority")
+    threads = threads_to_schedule(stack.launcher.running["fusion"])
+    priorities = [os.sched_getparam(thread).sched_priority for thread in threads]
+    assert priorities.count(HEARTBEAT_PRIORITY) == 1
+    assert set(priorities) == {HEARTBEAT_PRIORITY, POLICY_PRIORITY}
 
 
 def test_a_gate_that_crashed_comes_back_and_waits_for_a_person(stack):

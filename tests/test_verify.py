@@ -7,9 +7,10 @@ import pytest
 from sensorium_cli.over_ros import Case, RosCell
 from sensorium_cli.parity import verify
 from sensorium_cli.recorded_steps import StepReader
-from sensorium_core.contract import tabletop
+from sensorium_core.contract import tabletop, touch
 from sensorium_core.errors import BagError, PolicyFileError
 from sensorium_core.goal import Goal
+from sensorium_core.hashes import file_sha256
 from sensorium_recording.alignment import aligned_frames
 from sensorium_recording.bag_reader import BagReader, RawMessage
 from sensorium_recording.bag_writer import BagWriter
@@ -108,3 +109,29 @@ def test_a_bag_without_steps_says_so(tmp_path: Path) -> None:
         writer.write_metadata("contract", {"json": "{}"})
     with pytest.raises(BagError, match="holds no policy/step"):
         verify(tmp_path / "ep")
+
+
+def test_steps_beside_a_fast_half_are_equal_too(pressing_policy: Path, tmp_path: Path) -> None:
+    """A wrench that reads 2 N too little makes it correct in free space."""
+    fast = Path(__file__).parents[1] / "models" / "fast"
+    arguments = {
+        "record": "true", "output": str(tmp_path), "min_free_gb": "0.1",
+        "camera_width": "320", "camera_height": "240", "autostart": "false",
+        "policy": str(pressing_policy), "fast_policy": str(fast),
+    }  # fmt: skip
+    with RosCell(arguments) as cell:
+        cell.record()
+        cell.prepare(Case(1_200_000, Goal("pick", "red", "cube"), "pick up the red cube"))
+        cell.client.set_fault("wrench", "bias:-2")
+        cell.client.say("pick up the red cube")
+        cell.client.spin(4.0)
+        cell.client.say("")
+        cell.client.spin(0.5)
+    bag = tmp_path / "episode"
+    report = verify(bag, pressing_policy)
+    assert [str(m) for m in report.mismatches] == []
+    assert report.equal
+    assert report.fast_sha256 == file_sha256(fast / "correction.onnx")
+    steps = list(StepReader(bag, touch()).steps())
+    assert sum(step.before.ahead is not None for step in steps) >= 3
+    assert sum(int(step.values["fast/proposals"]) for step in steps) >= 40

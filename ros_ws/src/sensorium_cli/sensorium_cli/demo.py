@@ -15,6 +15,7 @@ from types import FrameType
 import click
 from rich.console import Console
 from sensorium_core.errors import BagError, NodeUnavailableError, PolicyFileError
+from sensorium_core.fast_policy import FastPolicy
 from sensorium_core.goal import FAMILIES, Goal
 from sensorium_core.language import Command, LanguageEncoder
 
@@ -69,6 +70,11 @@ class Stage:
     help="The policy file.  [default: models/tabletop/policy.onnx]",
 )
 @click.option(
+    "--fast-policy",
+    type=click.Path(path_type=Path),
+    help="A fast half, such as models/fast, for a policy that says what to feel.",
+)
+@click.option(
     "--timeout",
     "timeout_s",
     default=30.0,
@@ -102,6 +108,7 @@ def demo(
     seed: int,
     out: Path,
     policy: Path | None,
+    fast_policy: Path | None,
     timeout_s: float,
     camera_rate: float,
     camera_width: int,
@@ -123,12 +130,15 @@ def demo(
     policy = policy or share / "models" / "tabletop" / "policy.onnx"
     if not policy.exists():
         raise PolicyFileError(policy, "does not exist", "run `make train` or name another file")
+    if fast_policy is not None:
+        FastPolicy(fast_policy)
     language = share / "models" / "language" / "encoder.onnx"
     command = LanguageEncoder(language).encode(words)
     folder = (out / datetime.now().strftime("%Y%m%d-%H%M%S")).resolve()
     arguments = {
         "policy": str(policy.resolve()),
         "language": str(language),
+        "fast_policy": "" if fast_policy is None else str(fast_policy.resolve()),
         "seed": str(seed),
         "goal": Case(seed, _staged(command), words).goal_text,
         "drop": ",".join(drop),

@@ -56,7 +56,7 @@ class RecordedStep:
     early: bool
     """Whether it used what was sent before the recording began."""
     proposed: str | None
-    """Fingerprint of the proposal of this stamp in the bag."""
+    """Fingerprint of its proposal in the bag; of another of this stamp where that is not there."""
     description: PolicyDescription
 
 
@@ -97,7 +97,8 @@ class StepReader:
             for m in contract.modalities
         }
         self._commands: dict[str, Trajectory] = {}
-        self._proposals: dict[int, str] = {}
+        self._proposals: dict[str, int] = {}
+        """Stamps by fingerprint; those of a fast half are among them."""
         self._description: PolicyDescription | None = None
         self._waiting: deque[tuple[int, int, dict[str, str]]] = deque()
         self._number = 0
@@ -128,7 +129,7 @@ class StepReader:
             self._take_command(message.payload)
         elif topic == _PROPOSED:
             proposal = decode_trajectory(message.payload)
-            self._proposals[proposal.stamp_ns] = proposal.fingerprint()
+            self._proposals[proposal.fingerprint()] = proposal.stamp_ns
             shorten(self._proposals, _KEEP_COMMANDS)
         elif topic == DESCRIPTION:
             self._description = PolicyDescription.from_json(decode_string(message.payload))
@@ -166,8 +167,13 @@ class StepReader:
         self._complete = not early
         return RecordedStep(
             self._number - 1, t_ns, values, Carried.from_json(values["carried"]), parts, commanded,
-            problems, early, self._proposals.get(t_ns), self._description,
+            problems, early, self._proposal(t_ns, values["action"]), self._description,
         )  # fmt: skip
+
+    def _proposal(self, t_ns: int, action: str) -> str | None:
+        if action in self._proposals:
+            return action
+        return next((f for f, stamp_ns in self._proposals.items() if stamp_ns == t_ns), None)
 
     def _is_early(self, t_ns: int, values: dict[str, str], absent: list[str]) -> bool:
         """Whether it used a message older than the first that was recorded of its topic."""

@@ -50,6 +50,13 @@ def test_rows_and_tasks_that_do_not_exist_are_named_before_anything_runs(words, 
     assert said in str(result.exception)
 
 
+@pytest.mark.parametrize("words", [(), ("--matrix",)])
+def test_a_fast_half_that_is_none_is_refused_before_anything_runs(words):
+    result = invoke(*words, "--fast-policy", MODEL + "/policy.onnx")
+    assert isinstance(result.exception, SensoriumError)
+    assert "carries no contract of a fast correction" in str(result.exception)
+
+
 def test_a_matrix_prints_its_tables_and_keeps_its_figures(tmp_path):
     kept = tmp_path / "kept.json"
     words = ("--matrix", "--episodes", "1", "--row", "expert", "--workers", "1")

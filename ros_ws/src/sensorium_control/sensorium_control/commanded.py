@@ -16,7 +16,7 @@ from sensorium_control.motion import wanted_at
 from sensorium_control.profile import N_ARM, STEP_NS, STEP_S, Profile
 
 Array = NDArray[np.float64]
-_LEAD_NS = 5_000_000
+LEAD_NS = 5_000_000
 """A new motion takes over no sooner than this: so long may it travel to the arm."""
 _KEEP_NS = 3_000_000_000
 _APART_NS = 1_000_000
@@ -166,7 +166,7 @@ class CommandedMotion:
 
 def switch_knot(now_ns: int) -> int:
     """The first knot at which something sent now can take over."""
-    return -((-now_ns - _LEAD_NS) // STEP_NS)
+    return -((-now_ns - LEAD_NS) // STEP_NS)
 
 
 def _led_in(before: list[tuple[int, State]], then: Trajectory) -> Trajectory:

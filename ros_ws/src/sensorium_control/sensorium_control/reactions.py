@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ruckig import RuckigError
 
-from sensorium_control.commanded import CommandedMotion, switch_knot
+from sensorium_control.commanded import LEAD_NS, CommandedMotion, switch_knot
 from sensorium_control.following import LAG_NS, away_rad
 from sensorium_control.limits import GateConfig, JointLimits
 from sensorium_control.profile import N_ARM, STEP_NS, STEP_S, Profile
@@ -23,8 +23,11 @@ _AT_REST_RAD = 0.01
 """An arm that rests further from its command than this was moved by somebody."""
 _YOUNG_S = 0.05
 """Where the arm was longer ago is no place to stop at once."""
-_SHARE_OF_SPEED = 0.5
-"""Half the limit between knots: a cubic that turns round within a knot is up to twice as fast."""
+_SHARE_OF_SPEED = 0.4
+"""Less than half the limit between knots: a cubic that turns round within a knot is up to twice as
+fast, and the arm hears of it up to 5 ms late."""
+_TO_TURN_NS = 5_000_000
+"""So long at least has the arm to turn round, when it hears of it as late as it may."""
 ARM = np.arange(N_ARM + 1) < N_ARM
 
 
@@ -106,14 +109,15 @@ class Reactions:
 
         The gripper keeps its last command.
         """
-        knot = switch_knot(now_ns)
+        knot = switch_knot(now_ns + _TO_TURN_NS)
         rest = self._within(measured)
         if self._commanded.grip_m is not None:
             rest[-1] = self._commanded.grip_m
         if not self._commanded.known:
             return Profile.at_rest(knot, rest)
-        begin = self._commanded.setpoint(now_ns)
-        lead_s = (knot * STEP_NS - now_ns) * 1e-9
+        heard_ns = now_ns + LEAD_NS
+        begin = self._commanded.setpoint(heard_ns)
+        lead_s = (knot * STEP_NS - heard_ns) * 1e-9
         speed = np.where(ARM, _SHARE_OF_SPEED * self._limits.speed, np.inf)
         needed_s = float((np.abs(rest - begin) / speed).max())
         n = max(0, math.ceil((needed_s - lead_s) / STEP_S))

@@ -12,6 +12,7 @@ from sensorium_control.commanded import CommandedMotion
 from sensorium_control.follower import monotone_rates
 from sensorium_control.limits import GateConfig, load_joint_limits
 from sensorium_control.profile import STEP_NS, STEP_S, Profile
+from sensorium_control.reactions import Reactions
 from sensorium_control.reasons import GateState, Reason
 from sensorium_core.errors import KinematicsError
 from sensorium_core.kinematics import JOINTS, Kinematics
@@ -276,10 +277,10 @@ def test_fingers_that_are_stopped_while_they_close_stay_within_their_range(step_
     assert min(lowest) >= 0.0
 
 
-def advanced(arm: TrajectoryController, controls: np.ndarray) -> float:
-    """The opening that the fingers are told a step later [m]."""
+def advanced(arm: TrajectoryController, controls: np.ndarray, joint: int = 6) -> float:
+    """What a joint is told a step later [rad; the fingers: m]."""
     arm.advance(controls)
-    return controls[6]
+    return arm.position[joint]
 
 
 def stopped(commanded: CommandedMotion, now_ns: int, step_ms: int) -> Trajectory:
@@ -291,3 +292,38 @@ def stopped(commanded: CommandedMotion, now_ns: int, step_ms: int) -> Trajectory
         return commanded.sent(now_ns)
     sent = commanded.renewed(slowing, now_ns + step_ns, step_ns)
     return replace(sent, stamp_ns=sent.stamp_ns - step_ns)
+
+
+@pytest.mark.parametrize("late_ms", [0, 2, 4])
+@pytest.mark.parametrize("speed", [-0.95, 0.0, 0.95])
+def test_a_stop_at_once_keeps_the_limit_of_speed_however_late_the_arm_hears_of_it(late_ms, speed):
+    """Found by fuzzing: the first waypoint was so near that the arm had to turn round in 1 ms."""
+    limits = load_joint_limits(load_urdf(), KINEMATICS, GateConfig())
+    home, rates = home_joints(), np.zeros((60, 7))
+    rates[:, 5] = speed * limits.speed[5]
+    rows = home + (np.arange(60)[:, None] - 30) * STEP_S * rates
+    moving = Profile(START_NS // STEP_NS - 30, rows, rates, np.zeros_like(rows))
+    fastest = []
+    for after_ms in range(0, 20, 2):
+        for away_rad in np.linspace(-0.1, 0.1, 21):
+            commanded, arm = CommandedMotion(limits), steady_arm(moving)
+            commanded.take(moving)
+            now_ns = START_NS + after_ms * MS
+            measured = commanded.setpoint(now_ns) + away_rad * (np.arange(7) == 5)
+            reactions = Reactions(GateConfig(), limits, commanded)
+            commanded.take(reactions.stopping(now_ns, measured, Reason.FORCE_SPIKE, 0.0))
+            wrist = [advanced(arm, home.copy(), 5) for _ in range((after_ms + late_ms) // 2)]
+            arm.command(commanded.sent(now_ns), now_ns + late_ms * MS)
+            wrist += [advanced(arm, home.copy(), 5) for _ in range(60)]
+            fastest.append(np.abs(np.diff(wrist)).max() / 0.002)
+    assert max(fastest) <= 1.01 * limits.speed[5]
+
+
+def steady_arm(profile: Profile) -> TrajectoryController:
+    """An arm's controller that follows a profile which began long ago."""
+    arm = TrajectoryController(JOINTS, 2 * MS, np.zeros(7))
+    arm.reset(profile.positions[0])
+    arm.command(profile.trajectory(), profile.start_ns)
+    for _ in range((START_NS - profile.start_ns) // (2 * MS)):
+        arm.advance(profile.positions[0].copy())
+    return arm

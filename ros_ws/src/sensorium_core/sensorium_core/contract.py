@@ -99,7 +99,8 @@ class Contract(Frozen):
     """The agreement between a policy and the world around it."""
 
     name: str
-    version: int = 1
+    version: Literal[1, 2] = 1
+    """2: the policy remembers more (see `sensorium_core.memory`), and says what to feel."""
     robot: str
     modalities: tuple[Modality, ...] = Field(max_length=64)
     cloud: CloudSpec
@@ -108,6 +109,15 @@ class Contract(Frozen):
     """Senses without which the policy holds still."""
     provenance: dict[str, Any] = Field(default_factory=dict)
     """Git commit, data hash, seeds, metrics."""
+
+    @model_validator(mode="after")
+    def _version_fits(self) -> "Contract":
+        windowed = [m.name for m in self.modalities if m.kind == "joints" and m.window_s]
+        if (self.version == 2) != bool(windowed):
+            raise ValueError(
+                "joints are a window in version 2, and the latest sample in version 1"
+            )
+        return self
 
     @cached_property
     def senses(self) -> tuple[str, ...]:
@@ -169,6 +179,11 @@ class Contract(Frozen):
 def tabletop() -> Contract:
     """The contract of the reference cell: every sense, tool motions of a UR5e-size arm."""
     return Contract.load(Path(__file__).parent / "contracts" / "tabletop.yaml")
+
+
+def touch() -> Contract:
+    """The contract of all nine families: the same topics, longer windows, more memory, intent."""
+    return Contract.load(Path(__file__).parent / "contracts" / "touch.yaml")
 
 
 def load_contract(path: Path | str | None) -> Contract:

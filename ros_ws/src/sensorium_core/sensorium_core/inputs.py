@@ -98,6 +98,12 @@ def press_force_n(wrench_window: NDArray[np.generic]) -> float:
     return float(np.convolve(push, np.full(3, 1 / 3), mode="valid").max())
 
 
+def joints_now(seen: Observation) -> Array:
+    """The newest measured positions and velocities `(2 * n_joints,)`."""
+    joints = seen.values["joints"].astype(np.float64)
+    return joints if joints.ndim == 1 else joints[-1]
+
+
 def reference_pose(
     setpoint: Array | None, seen: Observation, kinematics: Kinematics
 ) -> tuple[Array, Array]:
@@ -105,7 +111,7 @@ def reference_pose(
 
     Before anything was commanded, the measured joints stand in.
     """
-    joints = seen.values["joints"][:7].astype(np.float64) if setpoint is None else setpoint
+    joints = joints_now(seen)[:7] if setpoint is None else setpoint
     opening = min(max(float(joints[6]) / GRIPPER_OPEN_M, 0.0), 1.0)
     return joints, np.array([*kinematics.tool_pose(joints[:6]), opening])
 

@@ -14,12 +14,15 @@ from sensorium_core.codebook import SLOTS, TABLETOP_SLOTS, TOKEN_SIZE
 from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
 from sensorium_core.goal import ALL_FAMILIES, FAMILIES
+from sensorium_core.memory import memory_width
 from sensorium_core.onnx_session import RUN_FAULTS, misfit, open_session
 
 METADATA_KEY = "sensorium.contract"
 TOKENS = (len(SLOTS), TOKEN_SIZE)
 """Shape of an instruction's tokens. A policy takes all, or those of the first four slots."""
 OUTPUTS = ("chunk", "target", "present", "done", "weights")
+"""Of contract version 1; version 2 adds `INTENT`."""
+INTENT = "intent"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class PolicyOutput:
     `chunk` `(horizon, 5)`: cumulative dx, dy, dz [m], dyaw [rad] in the yaw frame of the commanded
     tool, and the open fraction. `target` `(3,)`: the point meant, base_link [m]. `present` and
     `done`: probabilities. `weights` `(n_senses,)`: share of each sense in the fused token, sum 1.
+    `intent` `(2,)`, of contract version 2: what is to be felt until the next answer, as force
+    downwards [N] and how readily to give way sideways 0..1, for the fast half; None in version 1.
     """
 
     chunk: NDArray[np.float32]
@@ -36,6 +41,7 @@ class PolicyOutput:
     present: float
     done: float
     weights: NDArray[np.float32]
+    intent: NDArray[np.float32] | None = None
 
 
 class Policy:
@@ -52,6 +58,7 @@ class Policy:
         if METADATA_KEY not in metadata:
             raise PolicyFileError(path, "carries no contract", "write it with `sensorium export`")
         self.contract = Contract.from_json(metadata[METADATA_KEY], str(path))
+        self._outputs = output_names(self.contract)
         self.input_names = tuple(i.name for i in self._session.get_inputs())
         self._words = self._count_words()
         self._require_fit()
@@ -81,17 +88,19 @@ class Policy:
         if "text" in feed:
             feed["text"] = feed["text"][:, : self._words]
         try:
-            outputs = self._session.run(list(OUTPUTS), feed)
+            outputs = self._session.run(list(self._outputs), feed)
         except RUN_FAULTS as fault:
             words = f"cannot be run ({one_line(fault)})"
             raise PolicyFileError(self.path, words, "export it anew") from None
         shapes = output_shapes(self.contract)
-        for name, value in zip(OUTPUTS, outputs, strict=True):
+        for name, value in zip(self._outputs, outputs, strict=True):
             if getattr(value, "shape", None) != shapes[name]:
                 got = f"answers {name} of shape {getattr(value, 'shape', None)}"
                 raise PolicyFileError(self.path, got, f"its contract says {shapes[name]}")
-        chunk, target, present, done, weights = outputs
-        return PolicyOutput(chunk[0], target[0], float(present[0]), float(done[0]), weights[0])
+        chunk, target, present, done, weights, *more = outputs
+        intent = more[0][0] if more else None
+        answer = chunk[0], target[0], float(present[0]), float(done[0]), weights[0]
+        return PolicyOutput(*answer, intent)
 
 
 def unreadable_policy(path: Path, problem: str) -> PolicyFileError:
@@ -114,7 +123,7 @@ def input_shapes(
     told = {
         "cloud": (contract.cloud.points, 7),
         "reference": (5,),
-        "memory": (5,),
+        "memory": (memory_width(contract),),
         "text": (words, TOKEN_SIZE),
         "valid": (len(contract.senses),),
     }
@@ -123,10 +132,17 @@ def input_shapes(
 
 def output_shapes(contract: Contract) -> dict[str, tuple[int, ...]]:
     """Shape, with its batch axis of 1, of what a policy answers."""
-    return {
+    shapes: dict[str, tuple[int, ...]] = {
         "chunk": (1, contract.action.horizon, 5),
         "target": (1, 3),
         "present": (1,),
         "done": (1,),
         "weights": (1, len(contract.senses)),
+        INTENT: (1, 2),
     }
+    return {name: shapes[name] for name in output_names(contract)}
+
+
+def output_names(contract: Contract) -> tuple[str, ...]:
+    """What a policy of this contract answers, in order."""
+    return OUTPUTS if contract.version == 1 else (*OUTPUTS, INTENT)

@@ -22,6 +22,8 @@ class PolicyDescription:
     drop: tuple[str, ...]
     T_base_optical: tuple[float, ...]
     """Row by row; optical frame of the depth camera in base_link."""
+    fast_sha256: str = ""
+    """The fast half that corrects; empty: none does."""
 
     @property
     def camera_pose(self) -> NDArray[np.float64]:
@@ -30,7 +32,10 @@ class PolicyDescription:
 
     def to_json(self) -> str:
         """Text; floats come back bit for bit."""
-        return json.dumps(asdict(self))
+        told = asdict(self)
+        if not self.fast_sha256:
+            del told["fast_sha256"]
+        return json.dumps(told)
 
     @classmethod
     def from_json(cls, text: str) -> "PolicyDescription":

@@ -7,15 +7,27 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 from sensorium_core.bounded import one_line, parse_json
 from sensorium_core.errors import MessageDecodeError
+from sensorium_core.memory import Felt
 from sensorium_core.trajectory import Trajectory
+
+Ahead = tuple[int, tuple[float, float, float]]
+"""What the fast half did beyond a step: the newest stamp that it proposed with [ns], and how far
+it displaced the tool since what the setpoint of the step shows `(3,)` [m], base_link."""
+
+
+def beginning_ns(t_ns: int, ahead: Ahead | None) -> int:
+    """When a motion of a step may begin: the gate wants stamps that increase."""
+    return t_ns if ahead is None else max(t_ns, ahead[0] + 1)
 
 
 @dataclass(frozen=True)
 class Carried:
     """The loop's memory just before a step."""
+
+    __pydantic_config__ = ConfigDict(revalidate_instances="always")
 
     state: str
     reason: str
@@ -42,10 +54,18 @@ class Carried:
     """When a motion was last proposed, for whatever instruction since the last reset."""
     withheld: str = ""
     """Why the motion of this step was taken back after it; empty: it was not."""
+    felt: Felt | None = None
+    """What `FeltMemory` holds; None in contract version 1."""
+    ahead: Ahead | None = None
+    """What the fast half did beyond this step; None where there is none, or it did nothing."""
 
     def to_json(self) -> str:
         """Text; floats come back bit for bit."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        told = asdict(self)
+        for name in ("felt", "ahead"):
+            if told[name] is None:
+                del told[name]
+        return json.dumps(told, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Carried":
@@ -54,6 +74,10 @@ class Carried:
             data = parse_json(text)
             for name in ("anchor_m", "presence", "camera"):
                 data[name] = None if data[name] is None else tuple(data[name])
+            if data.get("felt") is not None:
+                data["felt"] = (data["felt"][0], tuple(data["felt"][1]))
+            if data.get("ahead") is not None:
+                data["ahead"] = (data["ahead"][0], tuple(data["ahead"][1]))
             return _ADAPTER.validate_python(cls(**data), strict=True)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise MessageDecodeError(

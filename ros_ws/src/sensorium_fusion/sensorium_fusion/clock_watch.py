@@ -64,6 +64,10 @@ class ClockWatch:
         known = self._received.get(name)
         return math.inf if known is None else steady_s - known[1]
 
+    def received_ages_s(self, steady_s: float) -> dict[str, float]:
+        """`received_age_s` of every modality."""
+        return {name: self.received_age_s(name, steady_s) for name in self._names}
+
     def faults(self, now_ns: int, steady_s: float) -> dict[str, str]:
         """By modality, why time says that it is not there although its newest stamp may be young.
 

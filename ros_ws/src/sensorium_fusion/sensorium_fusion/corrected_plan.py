@@ -28,8 +28,6 @@ class CorrectedPlan:
 
     def __init__(self, action: ActionSpec, arm: Kinematics) -> None:
         self._action, self._arm = action, arm
-        self._low = np.array(action.workspace_min_m)
-        self._high = np.array(action.workspace_max_m)
         self._plan: Trajectory | None = None
         self._offset = np.zeros(3)
 
@@ -38,10 +36,22 @@ class CorrectedPlan:
         """How far the plan is displaced `(3,)` [m], base_link."""
         return self._offset.copy()
 
-    def begin(self, plan: Trajectory) -> None:
-        """Follow a new plan, of all the contract's joints; it starts where the arm was told."""
+    def begin(self, plan: Trajectory, offset_m: Array | None = None) -> None:
+        """Follow a new plan, of all the contract's joints, displaced from the start by `(3,)` [m].
+
+        None: not displaced, it starts where the arm was told.
+        """
         self._plan = plan.select(self._action.joints)
-        self._offset = np.zeros(3)
+        offset_m = np.zeros(3) if offset_m is None else offset_m
+        self._offset = np.clip(offset_m, -MOST_M, MOST_M)
+
+    def has_begun(self, t_ns: int) -> bool:
+        """Whether there is a plan and a time is later than its stamp."""
+        return self._plan is not None and t_ns > self._plan.stamp_ns
+
+    def is_over(self, t_ns: int) -> bool:
+        """Whether there is a plan and its last waypoint is past."""
+        return self._plan is not None and t_ns >= self._plan.end_ns
 
     def forget(self) -> None:
         """Nothing is to be corrected any more."""
@@ -68,15 +78,24 @@ class CorrectedPlan:
         if plan is None:
             return None
         times = np.arange(1, AHEAD + 1, dtype=np.float64) * (STEP_NS * 1e-9)
-        rows = [self._displaced(plan.sample(t_ns + k * STEP_NS)) for k in range(1, AHEAD + 1)]
-        positions = np.array(rows)
+        whole = np.array([plan.sample(t_ns + k * STEP_NS) for k in range(1, AHEAD + 1)])
+        positions = displaced(whole, self._offset, self._action, self._arm)
         velocities = finite_difference_velocities(times, positions)
         velocities[:, 6] = 0.0
         return Trajectory(t_ns, self._action.joints, times, positions, velocities)
 
-    def _displaced(self, joints: Array) -> Array:
-        pose = self._arm.tool_pose(joints[:6])
-        pose[:3] = np.clip(pose[:3] + self._offset, self._low, self._high)
+
+def displaced(positions: Array, offset_m: Array, action: ActionSpec, arm: Kinematics) -> Array:
+    """Joints `(n, 7)` with the tool moved by `(3,)` [m], base_link, inside the workspace.
+
+    Raises `KinematicsError` when that is out of reach or not finite.
+    """
+    low, high = np.array(action.workspace_min_m), np.array(action.workspace_max_m)
+    rows = []
+    for joints in positions:
+        pose = arm.tool_pose(joints[:6])
+        pose[:3] = np.clip(pose[:3] + offset_m, low, high)
         if not np.isfinite(pose).all():
             raise KinematicsError("the plan is not finite", "propose another one")
-        return np.append(self._arm.ik(joints[:6], pose), joints[6])
+        rows.append(np.append(arm.ik(joints[:6], pose), joints[6]))
+    return np.array(rows)

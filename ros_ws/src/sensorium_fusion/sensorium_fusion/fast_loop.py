@@ -1,9 +1,10 @@
 """The fast half of the policy loop without ROS: every wrench in, displaced plans out.
 
-Beside `Runner`, on the same thread: give it what the runner plans and what shall be felt, then
-call `tick` every 10 ms. A tick sees every reading up to its own time; every second one proposes,
-since the gate takes motions over at knots of 20 ms. While the wrench is silent nothing is added;
-without an intent the plan of the slow half goes on as it is.
+`FastHalf` drives it, on the runner's thread: it is given what the runner plans and what shall be
+felt, then ticked every 10 ms. A tick sees every reading up to its own time; every second one
+proposes, since the gate takes motions over at knots of 20 ms. While the wrench is silent nothing
+is added; without an intent the plan of the slow half goes on as it is; at its end the fast half
+sleeps.
 """
 
 from typing import Protocol
@@ -22,8 +23,9 @@ Array = NDArray[np.float64]
 
 TICK_NS = 10_000_000
 READINGS = 32
-"""Readings of the wrench that a correction is given, 2 ms apart."""
-_READING_S = 0.002
+"""Readings of the wrench that a correction is given."""
+READING_S = 0.002
+"""Between two of them."""
 _SILENT_NS = 20_000_000
 """A wrench that is older is not acted on."""
 _NO_TOUCH, _NO_JOINTS = np.zeros((READINGS, 2, 3)), np.zeros((READINGS, 14))
@@ -73,37 +75,51 @@ class FastLoop:
         self._plan.forget()
         self._correct.reset()
 
-    def planned(self, plan: Trajectory, intent: FastIntent | None) -> None:
-        """The runner proposed a plan, with what to feel on it; None: leave it as it is."""
+    @property
+    def is_awake(self) -> bool:
+        """Whether there is a plan to correct."""
+        return self._intent is not None
+
+    def planned(
+        self, plan: Trajectory, intent: FastIntent | None, offset_m: Array | None = None
+    ) -> None:
+        """The runner proposed a plan, with what to feel on it; None: leave it as it is.
+
+        `offset_m` `(3,)` [m], base_link, is how far it was displaced when it was proposed.
+        """
         if intent is None:
             self.sleep()
             return
-        self._plan.begin(plan)
+        self._plan.begin(plan, offset_m)
         self._intent, self._displaced = intent, False
 
     def push(self, stamp_ns: int, wrench: Array) -> None:
         """One reading `(6,)`, tool frame [N, Nm]."""
         self._wrench.push(stamp_ns, wrench)
 
-    def tick(self, t_ns: int) -> Trajectory | None:
+    def tick(self, t_ns: int, believed: bool = True) -> Trajectory | None:
         """One tick at a multiple of `TICK_NS`; what to propose now, if anything.
 
         Nothing is proposed of a plan that needed no correction yet: it is under way as it is.
-        Raises `KinematicsError` where the displaced plan is out of reach.
+        A wrench that is not `believed` counts as silent. Raises `KinematicsError` where the
+        displaced plan is out of reach.
         """
-        if self._intent is None:
+        if self._intent is None or not self._plan.has_begun(t_ns):
             return None
-        step = self._step(t_ns, self._intent)
+        if self._plan.is_over(t_ns):
+            self.sleep()
+            return None
+        step = self._step(t_ns, self._intent, believed)
         if step.any():
             self._plan.displace(step, self._plan.yaw_at(t_ns))
             self._displaced = True
         is_due = t_ns // TICK_NS % (STEP_NS // TICK_NS) == 1
         return self._plan.proposal(t_ns) if is_due and self._displaced else None
 
-    def _step(self, t_ns: int, intent: FastIntent) -> Array:
+    def _step(self, t_ns: int, intent: FastIntent, believed: bool) -> Array:
         """The correction of this tick; 0 where the wrench is silent."""
-        newest, seen = self._wrench.newest_ns, self._wrench.window(t_ns, READINGS, _READING_S)
-        if newest is None or seen is None or t_ns - newest > _SILENT_NS:
+        seen = self._wrench.window(t_ns, READINGS, READING_S)
+        if not believed or seen is None or t_ns - seen.stamp_ns > _SILENT_NS:
             self._correct.reset()
             return np.zeros(3)
         return self._correct(Felt(np.asarray(seen.value, np.float64), intent))

@@ -3,6 +3,8 @@
 Depth of a stamp arrives after its colour, or before; whichever comes second completes the frame.
 """
 
+from sensorium_core.contract import Contract
+
 _PAIR_NS = 5_000_000
 """Stamps closer than this are one exposure."""
 
@@ -39,3 +41,22 @@ class FramePair:
     def _fire(self) -> int | None:
         self._waiting = False
         return self._depth_ns
+
+
+class Frames:
+    """The frames of a contract's depth camera."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.depth = next(m for m in contract.modalities if m.kind == "depth")
+        self._colour = contract.modality(self.depth.name.replace("_depth", "_rgb"))
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every picture."""
+        self._pair = FramePair(self._colour.max_age_s)
+
+    def complete(self, modality: str, stamp_ns: int) -> int | None:
+        """The stamp of the frame that a message of a modality completes, if it does."""
+        if modality == self.depth.name:
+            return self._pair.depth(stamp_ns)
+        return self._pair.colour(stamp_ns) if modality == self._colour.name else None

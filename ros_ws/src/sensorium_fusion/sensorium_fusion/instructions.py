@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from sensorium_core.language import Command
 
-from sensorium_fusion.runner import Language
+from sensorium_fusion.hearing import Language
 
 _CACHED = 32
 _PERIOD_S = 0.05

@@ -7,12 +7,16 @@ import numpy as np
 from sensorium_core.geometry import Camera
 from sensorium_core.inputs import CommandHistory, Memory
 from sensorium_core.language import Command
+from sensorium_core.memory import FeltMemory
+from sensorium_core.policy import PolicyOutput
 
-from sensorium_fusion.carried import Carried
+from sensorium_fusion.carried import Ahead, Carried
+from sensorium_fusion.grounding import absent_words, is_present
 from sensorium_fusion.holding import Hold
 from sensorium_fusion.step import State
 
 _NS = 1_000_000_000
+_DONE_STEPS = 2
 
 
 @dataclass
@@ -20,38 +24,79 @@ class LoopState:
     """One instruction's worth of memory; a new instruction begins with a new one."""
 
     hold: Hold
+    memory: Memory
     state: State = State.IDLE
     reason: str = "no instruction"
     command: Command | None = None
     must_stop: bool = True
     """Whether a stop is still to be proposed."""
-    memory: Memory = field(default_factory=Memory)
     presence: list[float] = field(default_factory=list)
     done_count: int = 0
     planned_ns: int | None = None
     """When a motion was last proposed, also for an earlier instruction."""
     next_ns: int | None = None
     """When to plan anew."""
+    ahead: Ahead | None = None
+    """What the fast half did beyond the present step."""
 
     @property
     def is_active(self) -> bool:
         """Whether there is an instruction to act on."""
         return self.state in (State.GROUNDING, State.ACTING, State.HOLDING)
 
-    def due(self, t_ns: int) -> bool:
+    def due(
+        self, t_ns: int, patience_ns: int, history: CommandHistory, gave_up: bool = False
+    ) -> bool:
         """Whether it is time to plan anew; long before that means that the clock was set back."""
         next_ns = self.next_ns
-        return next_ns is None or t_ns >= next_ns or t_ns < next_ns - _NS
+        due = next_ns is None or t_ns >= next_ns or t_ns < next_ns - _NS
+        return due or self.is_unanswered(t_ns, patience_ns, history, gave_up)
 
-    def is_unanswered(self, t_ns: int, patience_ns: int, history: CommandHistory) -> bool:
+    def must_wait(self, t_ns: int, missing: str) -> bool:
+        """Whether to hold still at a step; goes on with what a hold interrupted once it is over.
+
+        `missing` tells of required senses that are not there, or is empty.
+        """
+        if missing and self.state is not State.HOLDING:
+            self.state, self.must_stop = State.HOLDING, True
+        if self.state is not State.HOLDING:
+            return False
+        waiting = self.hold.wait(t_ns, missing)
+        if waiting:
+            self.reason = waiting
+            return True
+        self.resume()
+        return False
+
+    def ground(self, output: PolicyOutput) -> str:
+        """Look once for the object meant: remember where it is, or say that it is not there."""
+        self.presence.append(output.present)
+        present = is_present(self.presence)
+        if present:
+            self.memory.anchor_m = output.target.astype(np.float64)
+            self.state, self.reason = State.ACTING, "acting"
+        if present is not False:
+            return ""
+        assert self.command is not None
+        return absent_words(self.command, self.presence)
+
+    def is_done(self, output: PolicyOutput) -> bool:
+        """Whether the policy has said so for two steps in a row."""
+        self.done_count = self.done_count + 1 if output.done > 0.5 else 0
+        return self.done_count >= _DONE_STEPS
+
+    def is_unanswered(
+        self, t_ns: int, patience_ns: int, history: CommandHistory, gave_up: bool
+    ) -> bool:
         """Whether the gate has let nothing pass since a plan that is so old or older.
 
         It refused the plan, or the plan was lost: the arm is on what is left of the one before.
+        Also when the fast half gave the plan up.
         """
         planned_ns = self.planned_ns
         if planned_ns is None or t_ns - planned_ns < patience_ns:
             return False
-        return not history.has_since(planned_ns)
+        return gave_up or not history.has_since(planned_ns)
 
     def hold_still(self, cause: str) -> None:
         """Hold because of this, besides any missing sense; a stop is to be proposed."""
@@ -82,20 +127,19 @@ class LoopState:
             self.hold.resume_s,
             dict(faults),
             self.planned_ns,
+            felt=self.memory.felt() if isinstance(self.memory, FeltMemory) else None,
+            ahead=self.ahead,
         )
 
-    @classmethod
-    def recalled(cls, before: Carried, command: Command | None) -> "LoopState":
-        """The state that was carried, with the command that it names."""
-        anchor = None if before.anchor_m is None else np.array(before.anchor_m)
-        return cls(
-            Hold(before.resume_s, before.hold_cause, before.back_ns),
-            State(before.state),
-            before.reason,
-            command,
-            before.must_stop,
-            Memory(anchor, before.peak_press_n),
-            list(before.presence),
-            before.done_count,
-            before.planned_ns,
-        )
+    def recall(self, before: Carried, command: Command | None) -> None:
+        """Become what was carried, with the command that it names."""
+        self.hold = Hold(before.resume_s, before.hold_cause, before.back_ns)
+        self.state, self.reason, self.command = State(before.state), before.reason, command
+        self.must_stop, self.done_count = before.must_stop, before.done_count
+        self.presence, self.planned_ns = list(before.presence), before.planned_ns
+        self.ahead = before.ahead
+        memory = self.memory
+        memory.anchor_m = None if before.anchor_m is None else np.array(before.anchor_m)
+        memory.peak_press_n = before.peak_press_n
+        if isinstance(memory, FeltMemory):
+            memory.recall(before.felt)

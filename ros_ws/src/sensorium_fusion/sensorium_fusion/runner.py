@@ -1,55 +1,51 @@
 """The policy loop without ROS: messages and instructions in, proposed trajectories out.
 
 The fusion node, the headless evaluator and the offline parity check run this same class. It owns
-what the arm is meant to be doing and says in words why it holds still. One thread.
+what the arm is meant to be doing and says in words why it holds still. A fast half, where there is
+one, corrects its plans between steps. One thread.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.errors import KinematicsError, SensoriumError
+from sensorium_core.errors import KinematicsError
 from sensorium_core.geometry import Camera
-from sensorium_core.inputs import CommandHistory, Memory, policy_inputs, reference_pose
-from sensorium_core.instruction import parse_instruction
+from sensorium_core.inputs import policy_inputs
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.language import Command
+from sensorium_core.memory import new_memory
 from sensorium_core.observation import Observation
 from sensorium_core.policy import Policy, PolicyOutput
 from sensorium_core.stream import Part, Push
 from sensorium_core.trajectory import Trajectory
 
-from sensorium_fusion.carried import Carried
+from sensorium_fusion.carried import Carried, beginning_ns
 from sensorium_fusion.config import HonestyConfig
-from sensorium_fusion.grounding import absent_words, is_present, unlearned_words
+from sensorium_fusion.fast_half import WRENCH, FastFile, FastHalf
+from sensorium_fusion.hearing import Language, heard
 from sensorium_fusion.holding import Hold, missing_words
 from sensorium_fusion.loop_state import LoopState
-from sensorium_fusion.plan import (
-    DIFFERENCE_NS,
-    commanded_velocity,
-    joint_trajectory,
-    stop_trajectory,
-    tool_waypoints,
-)
+from sensorium_fusion.planner import Planner
 from sensorium_fusion.senses import NO_FAULTS, Faults, Senses
 from sensorium_fusion.step import State, Step
 
-_DONE_STEPS = 2
 _NS = 1_000_000_000
 
 
-class Language(Protocol):
-    """What understands instructions: the language encoder, or who knows what is meant."""
-
-    def encode(self, text: str) -> Command:
-        """Understand one instruction."""
-
-
 class Runner:
-    """Instruction, senses and policy to trajectories. `drop` names senses to treat as dead."""
+    """Instruction, senses and policy to trajectories.
+
+    Args:
+        policy: the slow half.
+        language: understands instructions.
+        arm: its kinematics.
+        drop: senses to treat as dead.
+        config: when it does not believe what it sees.
+        fast: the fast half; off where the policy does not say what to feel, see `FastHalf.off`.
+    """
 
     def __init__(
         self,
@@ -58,13 +54,24 @@ class Runner:
         arm: Kinematics,
         drop: frozenset[str] = frozenset(),
         config: HonestyConfig | None = None,
+        fast: FastFile | None = None,
     ) -> None:
         self.contract, self._config = policy.contract, config or HonestyConfig()
         self._policy, self._language, self._arm = policy, language, arm
         self._senses = Senses(policy.contract, drop, self._config)
-        self._history = CommandHistory(policy.contract.action.joints)
+        self._planner = Planner(policy.contract.action, arm)
+        self._fast = FastHalf(fast, policy.contract, arm, drop)
         self._faults: Faults = NO_FAULTS
-        self._loop = LoopState(Hold(self._config.resume_s))
+        self._loop = self._fresh()
+
+    def _fresh(self) -> LoopState:
+        return LoopState(Hold(self._config.resume_s), new_memory(self.contract, self._arm))
+
+    def _set_idle(self, state: State, reason: str, command: Command | None = None) -> None:
+        before, self._loop = self._loop, self._fresh()
+        self._loop.state, self._loop.reason, self._loop.command = state, reason, command
+        self._loop.planned_ns, self._loop.ahead = before.planned_ns, before.ahead
+        self._fast.sleep()
 
     @property
     def state(self) -> State:
@@ -81,25 +88,24 @@ class Runner:
         """Whether there is an instruction to act on."""
         return self._loop.is_active
 
-    def _set_idle(
-        self,
-        state: State,
-        reason: str,
-        command: Command | None = None,
-    ) -> None:
-        hold, planned_ns = Hold(self._config.resume_s), self._loop.planned_ns
-        self._loop = LoopState(hold, state, reason, command, planned_ns=planned_ns)
+    @property
+    def fast(self) -> FastHalf:
+        """What corrects between steps; to look at, not to drive."""
+        return self._fast
 
     def reset(self) -> None:
         """Forget senses, commands and instruction, for a new episode."""
+        self._forget()
+        self._loop = self._fresh()
+
+    def _forget(self) -> None:
         self._senses.clear()
-        self._history.clear()
-        self._loop = LoopState(Hold(self._config.resume_s))
+        self._planner.history.clear()
+        self._fast.clear()
 
     def restart_clock(self, cause: str) -> None:
         """Forget senses and commands, since their stamps mean nothing any more; hold if acting."""
-        self._senses.clear()
-        self._history.clear()
+        self._forget()
         self._loop.next_ns = None
         if self.is_active:
             self._loop.hold_still(cause)
@@ -107,8 +113,8 @@ class Runner:
     def warm_up(self) -> None:
         """Run policy and language once on nothing, so that the first real step is not slow."""
         seen = self._senses.observe(0, NO_FAULTS)
-        tokens = self._language.encode("stop").tokens
-        self._policy.run(policy_inputs(self.contract, seen, np.zeros(5), Memory(), tokens))
+        tokens, memory = self._language.encode("stop").tokens, self._fresh().memory
+        self._policy.run(policy_inputs(self.contract, seen, np.zeros(5), memory, tokens))
 
     def set_camera(self, camera: Camera | None) -> None:
         """Tell where the depth camera is; see `Aligner.set_camera`."""
@@ -116,30 +122,20 @@ class Runner:
 
     def push(self, modality: str, stamp_ns: int, value: NDArray[np.generic]) -> Push:
         """Add one sensor message; see `Aligner.push`."""
-        return self._senses.push(modality, stamp_ns, value)
+        outcome = self._senses.push(modality, stamp_ns, value)
+        if outcome in (Push.ACCEPTED, Push.CLOCK_RESET):
+            self._fast.push(modality, stamp_ns, value)
+        return outcome
 
     def commanded(self, trajectory: Trajectory) -> None:
         """Tell which trajectory the gate let pass; it may move only some of the joints."""
-        self._history.push(trajectory)
+        self._planner.history.push(trajectory)
+        self._fast.commanded()
 
     def instruct(self, text: str) -> None:
         """Take a new instruction; an empty one stops. What is not understood is refused."""
-        try:
-            told = parse_instruction(text)
-            command = self._language.encode(told) if told else None
-        except SensoriumError as error:
-            self.refuse(str(error))
-            return
-        if command is None:
-            self._set_idle(State.IDLE, "told to stop")
-        elif not command.in_scope:
-            reason = command.reason or "I do not understand that"
-            self._set_idle(State.REFUSED, reason, command)
-        elif unlearned := unlearned_words(command, self._policy.families):
-            self._set_idle(State.REFUSED, unlearned, command)
-        else:
-            self._set_idle(State.GROUNDING, "looking for the object", command)
-            self._loop.must_stop = False
+        self._set_idle(*heard(text, self._language, self._policy.families))
+        self._loop.must_stop = self.state is not State.GROUNDING
 
     def refuse(self, reason: str) -> None:
         """Forget the instruction and come to rest until the next one; `reason` says why."""
@@ -155,12 +151,13 @@ class Runner:
         camera: Camera | None,
     ) -> Step:
         """A step as it was taken before: from the messages it used and what it remembered."""
+        self._forget()
         self.set_camera(camera)
         self._senses.recall(parts)
-        self._history.clear()
         for trajectory in commanded:
-            self._history.push(trajectory)
-        self._loop, self._faults = LoopState.recalled(before, command), before.faults
+            self._planner.history.push(trajectory)
+        self._loop, self._faults = self._fresh(), before.faults
+        self._loop.recall(before, command)
         step = self._remembered_step(t_ns)
         return self.withhold(step, before.withheld) if before.withheld else step
 
@@ -171,7 +168,8 @@ class Runner:
         if self.state is not State.ACTING:
             return False
         patience_ns = round(self.contract.action.step_s * _NS)
-        due = self._loop.due(t_ns) or self._loop.is_unanswered(t_ns, patience_ns, self._history)
+        history, gave_up = self._planner.history, self._fast.gave_up
+        due = self._loop.due(t_ns, patience_ns, history, gave_up)
         return due or self.is_lacking(t_ns, faults)
 
     def is_lacking(self, t_ns: int, faults: Faults = NO_FAULTS) -> bool:
@@ -181,11 +179,32 @@ class Runner:
     def step(self, t_ns: int, faults: Faults = NO_FAULTS) -> Step:
         """One turn at capture time `t_ns`; modalities with faults are not believed in it."""
         self._faults = self._senses.faults(faults)
-        return self._remembered_step(t_ns)
+        self._loop.ahead = self._fast.ahead(t_ns)
+        return replace(self._remembered_step(t_ns), fast=self._fast.report())
+
+    def corrects_at(self, t_ns: int) -> bool:
+        """Whether `correct` would do anything at this time; next to no work."""
+        return self._fast.is_due(t_ns)
+
+    def correct(
+        self, t_ns: int, faults: Faults = NO_FAULTS, late_ns: int = 0
+    ) -> Trajectory | None:
+        """The fast half's turn, once all readings up to this time are in; what it proposes.
+
+        Ask after every reading of the wrench, and while there are none. `late_ns`: how long ago
+        that time is.
+        """
+        if not self._fast.is_due(t_ns):
+            return None
+        if self.state is not State.ACTING:
+            self._fast.sleep()
+            return None
+        return self._fast.tick(t_ns, WRENCH not in self._senses.faults(faults), late_ns)
 
     def withhold(self, step: Step, cause: str) -> Step:
         """Take back the motion of the last step, because of this; the next one proposes a stop."""
         self._loop.hold_still(cause)
+        self._fast.sleep()
         before = None if step.before is None else replace(step.before, withheld=cause)
         return replace(step, state=self.state, reason=self.reason, trajectory=None, before=before)
 
@@ -194,8 +213,8 @@ class Runner:
         return self._loop.carried(self._senses.camera, self._faults)
 
     def _remembered_step(self, t_ns: int) -> Step:
-        before, soon_ns = self.carried(), t_ns + DIFFERENCE_NS
-        commanded = self._history.consulted(t_ns, soon_ns)
+        before, begin_ns = self.carried(), beginning_ns(t_ns, self._loop.ahead)
+        commanded = self._planner.consulted(t_ns, begin_ns)
         return replace(self._step(t_ns), before=before, commanded=commanded)
 
     def _step(self, t_ns: int) -> Step:
@@ -206,29 +225,23 @@ class Runner:
         if not loop.is_active:
             return self._rest(t_ns, seen, stages)
         missing = missing_words(self.contract, seen, self._faults)
-        if missing and loop.state is not State.HOLDING:
-            loop.state, loop.must_stop = State.HOLDING, True
-        if loop.state is State.HOLDING:
-            waiting = loop.hold.wait(t_ns, missing)
-            if waiting:
-                loop.reason = waiting
-                return self._rest(t_ns, seen, stages)
-            loop.resume()
+        if loop.must_wait(t_ns, missing):
+            return self._rest(t_ns, seen, stages)
         return self._think(t_ns, seen, stages)
 
     def _think(self, t_ns: int, seen: Observation, stages: dict[str, float]) -> Step:
-        joints, reference = reference_pose(self._history.sample(t_ns), seen, self._arm)
+        joints, reference = self._planner.reference(t_ns, seen)
         output, stages["policy"] = self._infer(seen, reference)
         if self.state is State.GROUNDING:
-            self._ground(output)
+            absent = self._loop.ground(output)
+            if absent:
+                self._set_idle(State.REFUSED, absent, self._loop.command)
+                return self._rest(t_ns, seen, stages, output)
             if self.state is State.GROUNDING:
                 return Step(t_ns, self.state, self.reason, seen, output, None, stages)
-            if self.state is State.REFUSED:
-                return self._rest(t_ns, seen, stages, output)
             output, seconds = self._infer(seen, reference)
             stages["policy"] += seconds
-        self._loop.done_count = self._loop.done_count + 1 if output.done > 0.5 else 0
-        if self._loop.done_count >= _DONE_STEPS:
+        if self._loop.is_done(output):
             self._set_idle(State.DONE, "done", self._loop.command)
             return self._rest(t_ns, seen, stages, output)
         return self._plan(t_ns, seen, output, joints, reference, stages)
@@ -241,19 +254,6 @@ class Runner:
         tensors = policy_inputs(self.contract, seen, reference, loop.memory, loop.command.tokens)
         return self._policy.run(tensors), time.perf_counter() - started
 
-    def _ground(self, output: PolicyOutput) -> None:
-        """Decide whether the object meant is there; remember where it is, or refuse in words."""
-        loop = self._loop
-        loop.presence.append(output.present)
-        present = is_present(loop.presence)
-        if present:
-            loop.memory.anchor_m = output.target.astype(np.float64)
-            loop.state, loop.reason = State.ACTING, "acting"
-        elif present is not None:
-            assert loop.command is not None
-            reason = absent_words(loop.command, loop.presence)
-            self._set_idle(State.REFUSED, reason, loop.command)
-
     def _plan(
         self,
         t_ns: int,
@@ -264,17 +264,15 @@ class Runner:
         stages: dict[str, float],
     ) -> Step:
         started, action, loop = time.perf_counter(), self.contract.action, self._loop
-        velocity = commanded_velocity(self._history, t_ns)
         try:
-            ahead = self._arm.tool_pose(joints[:6] + velocity[:6] * action.step_s)
-            waypoints = tool_waypoints(output.chunk, reference, ahead - reference[:4], action)
-            plan = joint_trajectory(waypoints, joints, velocity, t_ns, action, self._arm)
+            own = self._planner.plan(t_ns, output.chunk, joints, reference)
+            plan = self._planner.taking_over(own, loop.ahead)
         except KinematicsError as error:
             loop.must_stop, loop.reason = True, f"holding still: {error}"
             return self._rest(t_ns, seen, stages, output)
         loop.next_ns = t_ns + round((action.execute_steps - 0.25) * action.step_s * _NS)
-        loop.reason = "acting"
-        loop.planned_ns = t_ns
+        loop.reason, loop.planned_ns = "acting", plan.stamp_ns
+        self._fast.planned(own, loop.ahead, output.intent)
         stages["plan"] = time.perf_counter() - started
         return Step(t_ns, self.state, self.reason, seen, output, plan, stages)
 
@@ -289,11 +287,12 @@ class Runner:
 
         While it is not known what the gate made of the last proposal, the stop is still to come.
         """
-        plan, planned_ns = None, self._loop.planned_ns
-        setpoint = self._history.sample(t_ns)
-        if self._loop.must_stop and setpoint is not None:
-            velocity = commanded_velocity(self._history, t_ns)
-            plan = stop_trajectory(setpoint, velocity, t_ns, self.contract.action.joints)
+        self._fast.sleep()
+        plan, loop = None, self._loop
+        begin_ns, planned_ns = beginning_ns(t_ns, loop.ahead), loop.planned_ns
+        known = self._planner.history.sample(t_ns) is not None
+        if loop.must_stop and known:
+            plan = self._planner.stop(begin_ns)
         unheard = planned_ns is not None and 0 <= t_ns - planned_ns < _NS
-        self._loop.must_stop &= setpoint is None and unheard
+        loop.must_stop &= not known and unheard
         return Step(t_ns, self.state, self.reason, seen, output, plan, stages)

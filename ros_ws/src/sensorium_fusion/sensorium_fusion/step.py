@@ -8,6 +8,7 @@ from sensorium_core.policy import PolicyOutput
 from sensorium_core.trajectory import Trajectory
 
 from sensorium_fusion.carried import Carried
+from sensorium_fusion.fast_half import FastReport
 
 
 class State(Enum):
@@ -36,3 +37,5 @@ class Step:
     """What the loop remembered when the step began."""
     commanded: tuple[Trajectory, ...] = ()
     """The commanded trajectories that the step looked at."""
+    fast: FastReport | None = None
+    """What the fast half did since the step before; None where there is none."""

@@ -1,6 +1,7 @@
 """A frame is complete when colour and depth of one exposure are there, in either order."""
 
-from sensorium_fusion.frames import FramePair
+from sensorium_core.contract import tabletop
+from sensorium_fusion.frames import FramePair, Frames
 
 MS = 1_000_000
 
@@ -38,3 +39,16 @@ def test_depth_alone_is_a_frame_when_colour_is_dead():
     pair.colour(0)
     assert pair.depth(200 * MS) is None
     assert pair.depth(300 * MS) == 300 * MS
+
+
+def test_the_frames_of_a_contract_are_those_of_its_depth_camera_alone():
+    frames = Frames(tabletop())
+    assert frames.depth.name == "scene_depth"
+    assert frames.complete("wrist_rgb", 33 * MS) is None
+    assert frames.complete("scene_rgb", 33 * MS) is None
+    assert frames.complete("wrench", 33 * MS) is None
+    assert frames.complete("scene_depth", 33 * MS) == 33 * MS
+    frames.complete("scene_rgb", 66 * MS)
+    frames.clear()
+    assert frames.complete("scene_depth", 66 * MS) == 66 * MS, "no colour is known: depth alone"
+    assert frames.complete("scene_rgb", 66 * MS) is None

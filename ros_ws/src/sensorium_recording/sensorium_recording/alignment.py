@@ -7,7 +7,7 @@ is pushed, and what was known is observed. ROS-free; one pass serves one thread.
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,15 @@ from sensorium_core.contract import Contract
 from sensorium_core.errors import BagError
 from sensorium_core.geometry import Camera
 from sensorium_core.inputs import CommandHistory, Memory
+from sensorium_core.kinematics import Kinematics
+from sensorium_core.memory import copy_of, new_memory
 from sensorium_core.observation import Aligner, Observation
 
 from sensorium_recording.bag_reader import BagReader, RawMessage
 from sensorium_recording.episodes import STATIC_TRANSFORMS
 from sensorium_recording.grid import Grid
 from sensorium_recording.pending import Pending
+from sensorium_recording.row_arm import arm_of
 from sensorium_recording.surroundings import Surroundings
 
 _EVER = 2**63 - 1
@@ -79,7 +82,8 @@ def aligned_frames(
         BagError: no message of any modality, or a damaged file.
         MessageDecodeError, ShapeError: a payload that is not what its topic promises.
     """
-    replay = _Replay(contract, namespace, span, round(slack_s * NS), grid)
+    arm = arm_of(bag) if contract.version > 1 else None
+    replay = _Replay(contract, namespace, span, round(slack_s * NS), grid, arm)
     for message in BagReader(bag).messages(replay.topics):
         due = replay.take(message)
         if due:
@@ -102,6 +106,7 @@ class _Replay:
         span: Span | None,
         slack_ns: int,
         grid: Grid | None,
+        arm: Kinematics | None,
     ) -> None:
         self._grid = grid
         self._slack_ns, self._prefix = slack_ns, f"/{namespace}/" if namespace else "/"
@@ -114,9 +119,13 @@ class _Replay:
         self._depth = next(
             self._prefix + m.topic for m in contract.modalities if m.kind == "depth"
         )
-        self._interpolated = {m.name for m in contract.modalities if m.kind == "joints"}
+        self._interpolated = {
+            m.name for m in contract.modalities if m.kind == "joints" and not m.window_s
+        }
         self._around = Surroundings(contract)
-        self._aligner, self._history, self._memory = Aligner(contract), CommandHistory(), Memory()
+        self._aligner, self._history = Aligner(contract), CommandHistory()
+        self._contract, self._arm = contract, arm
+        self._memory = new_memory(contract, arm)
         self._waiting: deque[tuple[int, int]] = deque()
         """Time of each frame to come, and when its depth image was recorded."""
         self._deadline_ns = _EVER
@@ -184,7 +193,7 @@ class _Replay:
         seen, as_live = self._observe(t_ns)
         self._memory.feel(seen)
         setpoint, state = self._history.sample(t_ns), self._around.state_at(t_ns)
-        felt = replace(self._memory)
+        felt = copy_of(self._memory)
         return AlignedFrame(t_ns, seen, setpoint, felt, self._instruction, state, as_live)
 
     def _observe(self, t_ns: int) -> tuple[Observation, bool | None]:
@@ -198,5 +207,5 @@ class _Replay:
     def _listen(self, text: str) -> None:
         """What follows the first instruction is remembered afresh."""
         if self._instruction:
-            self._memory = Memory()
+            self._memory = new_memory(self._contract, self._arm)
         self._instruction = text

@@ -23,9 +23,9 @@ from sensorium_core.goal import (
     touch_goal,
 )
 
+from sensorium_sim.all_tasks import ALL_TASKS
 from sensorium_sim.layout import feasible, sample_scene
 from sensorium_sim.scene import Scene, SceneState
-from sensorium_sim.tasks import TASKS
 
 HOLD_STILL = "none"
 HOLD_STILL_S = 5.0
@@ -49,7 +49,7 @@ class Episode:
     @property
     def time_limit_s(self) -> float:
         """From the instruction to failure (to success, when there is nothing to do)."""
-        return HOLD_STILL_S if self.goal is None else TASKS[self.goal.family].time_limit_s
+        return HOLD_STILL_S if self.goal is None else ALL_TASKS[self.goal.family].time_limit_s
 
     @property
     def goal_text(self) -> str:
@@ -105,7 +105,7 @@ def find_episode(seed: int, text: str) -> Episode:
         return Episode(seed, sample_scene(seed), None)
     if goal.family in TOUCH_FAMILIES:
         raise EpisodeError(f"goal {text!r}, which no tabletop scene sets", _SYNTAX)
-    scene, own = TASKS[goal.family].reset(seed)
+    scene, own = ALL_TASKS[goal.family].reset(seed)
     if goal.colour is None and goal.shape is None:
         return Episode(seed, scene, own)
     for candidate in range(seed, seed + _TRIES):
@@ -173,7 +173,7 @@ class Judge:
             if self._travel_m > MOVED_M or self._turned_rad > MOVED_RAD:
                 return "failure", f"the arm moved ({1e3 * self._travel_m:.0f} mm)"
             return ("success", "the arm held still") if late else ("running", "holding still")
-        outcome = TASKS[goal.family].success(goal, start, now)
+        outcome = ALL_TASKS[goal.family].success(goal, start, now)
         if outcome.success is not None:
             return ("success" if outcome.success else "failure"), outcome.reason
         if late:

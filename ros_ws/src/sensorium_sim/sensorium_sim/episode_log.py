@@ -17,10 +17,10 @@ from sensorium_recording import geometry_messages, messages
 from sensorium_recording.bag_writer import BagWriter
 
 from sensorium_sim.cell import Cell
-from sensorium_sim.model import BUTTON_RADIUS_M, BUTTON_TOP_M
 from sensorium_sim.readings import Readings
-from sensorium_sim.scene import RGB, SceneState
+from sensorium_sim.scene import SceneState
 from sensorium_sim.scene_json import state_to_json
+from sensorium_sim.scene_markers import scene_markers
 
 Array = NDArray[np.float64]
 
@@ -31,7 +31,6 @@ _WRENCH = "geometry_msgs/msg/WrenchStamped"
 _JOINTS = "sensor_msgs/msg/JointState"
 _TOUCH_DIVISOR = 5
 """Pads report at 100 Hz: every fifth step."""
-_MARKERS = {"cube": 1, "ball": 2, "cylinder": 3}
 
 
 class EpisodeLog:
@@ -94,6 +93,11 @@ class EpisodeLog:
         markers = geometry_messages.encode_markers(now, BASE, scene_markers(state))
         self._bag.write("/sim/ground_truth", messages.MARKERS, now, markers)
 
+    def expert(self, note: str) -> None:
+        """What an expert decides now, as JSON; see `expert_note`."""
+        payload = messages.encode_string(note)
+        self._bag.write("/sim/expert", messages.STRING, self.now_ns, payload)
+
     def command(self, trajectory: Trajectory) -> None:
         """A proposed trajectory, passed as it is, arm and gripper apart; stamp 0 is now."""
         now = self.now_ns
@@ -136,38 +140,6 @@ class EpisodeLog:
         entry = messages.Status("sim", level, f"{status}: {reason}", words)
         payload = messages.encode_diagnostics(self.now_ns, [entry])
         self._bag.write("/sim/outcome", messages.DIAGNOSTICS, self.now_ns, payload)
-
-
-def scene_markers(state: SceneState) -> list[messages.Marker]:
-    """Objects and buttons for RViz; their names stand in the text."""
-    upright = np.array([0.0, 0.0, 0.0, 1.0])
-    markers = [
-        messages.Marker(
-            namespace="objects",
-            id=i,
-            type=_MARKERS[item.shape],
-            position_m=item.position,
-            quat_xyzw=item.quat_xyzw,
-            size_m=np.full(3, item.size_m),
-            rgba=(*RGB[item.colour], 1.0),
-            text=f"{item.colour} {item.shape}",
-        )
-        for i, item in enumerate(state.objects)
-    ]
-    markers += [
-        messages.Marker(
-            namespace="buttons",
-            id=i,
-            type=_MARKERS["cylinder"],
-            position_m=button.position - np.array([0.0, 0.0, BUTTON_TOP_M / 2 + button.travel_m]),
-            quat_xyzw=upright,
-            size_m=np.array([2 * BUTTON_RADIUS_M, 2 * BUTTON_RADIUS_M, BUTTON_TOP_M]),
-            rgba=(*RGB[button.colour], 1.0),
-            text=f"{button.colour} button",
-        )
-        for i, button in enumerate(state.buttons)
-    ]
-    return markers
 
 
 def _frame(camera: str) -> str:

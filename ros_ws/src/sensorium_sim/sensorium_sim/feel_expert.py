@@ -14,11 +14,10 @@ from sensorium_core.goal import Goal
 from sensorium_sim.expert_moves import straight_up
 from sensorium_sim.give_expert import held_index, take
 from sensorium_sim.touch_driver import Move
-from sensorium_sim.touch_sight import Sight
+from sensorium_sim.touch_sight import TOUCH_N, Sight
 
 _TRAVEL_Z = 0.095
 _LIFT_Z = 0.12
-_TOUCH_N = 0.8
 _SQUEEZED_N = 11.0
 SOFT_M = 0.0017
 """Fingers that close this much further after the first touch hold something soft."""
@@ -53,12 +52,13 @@ class FeelExpert:
         if held is not None and held == memory.rejected:
             return Move(grip=1.0)
         if held is None:
-            return take(sight, self._wanted(sight), _TRAVEL_Z)
+            return take(sight, self.wanted(sight), _TRAVEL_Z)
         if memory.verdict is None and self._feels and memory.rejected is None:
             return Move(grip=0.0)
         return straight_up(sight, _LIFT_Z, 0.0)
 
-    def _wanted(self, sight: Sight) -> int:
+    def wanted(self, sight: Sight) -> int:
+        """Index of the one to go for next: at first the nearer, then the one not rejected."""
         if self.memory.rejected is not None:
             return 1 - self.memory.rejected
         gaps = [float(np.hypot(*(sight.place(i) - sight.tool[:3])[:2])) for i in (0, 1)]
@@ -66,15 +66,14 @@ class FeelExpert:
 
     def _feel(self, sight: Sight) -> None:
         """Notes the first touch, and after the squeeze what it means."""
-        memory, readings = self.memory, sight.readings
-        if readings is None or not self._feels:
+        memory, felt = self.memory, sight.felt
+        if not self._feels:
             return
-        pads = 0.5 * (readings.touch[:, 0, 1] - readings.touch[:, 1, 1])
-        if pads.max() < _TOUCH_N:
+        if felt.squeeze_most_n < TOUCH_N:
             memory.touch_opening_m, memory.verdict = None, None
             return
         if memory.touch_opening_m is None:
-            memory.touch_opening_m = float(readings.joints[int(np.argmax(pads >= _TOUCH_N)), 6])
+            memory.touch_opening_m = felt.touch_opening_m
         elif memory.verdict is None and sight.squeeze_n > _SQUEEZED_N:
             closed = memory.touch_opening_m - sight.opening
             memory.verdict = (closed > SOFT_M) == self._soft

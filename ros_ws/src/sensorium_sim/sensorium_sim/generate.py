@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.contract import tabletop
+from sensorium_core.contract import tabletop, touch
 from sensorium_core.errors import KinematicsError, UnknownNameError
-from sensorium_core.goal import FAMILIES, Goal
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES, Goal
 from sensorium_core.trajectory import Trajectory, finite_difference_velocities
 from sensorium_recording.bag_writer import BagWriter
 
+from sensorium_sim.all_tasks import ALL_TASKS
 from sensorium_sim.cell import Cell
 from sensorium_sim.disturbance import Disturbance, DisturbanceConfig
 from sensorium_sim.episode import goal_text
@@ -29,6 +30,8 @@ from sensorium_sim.rollout import rollout
 from sensorium_sim.scene import Scene, SceneState
 from sensorium_sim.scene_json import goal_to_json, scene_to_json
 from sensorium_sim.tasks import TASKS, Outcome, Task
+from sensorium_sim.touch_cell import TouchCell
+from sensorium_sim.touch_generate import LINGER_MOVES, SILENCE_STEPS, STILL_FRAMES, TouchRun
 
 Array = NDArray[np.float64]
 
@@ -37,11 +40,6 @@ STEPS_PER_MOVE = 50
 _MOVE_S = 0.1
 _CHUNK = 3
 """Steps of the expert in one trajectory; the next one replaces it after the first."""
-_SILENCE_STEPS = 170
-"""Fast senses run this long before the first frame, so that their windows are full."""
-_LINGER_MOVES = 5
-"""Moves after success, which show what "done" looks like."""
-_STILL_FRAMES = 2
 _STREAM = 0x5EED
 
 
@@ -50,7 +48,8 @@ class GenerateConfig:
     """What episodes are made of."""
 
     families: tuple[str, ...] = FAMILIES
-    """Task families, in turn by seed."""
+    """Task families, in turn by seed. With one where touch decides among them all are played in
+    `TouchCell`, and bags carry the contract of all nine."""
     camera_width: int = 128
     camera_height: int = 96
     camera_rate_hz: float = 10.0
@@ -62,13 +61,18 @@ class GenerateConfig:
     phrasing: str = "train"
     """Which wordings are used: train, heldout or unseen."""
     max_s: float = 8.0
-    """An expert that takes longer has failed."""
+    """An expert that takes longer has failed; where touch decides, tasks have their own limits."""
     disturbance: DisturbanceConfig = field(default_factory=DisturbanceConfig)
+
+    @property
+    def touches(self) -> bool:
+        """Whether there is a family where touch decides."""
+        return any(family in TOUCH_FAMILIES for family in self.families)
 
     def __post_init__(self) -> None:
         for family in self.families:
-            if family not in FAMILIES:
-                raise UnknownNameError("family", family, (*FAMILIES, "all"))
+            if family not in ALL_FAMILIES:
+                raise UnknownNameError("family", family, (*ALL_FAMILIES, "all"))
         if self.phrasing not in SPLITS:
             raise UnknownNameError("phrasing", self.phrasing, SPLITS)
         if self.joint_rate_hz not in (250, 500):
@@ -103,14 +107,15 @@ class EpisodeGenerator:
 
     def __init__(self, config: GenerateConfig) -> None:
         self.config = config
-        self._contract = tabletop().to_json()
-        self._cell = Cell(config.camera_width, config.camera_height)
+        self._contract = (touch() if config.touches else tabletop()).to_json()
+        cell = TouchCell if config.touches else Cell
+        self._cell = cell(config.camera_width, config.camera_height)
 
     def make(self, directory: Path, seed: int) -> Made:
         """Write the episode of a seed; what an interrupted run left of it is replaced."""
         config = self.config
         family = config.families[seed % len(config.families)]
-        scene, goal = TASKS[family].reset(seed)
+        scene, goal = ALL_TASKS[family].reset(seed)
         rng = np.random.default_rng((_STREAM, seed))
         text = phrases(goal, rng, split=config.phrasing)
         path = episode_path(directory, seed)
@@ -119,11 +124,24 @@ class EpisodeGenerator:
             bag.write_metadata("contract", {"json": self._contract})
             bag.write_metadata("episode", self._facts(seed, text, scene, goal))
             still = rng.random() < config.disturbance.still_share
-            run = _Run(self._cell, bag, config, TASKS[family], scene, goal, rng)
+            run = self._run(bag, scene, goal, rng)
             outcome = run.stand_still(text) if still else run.act(text)
             seconds = self._cell.time_ns / 1e9
         size = sum(file.stat().st_size for file in path.iterdir())
         return Made(path, seed, family, outcome.success, seconds, size)
+
+    def _run(
+        self, bag: BagWriter, scene: Scene, goal: Goal, rng: np.random.Generator
+    ) -> _Run | TouchRun:
+        """The episode that is about to happen; the cell is reset to its scene."""
+        cell, config = self._cell, self.config
+        cell.reset(scene)
+        size, every = (config.camera_height, config.camera_width), 500 // config.joint_rate_hz
+        log = EpisodeLog(bag, cell, size, every, config.wrist_depth)
+        if goal.family in FAMILIES:
+            return _Run(cell, log, config, TASKS[goal.family], scene, goal, rng)
+        assert isinstance(cell, TouchCell)
+        return TouchRun(cell, log, goal, config.disturbance, config.camera_rate_hz, rng)
 
     def _facts(self, seed: int, text: str, scene: Scene, goal: Goal) -> dict[str, str]:
         return {
@@ -140,12 +158,12 @@ class EpisodeGenerator:
 
 
 class _Run:
-    """One episode while it happens."""
+    """One episode while it happens. The cell is reset to the scene, the log made for it."""
 
     def __init__(
         self,
         cell: Cell,
-        bag: BagWriter,
+        log: EpisodeLog,
         config: GenerateConfig,
         task: Task,
         scene: Scene,
@@ -156,15 +174,8 @@ class _Run:
         self._limit_s = min(task.time_limit_s, config.max_s)
         self._disturbance = Disturbance(config.disturbance, rng)
         self._frame_every = 500.0 / config.camera_rate_hz
-        cell.reset(scene)
-        self._log = EpisodeLog(
-            bag,
-            cell,
-            (config.camera_height, config.camera_width),
-            500 // config.joint_rate_hz,
-            config.wrist_depth,
-        )
-        self._log.readings(cell.sense(_SILENCE_STEPS))
+        self._log = log
+        self._log.readings(cell.sense(SILENCE_STEPS))
         self._facts = {"family": goal.family, "goal": goal_text(goal), "seed": str(scene.seed)}
         self._frames = 0
         self._rate = np.zeros(7)
@@ -172,7 +183,7 @@ class _Run:
     def stand_still(self, text: str) -> Outcome:
         """Say something and record a few frames without acting."""
         self._log.instruct(text)
-        for _ in range(_STILL_FRAMES):
+        for _ in range(STILL_FRAMES):
             self._advance()
         self._log.frame(self._cell.ground_truth())
         outcome = Outcome(None, "nothing was attempted")
@@ -185,7 +196,7 @@ class _Run:
         log.instruct(text)
         start = cell.ground_truth()
         began_s = cell.time_ns * 1e-9
-        outcome, linger = Outcome(None, "out of time"), _LINGER_MOVES
+        outcome, linger = Outcome(None, "out of time"), LINGER_MOVES
         state = start
         while linger and cell.time_ns * 1e-9 - began_s < self._limit_s:
             trajectory = self._decide(start, state, cell.time_ns * 1e-9 - began_s)
@@ -216,7 +227,7 @@ class _Run:
             done += n
 
     def _steps_to_frame(self) -> int:
-        due = _SILENCE_STEPS + round(self._frames * self._frame_every)
+        due = SILENCE_STEPS + round(self._frames * self._frame_every)
         return due - self._cell.time_ns // 2_000_000
 
     def _decide(self, start: SceneState, state: SceneState, t_s: float) -> Trajectory | None:

@@ -44,7 +44,7 @@ class GiveExpert:
 
     def decide(self, sight: Sight) -> Move:
         """The next move."""
-        wanted = self._wanted(sight)
+        wanted = self.wanted(sight)
         held = held_index(sight)
         weights = self.memory.weights_n
         if held is not None and self._feels and weights[held] is None:
@@ -59,7 +59,7 @@ class GiveExpert:
             step[:2] = 0.0
         return Move(step, 0.0, 0.0)
 
-    def _wanted(self, sight: Sight) -> int:
+    def wanted(self, sight: Sight) -> int:
         """The block to go for next: one not weighed yet, at last the right one."""
         known = self.memory.weights_n
         if known[0] is not None and known[1] is not None:
@@ -71,10 +71,8 @@ class GiveExpert:
     def _weigh(self, sight: Sight, held: int) -> Move:
         """Lifts it clear, waits until all is still and notes the weight."""
         high = abs(float(sight.tool[2]) - _WEIGH_Z) < 0.002
-        assert sight.readings is not None
-        speed = float(np.abs(sight.readings.joints[:, 7:13].mean(axis=0)).max())
-        if high and speed < _STILL_RAD_S:
-            self.memory.weights_n[held] = float(sight.readings.wrench[:, 2].mean())
+        if high and sight.felt.speed_rad_s < _STILL_RAD_S:
+            self.memory.weights_n[held] = sight.felt.load_n
             return Move(grip=0.0)
         return straight_up(sight, _WEIGH_Z, 0.0)
 

@@ -24,7 +24,7 @@ TARGETS_N = {manner: 0.5 * sum(band) for manner, band in zip(MANNERS, BANDS_N, s
 BLIND_DEPTHS_M = {"gently": 0.0018, "firmly": 0.0042}
 """Depths at which a press is most often right that knows nothing but the seen height; found by
 trying all depths on 40,000 random buttons."""
-_HOLD_S = 1.3
+_HOLD_S = 1.5
 _NEAR_M = 0.005
 """Above the seen cap by this the expert slows down: the cap is known to 2.5 mm."""
 _DESCENT_M = 0.0006

@@ -50,6 +50,7 @@ class InsertExpert:
     def __init__(self, goal: Goal, feels: bool = True) -> None:
         assert goal.quality is not None
         self._kind, self._feels = goal.quality, feels
+        self.memory = None
 
     def decide(self, sight: Sight) -> Move:
         """The next move."""

@@ -32,6 +32,7 @@ class PutExpert:
 
     def __init__(self, goal: Goal, feels: bool = True) -> None:
         self._goal = goal
+        self.memory = None
 
     def decide(self, sight: Sight) -> Move:
         """The next move."""

@@ -1,12 +1,13 @@
 """Drives the cell as a slow and a fast half decide: motions at 10 Hz, corrections at 100 Hz.
 
 The seam is that of a policy: tool displacements become joint trajectories for `Cell.command`.
-Nothing is recorded. Use from one thread.
+A listener may record what happens. Use from one thread.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,16 +45,29 @@ class Move:
     """What to feel; without it the fast half is asleep, and forgets."""
 
 
+class Listener(Protocol):
+    """Is told of all that a driver does, in the order of time."""
+
+    def commanded(self, trajectory: Trajectory) -> None:
+        """A trajectory goes to the arm now."""
+
+    def felt(self, readings: Readings) -> None:
+        """What the fast senses said since."""
+
+
 class TouchDriver:
     """Keeps the commanded tool pose; turns moves and corrections into trajectories.
 
     Args:
         cell: where to act; its episode has begun.
         correct: the fast half; None runs the slow half alone.
+        listener: told of every command and reading.
     """
 
-    def __init__(self, cell: Cell, correct: FastCorrection | None) -> None:
-        self._cell, self._correct = cell, correct
+    def __init__(
+        self, cell: Cell, correct: FastCorrection | None, listener: Listener | None = None
+    ) -> None:
+        self._cell, self._correct, self._listener = cell, correct, listener
         self._q = cell.setpoint()
         self._rate = np.zeros(4)
         self._window = FastWindow()
@@ -76,6 +90,8 @@ class TouchDriver:
                 corrected[:3] += self._correction(move.intent)
             self._command(self._inside(planned + corrected), move.grip)
             felt = self._cell.sense(TICK_STEPS)
+            if self._listener is not None:
+                self._listener.felt(felt)
             self._window.push(felt)
             readings.append(felt)
         self.pose = self._inside(goal + corrected)
@@ -101,7 +117,10 @@ class TouchDriver:
         beyond = target + (target - self._q)
         beyond[6] = target[6]
         times = np.array([TICK_S, 2 * TICK_S])
-        cell.command(Trajectory(0, cell.joint_names, times, np.stack([target, beyond])))
+        trajectory = Trajectory(0, cell.joint_names, times, np.stack([target, beyond]))
+        if self._listener is not None:
+            self._listener.commanded(trajectory)
+        cell.command(trajectory)
         self._q = target
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from sensorium_core.errors import UnknownNameError
 from sensorium_core.goal import Goal
 
 from sensorium_sim.fast_correction import Admittance, FastCorrection
-from sensorium_sim.feel_expert import FeelExpert
-from sensorium_sim.give_expert import GiveExpert
-from sensorium_sim.hold_expert import HoldExpert
+from sensorium_sim.feel_expert import FeelExpert, FeelMemory
+from sensorium_sim.give_expert import GiveExpert, WeighMemory
+from sensorium_sim.hold_expert import HoldExpert, HoldMemory
 from sensorium_sim.insert_expert import InsertExpert
 from sensorium_sim.put_expert import PutExpert
 from sensorium_sim.readings import Readings
@@ -24,9 +24,15 @@ from sensorium_sim.touch_scene import TouchScene, TouchState
 from sensorium_sim.touch_sight import Sight, sight_of
 from sensorium_sim.touch_tasks import TIME_LIMITS_S, judge
 
+Memory = HoldMemory | WeighMemory | FeelMemory | None
+"""What an expert remembers from move to move."""
+
 
 class TouchExpert(Protocol):
     """The slow half of a scripted expert. One object an episode."""
+
+    memory: Any
+    """Its `Memory`; replace it to go on from another one."""
 
     def decide(self, sight: Sight) -> Move:
         """The next move of 0.1 s."""

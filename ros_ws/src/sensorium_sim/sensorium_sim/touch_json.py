@@ -50,6 +50,20 @@ def touch_state_from_json(text: str) -> TouchState:
     return _read(text, _state)
 
 
+def any_scene_from_json(text: str) -> Scene:
+    """A scene with fixtures or without. Raises `MessageDecodeError` on anything else."""
+    return touch_scene_from_json(text) if _has(text, "traits") else scene_from_json(text)
+
+
+def any_state_from_json(text: str) -> SceneState:
+    """Ground truth with fixtures or without. Raises `MessageDecodeError` on anything else."""
+    return touch_state_from_json(text) if _has(text, "presses") else state_from_json(text)
+
+
+def _has(text: str, field: str) -> bool:
+    return _read(text, lambda data: field in data)
+
+
 def _scene(data: dict[str, Any]) -> TouchScene:
     ordinary = {field.name: data.pop(field.name) for field in fields(Scene)}
     block = data.pop("block")

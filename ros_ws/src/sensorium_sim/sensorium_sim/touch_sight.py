@@ -22,24 +22,54 @@ _RECENT = 10
 _HELD_N = 1.0
 _EMPTY_M = 0.005
 """Fingers closer than this have nothing between them."""
+TOUCH_N = 0.8
+"""Pads that both press so hard have something between them."""
+
+
+@dataclass(frozen=True)
+class Felt:
+    """What was felt in the last 0.1 s, in numbers that JSON keeps; the yaw frame, z up."""
+
+    opening_m: float
+    """Measured opening of one finger now."""
+    force_n: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Force of the world on the tool now."""
+    squeeze_n: float = 0.0
+    """Force with which the pads press against each other now."""
+    squeeze_most_n: float = 0.0
+    """The largest force in that time with which both pads pressed."""
+    touch_opening_m: float | None = None
+    """Opening of a finger when both pads first pressed with `TOUCH_N` in that time."""
+    load_n: float = 0.0
+    """Mean force that pulls the tool down."""
+    speed_rad_s: float = 0.0
+    """Mean speed of the fastest joint of the arm."""
 
 
 @dataclass(frozen=True)
 class Sight:
-    """One look at the cell; vectors of feeling in the yaw frame of the tool, z up."""
+    """One look at the cell."""
 
     state: TouchState
     """Read positions and yaws of objects only; the rest is not for an expert's eyes."""
     tool: Array
     """Commanded tool pose x y z yaw `(4,)`, base_link."""
-    opening: float
-    """Measured opening of one finger [m]."""
-    force: Array
-    """Force of the world on the tool now `(3,)` [N]."""
-    squeeze_n: float
-    """Force with which the pads press against each other now."""
-    readings: Readings | None
-    """Everything of the last 0.1 s; None before the first move."""
+    felt: Felt
+
+    @property
+    def opening(self) -> float:
+        """Measured opening of one finger [m]."""
+        return self.felt.opening_m
+
+    @property
+    def force(self) -> Array:
+        """Force of the world on the tool now `(3,)` [N]."""
+        return np.array(self.felt.force_n)
+
+    @property
+    def squeeze_n(self) -> float:
+        """Force with which the pads press against each other now."""
+        return self.felt.squeeze_n
 
     @property
     def holding(self) -> bool:
@@ -49,7 +79,7 @@ class Sight:
     @property
     def press_n(self) -> float:
         """Force with which the tool presses downwards."""
-        return float(self.force[2])
+        return self.felt.force_n[2]
 
     def place(self, index: int) -> Array:
         """Centre of an object `(3,)`, base_link."""
@@ -58,16 +88,25 @@ class Sight:
 
 def sight_of(state: TouchState, tool: Array, readings: Readings | None) -> Sight:
     """What an expert is given after a move; nothing has been felt before the first."""
-    if readings is None:
-        return Sight(state, tool, state.opening_m, np.zeros(3), 0.0, None)
+    felt = Felt(state.opening_m) if readings is None else felt_in(readings)
+    return Sight(state, tool, felt)
+
+
+def felt_in(readings: Readings) -> Felt:
+    """What the readings of the last 0.1 s say."""
     pads = readings.touch[-_RECENT:, :, 1].mean(axis=0)
-    return Sight(
-        state=state,
-        tool=tool,
-        opening=float(readings.joints[-_RECENT:, 6].mean()),
-        force=felt_force(readings.wrench[-_RECENT:]),
+    squeeze = np.minimum(readings.touch[:, 0, 1], -readings.touch[:, 1, 1])
+    touched = squeeze >= TOUCH_N
+    first = float(readings.joints[int(np.argmax(touched)), 6])
+    x, y, z = felt_force(readings.wrench[-_RECENT:]).tolist()
+    return Felt(
+        opening_m=float(readings.joints[-_RECENT:, 6].mean()),
+        force_n=(x, y, z),
         squeeze_n=float(0.5 * (pads[0] - pads[1])),
-        readings=readings,
+        squeeze_most_n=float(squeeze.max()),
+        touch_opening_m=first if touched.any() else None,
+        load_n=float(readings.wrench[:, 2].mean()),
+        speed_rad_s=float(np.abs(readings.joints[:, 7:13].mean(axis=0)).max()),
     )
 
 

@@ -108,4 +108,5 @@ def _labels(rows: Items, goal: NDArray[np.int64]) -> Labels:
         heading=heading,
         things=torch.from_numpy(rows["things"]),
         classes=torch.from_numpy(rows["classes"].astype(np.int64)),
+        intent=torch.from_numpy(rows["intent"][each, goal]) if "intent" in rows else None,
     )

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sensorium_core.contract import Contract, tabletop
+from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
 
 from sensorium_training.export import export
 from sensorium_training.provenance import git_commit
-from sensorium_training.train import load_network
+from sensorium_training.train import contract_of, load_network
 
 
 def release(run: Path, out: Path) -> float:
@@ -25,7 +25,8 @@ def release(run: Path, out: Path) -> float:
     known["git_commit"] = git_commit()
     known["fusion"] = net.config.fusion
     known["imputation"] = net.config.imputation
-    contract = Contract.parse({**tabletop().model_dump(), "provenance": known}, "tabletop")
+    plain = contract_of(net.config)
+    contract = Contract.parse({**plain.model_dump(), "provenance": known}, plain.name)
     difference = export(net, contract, out / "policy.onnx")
     (out / "card.md").write_text(_card(contract, known, difference))
     return difference

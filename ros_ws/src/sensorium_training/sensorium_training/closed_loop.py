@@ -1,7 +1,7 @@
 """One episode without ROS, through the streams, policy, kinematics and gate that the nodes use.
 
 The simulator's clock is the only clock. Fast senses are pushed at 100 Hz, which gives windows the
-same samples as 500 Hz does.
+same samples as 500 Hz does; of the wrench every reading where a fast half feels it.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,15 @@ from sensorium_core.contract import Contract
 from sensorium_core.geometry import Camera
 from sensorium_core.policy import Policy
 from sensorium_core.trajectory import Trajectory
-from sensorium_fusion.runner import Language, Runner
+from sensorium_fusion.fast_half import FastFile
+from sensorium_fusion.hearing import Language
+from sensorium_fusion.runner import Runner
 from sensorium_fusion.step import State
 from sensorium_sim.cell import Cell
 from sensorium_sim.episode_log import EpisodeLog
 from sensorium_sim.scene import Scene, SceneState
+from sensorium_sim.shadow import Shadow
+from sensorium_sim.touch_cell import TouchCell
 
 from sensorium_training.guard import Guard, peak_force_n
 
@@ -102,7 +106,8 @@ class Proposer(Protocol):
 class ClosedLoop:
     """A simulated cell, a policy and a gate; runs any number of episodes.
 
-    Without the gate, what the policy proposes goes straight to the arm.
+    Without the gate, what the policy proposes goes straight to the arm. `fast` is the fast half,
+    for a policy that says what to feel.
     """
 
     def __init__(
@@ -112,9 +117,11 @@ class ClosedLoop:
         drop: frozenset[str] = frozenset(),
         cell: Cell | None = None,
         gate: bool = True,
+        fast: FastFile | None = None,
     ) -> None:
-        cell = cell or Cell()
-        self._take(Runner(policy, language, cell.kinematics, drop), policy.contract, cell, gate)
+        cell = cell or (Cell() if policy.contract.version == 1 else TouchCell())
+        runner = Runner(policy, language, cell.kinematics, drop, fast=fast)
+        self._take(runner, policy.contract, cell, gate)
 
     @classmethod
     def of(
@@ -128,6 +135,9 @@ class ClosedLoop:
     def _take(self, proposer: Proposer, contract: Contract, cell: Cell, gate: bool) -> None:
         self.cell, self._contract, self._gate = cell, contract, gate
         self._runner = proposer
+        corrects = isinstance(proposer, Runner) and not proposer.fast.off
+        self._corrector = proposer if isinstance(proposer, Runner) and corrects else None
+        self._shadow: Shadow | None = None
 
     def run(
         self,
@@ -136,13 +146,15 @@ class ClosedLoop:
         judge: Judge,
         limit_s: float = 12.0,
         log: Callable[[Cell], EpisodeLog] | None = None,
+        shadow: Shadow | None = None,
     ) -> Run:
         """Say `text` in a scene and let the policy act until the judge, it or time decides.
 
         Args:
             log: makes the log of the episode, once the scene is set; None: nothing is recorded.
+            shadow: says at every frame what an expert would do; that is recorded, not done.
         """
-        runner = self._runner
+        runner, self._shadow = self._runner, shadow
         self._begin(scene, log)
         runner.instruct(text)
         if self._log is not None:
@@ -209,16 +221,29 @@ class ClosedLoop:
         readings, runner = self.cell.sense(_TICK_STEPS), self._runner
         if self._log is not None:
             self._log.readings(readings)
+        if self._shadow is not None:
+            self._shadow.felt(readings)
         now = self.cell.time_ns
         joints, touch = readings.joints[-1], readings.touch[-1]
         runner.push("joints", now, joints)
-        runner.push("wrench", now, readings.wrench[-1])
+        every = self._corrector is not None
+        stamps, wrench = readings.stamps_ns.tolist(), readings.wrench
+        for i in range(len(stamps)) if every else (-1,):
+            runner.push("wrench", stamps[i], wrench[i])
         runner.push("touch_left", now, touch[0])
         runner.push("touch_right", now, touch[1])
         self._peak_n = max(self._peak_n, peak_force_n(readings))
         reaction = self._guard.hear(readings)
         if reaction is not None:
             self._command(reaction)
+        if self._corrector is not None:
+            self._propose(self._corrector.correct(now))
+
+    def _propose(self, trajectory: Trajectory | None) -> None:
+        """What the gate lets pass of it goes to the arm."""
+        motions = [] if trajectory is None else self._guard.propose(trajectory, self.cell.time_ns)
+        for motion in motions:
+            self._command(motion)
 
     def _command(self, trajectory: Trajectory) -> None:
         self.cell.command(trajectory)
@@ -230,6 +255,9 @@ class ClosedLoop:
         cell, runner, now = self.cell, self._runner, self.cell.time_ns
         if self._log is not None:
             self._log.frame(cell.ground_truth())
+            if self._shadow is not None:
+                tool = cell.kinematics.tool_pose(cell.setpoint()[:6])
+                self._log.expert(self._shadow.decide(cell.ground_truth(), tool))
         colour, depth = cell.render("scene")
         wrist, _ = cell.render("wrist")
         runner.push("scene_rgb", now, colour)
@@ -245,5 +273,4 @@ class ClosedLoop:
         """Hand proposals that have travelled long enough to the gate, what passes to the arm."""
         now = self.cell.time_ns
         while self._pending and self._pending[0][0] <= now // 10_000_000:
-            for motion in self._guard.propose(self._pending.pop(0)[1], now):
-                self._command(motion)
+            self._propose(self._pending.pop(0)[1])

@@ -13,17 +13,18 @@ from queue import Queue
 
 import numpy as np
 from sensorium_core.codebook import goal_tokens
-from sensorium_core.goal import FAMILIES, Goal
+from sensorium_core.fast_policy import FastPolicy
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES, Goal
 from sensorium_core.language import Command
 from sensorium_core.policy import Policy
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.bag_writer import BagWriter
-from sensorium_sim.cell import Cell
+from sensorium_sim.all_tasks import ALL_TASKS
 from sensorium_sim.episode_log import EpisodeLog
 from sensorium_sim.generate import episode_path
 from sensorium_sim.scene import SceneState
 from sensorium_sim.scene_json import goal_to_json, scene_to_json
-from sensorium_sim.tasks import TASKS
+from sensorium_sim.shadow import Shadow
 
 from sensorium_training.closed_loop import ClosedLoop
 
@@ -32,7 +33,7 @@ _LIMIT_S = 8.0
 
 
 @dataclass
-class _Told:
+class Told:
     """Stands in for the language encoder: what is meant is known here."""
 
     goal: Goal | None = None
@@ -43,18 +44,24 @@ class _Told:
 
 
 def rollouts(
-    policy: Path, directory: Path, seeds: range, workers: int, progress: Callable[[int], None]
+    policy: Path,
+    directory: Path,
+    seeds: range,
+    workers: int,
+    progress: Callable[[int], None],
+    fast: Path | None = None,
 ) -> int:
     """Let a policy file act in the scenes of `seeds`; bags that exist are kept.
 
-    Returns how many were made.
+    `fast` is the file of a fast half, for a policy that says what to feel. Returns how many were
+    made.
     """
     directory.mkdir(parents=True, exist_ok=True)
     todo = [s for s in seeds if not (episode_path(directory, s) / "metadata.yaml").is_file()]
     progress(len(seeds) - len(todo))
     if not todo:
         return 0
-    jobs = [(policy, directory, todo[i::workers]) for i in range(workers)]
+    jobs = [(policy, directory, todo[i::workers], fast) for i in range(workers)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
     queue: Queue[int] = context.Manager().Queue()
@@ -76,16 +83,21 @@ def _drain(queue: Queue[int]) -> int:
     return count
 
 
-def _work(policy: Path, directory: Path, seeds: list[int], queue: Queue[int]) -> None:
-    told = _Told()
-    loop = ClosedLoop(Policy(policy), told, frozenset(), Cell())
+def _work(
+    policy: Path, directory: Path, seeds: list[int], fast: Path | None, queue: Queue[int]
+) -> None:
+    told = Told()
+    actor = Policy(policy)
+    loop = ClosedLoop(actor, told, fast=None if fast is None else FastPolicy(fast))
+    families = FAMILIES if actor.contract.version == 1 else ALL_FAMILIES
     for seed in seeds:
-        _episode(loop, told, directory, seed)
+        episode(loop, told, directory, seed, families[seed % len(families)])
         queue.put(1)
 
 
-def _episode(loop: ClosedLoop, told: _Told, directory: Path, seed: int) -> None:
-    task = TASKS[FAMILIES[seed % len(FAMILIES)]]
+def episode(loop: ClosedLoop, told: Told, directory: Path, seed: int, family: str) -> None:
+    """The policy's try at the goal of a seed, as a bag; where touch decides, with a shadow."""
+    task = ALL_TASKS[family]
     scene, goal = task.reset(seed)
     told.goal = goal
     start: list[SceneState] = []
@@ -99,9 +111,12 @@ def _episode(loop: ClosedLoop, told: _Told, directory: Path, seed: int) -> None:
     with BagWriter(episode_path(directory, seed), "zstd", replace_partial=True) as bag:
         facts = {"seed": str(seed), "goal": goal_to_json(goal), "scene": scene_to_json(scene)}
         bag.write_metadata("episode", facts)
+        touches = family in TOUCH_FAMILIES
+        limit_s = task.time_limit_s if touches else _LIMIT_S
         run = loop.run(
-            scene, "dagger", judge, _LIMIT_S, lambda cell: EpisodeLog(bag, cell, _SIZE, 1, False)
-        )
+            scene, "dagger", judge, limit_s, lambda cell: EpisodeLog(bag, cell, _SIZE, 1, False),
+            Shadow(goal) if touches else None,
+        )  # fmt: skip
         bag.write_metadata("result", {"success": str(run.success), "reason": run.reason})
 
 

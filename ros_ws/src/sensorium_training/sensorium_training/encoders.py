@@ -35,6 +35,8 @@ class NetConfig:
     senses: int = 6
     text_channels: int = 128
     """Command tokens of 32 each, flattened: the first four, or 224 for those of every slot."""
+    version: int = 1
+    """Of the contract: 2 has a longer memory, bowls and wells, and says what to feel."""
     fusion: str = FUSIONS[0]
     """How the senses' tokens become one: a name in `fusion.names`."""
     attention_layers: int = 2
@@ -67,6 +69,8 @@ class NetConfig:
             value = getattr(self, field.name)
             if not isinstance(value, str) and not 0 < value < float("inf"):
                 raise GateConfigError(field.name, value, "a finite number above 0", "network")
+        if self.version not in (1, 2):
+            raise GateConfigError("version", self.version, "1 or 2", "network")
         sizes = tuple(TOKEN_SIZE * len(slots) for slots in (TABLETOP_SLOTS, SLOTS))
         if self.text_channels not in sizes:
             allowed = " or ".join(map(str, sizes))
@@ -79,6 +83,11 @@ class NetConfig:
             allowed = f"'learned' with fusion {self.fusion!r}, which promises that what is absent "
             allowed += f"goes unheard; {self.imputation!r} goes with {', '.join(fusions)}"
             raise GateConfigError("imputation", self.imputation, allowed, "network")
+
+    @property
+    def shapes(self) -> int:
+        """Kinds of things that an anchor may lie on, the last of them nothing."""
+        return 5 if self.version == 1 else 8
 
     @property
     def words(self) -> int:

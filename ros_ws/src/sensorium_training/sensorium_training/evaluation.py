@@ -13,10 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from sensorium_core.goal import FAMILIES, Goal
+from sensorium_core.fast_policy import FastPolicy
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES, Goal
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.phrases_file import Phrase
 from sensorium_core.policy import Policy
+from sensorium_sim.all_tasks import ALL_TASKS
 from sensorium_sim.episode import Episode, Judge, find_episode, goal_text
 from sensorium_sim.grammar import phrases
 from sensorium_sim.layout import (
@@ -28,7 +30,6 @@ from sensorium_sim.layout import (
 )
 from sensorium_sim.refusals import RefusalGrammar
 from sensorium_sim.scene import Scene, SceneState
-from sensorium_sim.tasks import TASKS
 
 from sensorium_training.closed_loop import ClosedLoop
 from sensorium_training.closed_loop import Judge as LoopJudge
@@ -85,8 +86,8 @@ def task_cases(family: str, n: int, split: str, phrasing: str) -> list[Case]:
     """`n` scenes of a family, each with a goal and a wording of it."""
     cases = []
     for seed in range(first_seed(split), first_seed(split) + n):
-        _, goal = TASKS[family].reset(seed)
-        rng = np.random.default_rng((seed, FAMILIES.index(family)))
+        _, goal = ALL_TASKS[family].reset(seed)
+        rng = np.random.default_rng((seed, ALL_FAMILIES.index(family)))
         cases.append(Case(seed, family, goal, phrases(goal, rng, split=phrasing)))
     return cases
 
@@ -96,7 +97,7 @@ def wrong_cases(n: int, split: str) -> list[Case]:
     cases = []
     for i in range(n):
         family, seed = FAMILIES[i % len(FAMILIES)], first_seed(split) + i
-        scene, goal = TASKS[family].reset(seed)
+        scene, goal = ALL_TASKS[family].reset(seed)
         rng = np.random.default_rng((seed, 77))
         others = [g for g in feasible_goals(scene, family) if not _same_thing(g, goal)]
         if others:
@@ -145,11 +146,15 @@ def run_cases(
     workers: int,
     progress: Callable[[int], None],
     gate: bool = True,
+    fast: Path | None = None,
 ) -> list[Outcome]:
-    """Run every case headless, through the gate or not; outcomes in the order of the cases."""
+    """Run every case headless, through the gate or not; outcomes in the order of the cases.
+
+    `fast` is the file of a fast half, for a policy that says what to feel.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
-    jobs = [(case, policy, language, drop, gate) for case in cases]
+    jobs = [(case, policy, language, drop, gate, fast) for case in cases]
     outcomes = []
     with context.Pool(workers) as pool:
         for outcome in pool.imap(_run_case, jobs):
@@ -158,14 +163,17 @@ def run_cases(
     return outcomes
 
 
-def _run_case(job: tuple[Case, Path, Path, frozenset[str], bool]) -> Outcome:
-    case, policy, language, drop, gate = job
-    return run_case(_loop(policy, language, drop, gate), case)
+def _run_case(job: tuple[Case, Path, Path, frozenset[str], bool, Path | None]) -> Outcome:
+    case, *made_of = job
+    return run_case(_loop(*made_of), case)
 
 
 @lru_cache(maxsize=2)
-def _loop(policy: Path, language: Path, drop: frozenset[str], gate: bool) -> ClosedLoop:
-    return ClosedLoop(Policy(policy), LanguageEncoder(language), drop, gate=gate)
+def _loop(
+    policy: Path, language: Path, drop: frozenset[str], gate: bool, fast: Path | None
+) -> ClosedLoop:
+    half = None if fast is None else FastPolicy(fast)
+    return ClosedLoop(Policy(policy), LanguageEncoder(language), drop, gate=gate, fast=half)
 
 
 def run_case(loop: ClosedLoop, case: Case) -> Outcome:
@@ -207,8 +215,8 @@ def verdicts(episode: Episode) -> LoopJudge:
 def _scene(case: Case) -> Scene:
     if case.goal is None or case.family == "none":
         return find_episode(case.seed, "none").scene
-    scene, _ = TASKS[case.goal.family].reset(case.seed)
-    if scene.index_of(case.goal) is None:
+    scene, _ = ALL_TASKS[case.goal.family].reset(case.seed)
+    if case.family not in TOUCH_FAMILIES and scene.index_of(case.goal) is None:
         return find_episode(case.seed, goal_text(case.goal)).scene
     return scene
 
@@ -225,7 +233,7 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 def by_family(outcomes: list[Outcome]) -> Iterator[tuple[str, int, int]]:
     """Family, successes and number of cases, and `all` last."""
-    for family in (*FAMILIES, "none"):
+    for family in (*ALL_FAMILIES, "none"):
         mine = [o for o in outcomes if o.case.family == family]
         if mine:
             yield family, sum(o.success for o in mine), len(mine)

@@ -9,8 +9,9 @@ import torch
 from sensorium_core.codebook import TABLETOP_SLOTS, TOKEN_SIZE
 from sensorium_core.contract import Contract
 from sensorium_core.errors import ParityError
+from sensorium_core.memory import memory_width
 from sensorium_core.onnx_session import open_session
-from sensorium_core.policy import METADATA_KEY, OUTPUTS, unreadable_policy
+from sensorium_core.policy import METADATA_KEY, output_names, unreadable_policy
 from torch import Tensor, nn
 
 from sensorium_training.network import PolicyNet
@@ -29,7 +30,8 @@ class _Deployed(nn.Module):
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         out = self.net(**dict(zip(self.names, tensors, strict=True)))
         present, done = torch.sigmoid(out.present), torch.sigmoid(out.done)
-        return out.chunk, out.target, present, done, out.weights
+        answer = out.chunk, out.target, present, done, out.weights
+        return answer if self.net.config.version == 1 else (*answer, out.intent)
 
 
 def example_inputs(
@@ -55,7 +57,7 @@ def example_inputs(
         if modality.kind in ("vector", "joints"):
             tensors[modality.name] = torch.randn(1, *modality.shape, generator=rng)
     tensors["reference"] = torch.rand(1, 5, generator=rng)
-    tensors["memory"] = torch.rand(1, 5, generator=rng)
+    tensors["memory"] = torch.rand(1, memory_width(contract), generator=rng)
     tensors["text"] = torch.randn(1, words, TOKEN_SIZE, generator=rng)
     valid = (torch.rand(1, len(contract.senses), generator=rng) > 0.2).float()
     tensors["valid"] = valid if seed else torch.ones_like(valid)
@@ -78,7 +80,7 @@ def export(net: PolicyNet, contract: Contract, path: Path) -> float:
             dynamo=True,
             verbose=False,
             input_names=list(tensors),
-            output_names=list(OUTPUTS),
+            output_names=list(output_names(contract)),
         )
     assert program is not None
     model = program.model_proto
@@ -108,7 +110,7 @@ def parity(deployed: _Deployed, contract: Contract, path: Path, trials: int = 20
     for seed in range(trials):
         tensors = example_inputs(contract, seed, deployed.net.config.words)
         feed = {i.name: tensors[i.name].numpy() for i in session.get_inputs()}
-        ours = session.run(list(OUTPUTS), feed)
+        ours = session.run(list(output_names(contract)), feed)
         theirs = deployed(*tensors.values())
         for a, b in zip(ours, theirs, strict=True):
             worst = max(worst, float(np.abs(a - b.numpy()).max()))

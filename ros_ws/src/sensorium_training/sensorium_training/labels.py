@@ -39,7 +39,7 @@ LABELS: dict[str, tuple[tuple[int, ...], str]] = {
 """Shape of a row and type of each array; `flags` are present and done, `goal` the classes of the
 slots that the tabletop families need."""
 
-_BUTTON_SIZE_M = 0.05
+BUTTON_SIZE_M = 0.05
 _VISIBLE_POINTS = 6
 """An object with fewer points in the cloud is not asked for: nobody could see it."""
 _BUTTON_CLASS = 3
@@ -66,7 +66,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """One goal of a frame, as the expert sees it."""
 
     goal: Goal
@@ -82,13 +82,16 @@ def label_frames(
     feasible, odds = _askable(scene)
     absent = absent_goals(scene)
     columns: dict[str, list[Array]] = {name: [] for name in _BY_GOAL}
-    asked: list[_Asked] = []
+    asked: list[Asked] = []
     for frame in frames:
-        told = [_ask(goal, start, frame, frame.peak_press)]
+        told = [ask(goal, start, frame, frame.peak_press)]
         for i in rng.choice(len(feasible), PRESENT_GOALS - 1, p=odds):
             since = start if rng.random() < _SINCE_START else frame.state
-            told.append(_ask(feasible[i], since, frame, frame.press_now))
-        rows = [_present_row(one, frame, scene, rng) for one in told]
+            told.append(ask(feasible[i], since, frame, frame.press_now))
+        rows = [
+            {"goal": _classes(_vaguer(one.goal, scene, rng)), **present_row(one, frame)}
+            for one in told
+        ]
         picks = [absent[rng.integers(len(absent))] for _ in range(GOALS - PRESENT_GOALS)]
         rows += [_absent_row(pick) for pick in picks]
         for name, column in columns.items():
@@ -112,30 +115,33 @@ def _askable(scene: Scene) -> tuple[list[Goal], Array]:
     return goals, odds / odds.sum()
 
 
-def _ask(goal: Goal, since: SceneState, frame: Frame, press: float) -> _Asked:
+def ask(goal: Goal, since: SceneState, frame: Frame, press: float) -> Asked:
     """A goal told when the scene was as in `since`, and what the expert sees of it now."""
     view = view_of(goal, since, frame.state, frame.reference[:4])
     if goal.family == "press":
         view.pressed[:] = press * PRESS_SCALE_N >= PRESSED_N
-    return _Asked(goal, view, press)
+    return Asked(goal, view, press)
 
 
-def _present_row(
-    asked: _Asked, frame: Frame, scene: Scene, rng: np.random.Generator
-) -> dict[str, Array]:
+def present_row(asked: Asked, frame: Frame) -> dict[str, Array]:
+    """Labels of a goal whose thing is in the scene, but for its words and the chunk."""
     goal, view = asked.goal, asked.view
     motion: Motion = expert(view, goal)
     target, yaw = view.target[0], 4.0 * view.target_yaw[0]
-    extent = _BUTTON_SIZE_M if goal.family == "press" else 2.0 * view.half[0]
-    inside = np.abs(frame.cloud[:, :3] - target).max(1) < 0.62 * extent + 0.004
-    visible = int((inside & (frame.cloud[:, 6] > 0)).sum()) >= _VISIBLE_POINTS
+    extent = BUTTON_SIZE_M if goal.family == "press" else 2.0 * view.half[0]
+    visible = is_visible(frame.cloud, target, extent)
     return {
-        "goal": _classes(_vaguer(goal, scene, rng)),
         "memory": np.array([*view.anchor[0], 1.0, asked.press]),
         "target": np.array([*target, extent]),
         "heading": np.array([np.cos(yaw), np.sin(yaw), view.square[0]]),
         "flags": np.array([1.0 if visible else 0.5, motion.done[0]]),
     }
+
+
+def is_visible(cloud: NDArray[np.float32], centre: Array, extent: float) -> bool:
+    """Whether enough of the cloud `(n, 7)` lies on something of that place and size."""
+    inside = np.abs(cloud[:, :3] - centre).max(1) < 0.62 * extent + 0.004
+    return int((inside & (cloud[:, 6] > 0)).sum()) >= _VISIBLE_POINTS
 
 
 def _absent_row(goal: Goal) -> dict[str, Array]:
@@ -169,6 +175,6 @@ def _things(frames: list[Frame]) -> Rows:
             things[row, i] = [*item.position, item.size_m]
             classes[row, i] = COLOURS.index(item.colour), SHAPES.index(item.shape)
         for i, button in enumerate(frame.state.buttons):
-            things[row, 5 + i] = [*button.position, _BUTTON_SIZE_M]
+            things[row, 5 + i] = [*button.position, BUTTON_SIZE_M]
             classes[row, 5 + i] = COLOURS.index(button.colour), _BUTTON_CLASS
     return {"things": things, "classes": classes}

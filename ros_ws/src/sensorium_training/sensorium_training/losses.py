@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sensorium_training.network import NetOutput
+from sensorium_training.network import COLOUR_CLASSES, NetOutput
 
 _MOTION_SCALE = (0.02, 0.02, 0.02, 0.1, 0.25)
 """An error of this size costs one: m, m, m, rad, open fraction."""
+_INTENT_SCALE = (3.0, 0.5)
+"""The same of the intent: N, and yielding."""
 _MEMBER = 0.62
 """A point belongs to an object within this many sizes of its centre, along each axis."""
 
@@ -39,6 +41,8 @@ class Labels:
     """`(b, 7, 4)` centre and size of every object and button; size 0 = none."""
     classes: Tensor
     """`(b, 7, 2)` colour and shape index of each."""
+    intent: Tensor | None = None
+    """`(b, 2)` force downwards [N] and yielding; contract version 2 alone has it."""
 
 
 WEIGHTS = {
@@ -50,6 +54,7 @@ WEIGHTS = {
     "heading": 0.3,
     "colour": 0.15,
     "shape": 0.3,
+    "intent": 0.3,
 }
 
 
@@ -68,6 +73,7 @@ def policy_losses(out: NetOutput, labels: Labels) -> dict[str, Tensor]:
     turned = labels.heading[:, 2] * plain
     heading = (out.heading - labels.heading[:, :2]).abs().sum(-1)
     colour, shape = _naming(out, labels)
+    felt = {} if labels.intent is None else {"intent": _intent(out, labels.intent, here)}
     return {
         "chunk": (error * here).sum() / count,
         "target": (F.huber_loss(miss, torch.zeros_like(miss), reduction="none") * plain).sum()
@@ -78,7 +84,15 @@ def policy_losses(out: NetOutput, labels: Labels) -> dict[str, Tensor]:
         "heading": (heading * turned).sum() / turned.sum().clamp(min=1.0),
         "colour": colour,
         "shape": shape,
+        **felt,
     }
+
+
+def _intent(out: NetOutput, truth: Tensor, here: Tensor) -> Tensor:
+    """How wrong is what is to be felt, over the rows whose object is there."""
+    assert out.intent is not None
+    miss = ((out.intent - truth) / truth.new_tensor(_INTENT_SCALE)).abs().mean(1)
+    return (miss * here).sum() / here.sum().clamp(min=1.0)
 
 
 def total(terms: dict[str, Tensor], besides: Mapping[str, float] | None = None) -> Tensor:
@@ -102,10 +116,14 @@ def _naming(out: NetOutput, labels: Labels) -> tuple[Tensor, Tensor]:
     colours = torch.gather(labels.classes[..., 0], 1, thing)
     shapes = torch.gather(labels.classes[..., 1], 1, thing)
     on = hit.any(-1)
-    colours, shapes = torch.where(on, colours, 6), torch.where(on, shapes, 4)
+    nothing = out.classes.shape[-1] - COLOUR_CLASSES - 1
+    colours, shapes = torch.where(on, colours, 6), torch.where(on, shapes, nothing)
     weight = out.anchor_mask.flatten()
     terms = []
-    for logits, truth in ((out.classes[..., :7], colours), (out.classes[..., 7:], shapes)):
+    for logits, truth in (
+        (out.classes[..., :COLOUR_CLASSES], colours),
+        (out.classes[..., COLOUR_CLASSES:], shapes),
+    ):
         loss = F.cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none")
         terms.append((loss * weight).sum() / weight.sum().clamp(min=1.0))
     return terms[0], terms[1]

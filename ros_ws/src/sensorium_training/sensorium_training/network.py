@@ -12,10 +12,16 @@ from sensorium_training.encoders import CloudEncoder, ImageEncoder, NetConfig, W
 from sensorium_training.fusion.choice import fusion_class
 from sensorium_training.fusion.interface import SENSES, peak_forces, present
 from sensorium_training.imputation.choice import imputer_of
+from sensorium_training.recall import FELT_GEOMETRY, Recall, felt_geometry
 
 _CHUNK_SCALE = (0.1, 0.1, 0.1, 0.5, 1.0)
 """Network units to m, m, m, rad, open fraction."""
 _MASKED = -1e4
+COLOUR_CLASSES = 7
+_SHORT_MEMORY = 5
+"""Numbers of the memory of contract version 1."""
+_INTENT_SCALE = (20.0, 1.0)
+"""The largest intent: N, and all."""
 
 
 @dataclass
@@ -35,11 +41,13 @@ class NetOutput:
     """Anchor centres `(b, a, 3)` [m]."""
     anchor_mask: Tensor
     classes: Tensor
-    """Logits of colour (7) and shape (5) of each anchor `(b, a, 12)`; last class = none."""
+    """Logits of colour (7) and shape of each anchor `(b, a, 7 + shapes)`; last class = none."""
     heading: Tensor
     """cos and sin of four times the target's yaw `(b, 2)`."""
     tokens: Tensor
     """Of the senses `(b, senses, width)` as encoded, zeros for missing ones."""
+    intent: Tensor | None = None
+    """Force downwards [N] and yielding 0..1 `(b, 2)`; zeros in contract version 1."""
 
 
 class PointingHead(nn.Module):
@@ -51,15 +59,21 @@ class PointingHead(nn.Module):
         self.film = nn.Linear(config.text_channels, 2 * w)
         self.score = nn.Sequential(nn.Linear(w, w), nn.ReLU(), nn.Linear(w, 1))
         self.offset = nn.Linear(w, 3)
-        self.classes = nn.Linear(w, 12)
+        self.classes = nn.Linear(w, COLOUR_CLASSES + config.shapes)
+        if config.version > 1:
+            self.recall = Recall(w)
         self.present = nn.Sequential(nn.Linear(w + 2, w), nn.ReLU(), nn.Linear(w, 1))
 
     def forward(
-        self, centres: Tensor, features: Tensor, mask: Tensor, text: Tensor
+        self, centres: Tensor, features: Tensor, mask: Tensor, text: Tensor, memory: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Target `(b, 3)`, attended feature, attention logits, presence logit, class logits."""
-        scale, shift = self.film(text).unsqueeze(1).chunk(2, -1)
-        told = torch.relu(features * (1 + scale) + shift)
+        film, felt = self.film(text), features
+        if memory.shape[1] > _SHORT_MEMORY:
+            film = film + self.recall(memory)
+            felt = features + self.recall.at(centres, memory)
+        scale, shift = film.unsqueeze(1).chunk(2, -1)
+        told = torch.relu(felt * (1 + scale) + shift)
         logits = self.score(told).squeeze(-1) + (1 - mask) * _MASKED
         attention = torch.softmax(logits, -1).unsqueeze(1)
         points = centres + 0.03 * torch.tanh(self.offset(features))
@@ -102,7 +116,7 @@ class PolicyNet(nn.Module):
         if self.mix.squeezed:
             self.squeeze = nn.Linear(w, 24)
         self.heading = nn.Linear(w, 2)
-        geometry = 26
+        geometry = 26 if config.version == 1 else 26 + FELT_GEOMETRY
         h = config.head
         self.head = nn.Sequential(
             nn.Linear(geometry + config.text_channels + w + 24 * len(self.mix.squeezed), h),
@@ -114,15 +128,20 @@ class PolicyNet(nn.Module):
         )
         self.chunk = nn.Linear(h, config.horizon * 5)
         self.done = nn.Linear(h, 1)
+        if config.version > 1:
+            self.intent = nn.Linear(h, 2)
         self.register_buffer("chunk_scale", torch.tensor(_CHUNK_SCALE))
 
     def forward(self, **tensors: Tensor) -> NetOutput:
         """All contract tensors by name, batch first; of `text`, it takes the first tokens."""
         valid, text = tensors["valid"], tensors["text"][:, : self.config.words].flatten(1)
         tensors = _believed(tensors, valid)
+        tensors["joints"] = _newest(tensors["joints"])
         tensors["memory"] = self.mix.remembered(tensors["memory"])
         centres, features, mask = self.cloud(tensors["cloud"])
-        target, feature, attention, there, classes = self.pointing(centres, features, mask, text)
+        target, feature, attention, there, classes = self.pointing(
+            centres, features, mask, text, tensors["memory"]
+        )
         encoded = self._encoded(tensors, feature)
         tokens = self._completed(encoded, valid)
         forces = peak_forces(tensors["wrench"], tensors["pads"])
@@ -144,6 +163,7 @@ class PolicyNet(nn.Module):
             classes,
             heading,
             present(encoded, valid),
+            self._intent(hidden),
         )
 
     def imputation_losses(
@@ -159,6 +179,12 @@ class PolicyNet(nn.Module):
         if self.imputer is None:
             return {}
         return self.imputer.losses(tokens, valid, hidden)
+
+    def _intent(self, hidden: Tensor) -> Tensor:
+        """What is to be felt `(b, 2)`; nothing in contract version 1."""
+        if self.config.version == 1:
+            return torch.zeros_like(hidden[:, :2])
+        return torch.sigmoid(self.intent(hidden)) * hidden.new_tensor(_INTENT_SCALE)
 
     def _encoded(self, tensors: dict[str, Tensor], target: Tensor) -> Tensor:
         """Sense tokens `(b, senses, width)` in the contract's order, of missing ones any."""
@@ -204,7 +230,10 @@ class PolicyNet(nn.Module):
         return [torch.relu(self.squeeze(seen)).flatten(1)]
 
     def _geometry(self, tensors: dict[str, Tensor], target: Tensor, heading: Tensor) -> Tensor:
-        """Where things are relative to the commanded tool `(b, 26)`, in 10 cm and radians."""
+        """Where things are relative to the commanded tool `(b, 26)`, in 10 cm and radians.
+
+        Contract version 2 has `recall.felt_geometry` besides.
+        """
         reference, memory = tensors["reference"], tensors["memory"]
         tool, yaw = reference[:, :3], reference[:, 3:4]
         known = memory[:, 3:4]
@@ -218,6 +247,7 @@ class PolicyNet(nn.Module):
             ],
             -1,
         )
+        more = [] if self.config.version == 1 else [felt_geometry(memory, tool, target)]
         return torch.cat(
             [
                 to_target,
@@ -235,9 +265,15 @@ class PolicyNet(nn.Module):
                 tensors["joints"][:, 13:14] * 5.0,
                 (reference[:, 4:5] - tensors["joints"][:, 6:7] / 0.0425),
                 turned,
+                *more,
             ],
             -1,
         )
+
+
+def _newest(joints: Tensor) -> Tensor:
+    """The newest row of a window of joints; what is no window stays as it is."""
+    return joints if joints.dim() == 2 else joints[:, -1]
 
 
 def _believed(tensors: dict[str, Tensor], valid: Tensor) -> dict[str, Tensor]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
-from sensorium_core.contract import Contract
 from sensorium_core.errors import BagError, LoaderError
 from sensorium_core.hashes import file_sha256
 from sensorium_recording.splits import Split
@@ -21,7 +20,7 @@ from sensorium_training.dataset import EpisodeDataset, load
 from sensorium_training.encoders import NetConfig
 from sensorium_training.export import export
 from sensorium_training.pretraining.transfer import Taken
-from sensorium_training.train import TrainConfig, Trainer, load_network
+from sensorium_training.train import TrainConfig, Trainer, contract_of, load_network
 
 
 class Stages:
@@ -89,7 +88,7 @@ class Stages:
 
         return load(
             directory, split, TrainConfig.validation_share, cache=cache, workers=self._workers,
-            progress=show,
+            progress=show, contract=contract_of(self._net),
         )  # fmt: skip
 
     def train(self, name: str, sets: list[str], minutes: float, weights: Path | None) -> Path:
@@ -126,11 +125,11 @@ class Stages:
                 f"{self._run} began without {file}", "a new --run, or the encoders it began with"
             )
 
-    def export(self, weights: Path, contract: Contract) -> Path:
+    def export(self, weights: Path) -> Path:
         """A policy file of intermediate weights, for rollouts."""
         path = self._run / "first.onnx"
         if not path.is_file():
-            export(load_network(weights), contract, path)
+            export(load_network(weights), contract_of(self._net), path)
         return path
 
     def rollouts(self, policy: Path, seeds: range) -> None:

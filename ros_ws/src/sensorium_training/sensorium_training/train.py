@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from sensorium_core.contract import tabletop
+from sensorium_core.contract import Contract, tabletop, touch
 from sensorium_core.errors import LoaderError
 from torch import Tensor
 
@@ -106,7 +106,7 @@ class Trainer:
             raise LoaderError(
                 "no rows to train on", "more episodes, so that one is not kept aside"
             )
-        self._corruptor = Corruptor(tabletop())
+        self._corruptor = Corruptor(contract_of(config.net))
         self._rng = torch.Generator().manual_seed(begun)
         self._watch = [Batches(rows, 1) for rows in validation if len(rows)]
 
@@ -232,6 +232,11 @@ def load_network(weights: Path) -> PolicyNet:
     return net.eval()
 
 
+def contract_of(net: NetConfig) -> Contract:
+    """What a network is made for: its inputs and outputs."""
+    return tabletop() if net.version == 1 else touch()
+
+
 def _device(name: str) -> str:
     if name != "auto":
         return name
@@ -244,4 +249,5 @@ def _to(
     if device.type == "cpu":
         return inputs, labels
     moved = {k: v.to(device, non_blocking=True) for k, v in inputs.items()}
-    return moved, Labels(**{k: v.to(device) for k, v in vars(labels).items()})
+    known = {k: v for k, v in vars(labels).items() if v is not None}
+    return moved, Labels(**{k: v.to(device) for k, v in known.items()})

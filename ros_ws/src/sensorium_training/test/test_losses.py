@@ -101,6 +101,7 @@ def test_padded_anchors_name_nothing():
 
 def test_the_total_weighs_every_term():
     terms = policy_losses(answer(), truth())
-    assert set(terms) == set(WEIGHTS)
+    assert set(WEIGHTS) - set(terms) == {"intent"}, "which contract version 2 alone has"
+    assert set(terms) <= set(WEIGHTS)
     expected = sum(WEIGHTS[name] * float(term) for name, term in terms.items())
     assert float(total(terms)) == pytest.approx(expected, rel=1e-5)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import CacheError, LoaderError, UnknownNameError
+from sensorium_core.hashes import file_sha256
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.policy import Policy
 from sensorium_sim.cell import Cell
@@ -32,13 +33,14 @@ from sensorium_training.matrix.rows import (
     corrupted_rows,
     standard_rows,
 )
-from sensorium_training.matrix.running import Unit, run_trial, run_units
+from sensorium_training.matrix.running import Unit, run_trial, run_units, units_of
 from sensorium_training.matrix.store import MatrixStore, Result
 from sensorium_training.matrix.task_sets import TASK_SETS, Trial, shuffled, task_set
 from sensorium_training.scene_seeds import TRIALS
 
 ROOT = Path(__file__).resolve().parents[4]
 MODEL, LANGUAGE = ROOT / "models/tabletop", ROOT / "models/language/encoder.onnx"
+FAST = ROOT / "models/fast"
 SEEDS = range(TRIALS.start, TRIALS.start + 6)
 
 
@@ -118,6 +120,14 @@ def test_a_policy_fares_as_in_the_plain_evaluation():
         plain.seconds,
     )
     assert (ours.moved_m, ours.peak_force_n) == (plain.moved_m, plain.peak_force_n)
+
+
+def test_a_fast_half_is_for_policies_that_say_what_to_feel_and_is_part_of_what_is_kept():
+    plain, fast = unit(), replace(unit(), fast=FAST)
+    asked = units_of(Row(ALL, POLICY, (MODEL,)), "tabletop", LANGUAGE, FAST)
+    assert asked == [plain], "of contract version 1: as without"
+    assert "fast" not in plain.settings
+    assert fast.settings == {**plain.settings, "fast": file_sha256(FAST / "correction.onnx")}
 
 
 def test_baselines_act_behind_the_same_gate():

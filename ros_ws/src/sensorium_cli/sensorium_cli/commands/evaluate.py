@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sensorium_core.errors import UnknownNameError
-from sensorium_core.goal import FAMILIES
+from sensorium_core.fast_policy import FastPolicy
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES
 from sensorium_core.phrases_file import read_phrases
 from sensorium_core.policy import Policy
 
@@ -21,7 +22,8 @@ from sensorium_cli.commands.matrix import matrix_options, matrix_wishes, run_mat
 if TYPE_CHECKING:
     from sensorium_training.evaluation import Case, Outcome
 
-_CHOICES = [*FAMILIES, "none", "wrong", "all"]
+_SETS = {"all": FAMILIES, "touch": TOUCH_FAMILIES}
+_CHOICES = [*ALL_FAMILIES, "none", "wrong", *_SETS]
 
 
 @click.command()
@@ -44,13 +46,18 @@ _CHOICES = [*FAMILIES, "none", "wrong", "all"]
 )  # fmt: skip
 @click.option(
     "--family", default="all", show_default=True, type=click.Choice(_CHOICES),
-    help="none: words on which to hold still; wrong: told one thing, judged by another.",
+    help="none: words on which to hold still; wrong: told one thing, judged by another; "
+    "all: the three of the tabletop; touch: the six others.",
 )  # fmt: skip
 @click.option("--drop", multiple=True, help="A sense that is dead from the start; repeatable.")
 @click.option("--over-ros", is_flag=True, help="Through the real nodes and DDS, in real time.")
 @click.option(
     "--language", default="models/language/encoder.onnx", show_default=True,
     type=click.Path(path_type=Path),
+)  # fmt: skip
+@click.option(
+    "--fast-policy", type=click.Path(path_type=Path),
+    help="A fast half, such as models/fast, for a policy that says what to feel.",
 )  # fmt: skip
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1))
 @click.option(
@@ -68,6 +75,7 @@ def evaluate(
     drop: tuple[str, ...],
     over_ros: bool,
     language: Path,
+    fast_policy: Path | None,
     workers: int,
     json_file: Path | None,
     **matrix: Any,
@@ -82,8 +90,9 @@ def evaluate(
         sensorium evaluate models/tabletop --matrix --episodes 20 --json out/matrix.json
     """
     wishes = matrix_wishes(matrix)
+    fast = None if fast_policy is None else FastPolicy(fast_policy)
     if wishes is not None:
-        run_matrix(model, wishes, episodes, phrasing, language, workers, json_file)
+        run_matrix(model, wishes, episodes, phrasing, language, workers, json_file, fast_policy)
         return
     from sensorium_training.evaluation import phrase_cases  # The simulator is heavy: load it late.
 
@@ -95,11 +104,13 @@ def evaluate(
         cases = phrase_cases(read_phrases(phrases_file), split)
     else:
         cases = cases_of(family, episodes, split, phrasing)
-    outcomes = evaluate_cases(cases, model, language, frozenset(drop), over_ros, workers)
+    asked = (cases, model, language, frozenset(drop), over_ros, workers)
+    outcomes = evaluate_cases(*asked, fast=fast_policy)
     _show(outcomes)
     if json_file is not None:
         facts = {"model": str(model), "sha256": Policy(model).sha256, "split": split,
                  "phrasing": phrasing, "drop": list(drop), "over_ros": over_ros}  # fmt: skip
+        facts |= {} if fast is None else {"fast_sha256": fast.sha256}
         report = {**facts, "outcomes": [o.as_json() for o in outcomes]}
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(report, indent=1))
@@ -113,7 +124,7 @@ def cases_of(family: str, n: int, split: str, phrasing: str) -> list[Case]:
         return wrong_cases(n, split)
     if family == "none":
         return refusal_cases(n, split)
-    families = FAMILIES if family == "all" else (family,)
+    families = _SETS.get(family, (family,))
     return [case for name in families for case in task_cases(name, n, split, phrasing)]
 
 
@@ -125,6 +136,7 @@ def evaluate_cases(
     over_ros: bool,
     workers: int,
     gate: bool = True,
+    fast: Path | None = None,
 ) -> list[Outcome]:
     """Run cases headless or over real nodes, behind a progress bar; only headless without gate."""
     from sensorium_training.evaluation import run_cases
@@ -137,8 +149,8 @@ def evaluate_cases(
             bar.update(task, completed=done)
 
         if over_ros:
-            return _run_over_ros(cases, model, language, drop, show)
-        return run_cases(cases, model, language, drop, workers, show, gate)
+            return _run_over_ros(cases, model, language, drop, fast, show)
+        return run_cases(cases, model, language, drop, workers, show, gate, fast)
 
 
 def _run_over_ros(
@@ -146,6 +158,7 @@ def _run_over_ros(
     model: Path,
     language: Path,
     drop: frozenset[str],
+    fast: Path | None,
     show: Callable[[int], None],
 ) -> list[Outcome]:
     """The same cases through one launched graph of real nodes, one reset an episode."""
@@ -157,6 +170,7 @@ def _run_over_ros(
         "policy": str(model.resolve()),
         "language": str(language.resolve()),
         "drop": ",".join(sorted(drop)),
+        "fast_policy": "" if fast is None else str(fast.resolve()),
     }
     told = [ros.Case(case.seed, case.goal, case.text) for case in cases]
     outcomes = []

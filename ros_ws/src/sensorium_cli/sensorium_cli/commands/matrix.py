@@ -106,6 +106,7 @@ def run_matrix(
     language: Path,
     workers: int,
     kept: Path | None,
+    fast: Path | None = None,
 ) -> Matrix:
     """Measure what is not in the file `kept` yet, print the tables and keep all of it there."""
     from sensorium_training.matrix.measured import Matrix, Plan
@@ -114,7 +115,7 @@ def run_matrix(
     from sensorium_training.provenance import git_commit
     from sensorium_training.scene_seeds import require_unseen
 
-    plan = Plan(tuple(_rows(model, wishes)), wishes.tasks, episodes, language, phrasing)
+    plan = Plan(tuple(_rows(model, wishes)), wishes.tasks, episodes, language, phrasing, fast)
     if wishes.trained_on:
         seeds = {trial.seed for trials in plan.trials.values() for trial in trials}
         shown = require_unseen(seeds, wishes.trained_on)

@@ -16,7 +16,7 @@ from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensorium_core.errors import EpisodeError, NodeUnavailableError
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
@@ -112,12 +112,15 @@ class CellClient:
         if not result.successful:
             raise EpisodeError(f"with {values}: {result.reason}", "what the simulator allows")
 
-    def listen(self, message: type, topic: str, callback: Callable[[Any], None]) -> None:
-        """Hand every message of a sensor's topic to `callback`, during `spin`."""
-        node = self._node
-        self._extra.append(
-            node.create_subscription(message, topic, callback, qos_profile_sensor_data)
-        )
+    def listen(
+        self, message: type, topic: str, callback: Callable[[Any], None], depth: int = 5
+    ) -> None:
+        """Hand every message of a sensor's topic to `callback`, during `spin`.
+
+        Between two calls of `spin` the newest `depth` are kept.
+        """
+        qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self._extra.append(self._node.create_subscription(message, topic, callback, qos))
 
     def deafen(self) -> None:
         """End what `listen` began."""

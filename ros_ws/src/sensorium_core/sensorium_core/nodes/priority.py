@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-GATE_PRIORITY, POLICY_PRIORITY = 2, 1
+GATE_PRIORITY, HEARTBEAT_PRIORITY, POLICY_PRIORITY = 2, 2, 1
 _SPINNING = "dds.asyn"
 
 
@@ -24,6 +24,13 @@ def prefer_this_process(priority: int = GATE_PRIORITY) -> str:
     except OSError as error:
         return str(error)
     return ""
+
+
+def prefer_this_thread(priority: int) -> None:
+    """Run the calling thread before the others of a process that has real-time priority."""
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) == os.SCHED_FIFO:
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
 
 
 def threads_to_schedule(process: int | str = "self") -> list[int]:

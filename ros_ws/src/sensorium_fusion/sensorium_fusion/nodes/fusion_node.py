@@ -2,18 +2,18 @@
 
 Converts messages, runs `Runner`, publishes. One thread, the events executor's. A step is taken
 when a frame of the depth camera is complete, at the frame's stamp; timers step when frames stay
-away, so that a dead camera is noticed and said. An exception in a callback makes the arm hold
+away, so that a dead camera is noticed and said. Between, where there is a fast half, the wrench
+ticks it, and what it proposes goes the same way. An exception in a callback makes the arm hold
 until the next instruction; the process lives on. An inactive node senses and proposes nothing.
 """
 
 import time
 import traceback
-from collections.abc import Callable
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import WrenchStamped
 from rclpy.clock import Clock, ClockType
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from sensorium_core.contract import Modality
 from sensorium_core.errors import SensoriumError, TrajectoryError
@@ -32,10 +32,12 @@ from trajectory_msgs.msg import JointTrajectory
 
 from sensorium_fusion.clock_watch import ClockWatch
 from sensorium_fusion.config import HonestyConfig
-from sensorium_fusion.frames import FramePair
+from sensorium_fusion.fast_half import WRENCH
+from sensorium_fusion.frames import Frames
 from sensorium_fusion.instructions import CachedLanguage, Mailbox
 from sensorium_fusion.nodes import policy_parameters as given
 from sensorium_fusion.nodes.heartbeat import Heartbeat
+from sensorium_fusion.nodes.qualities import CAMERA_INFO, LATCHED, sensor_qos
 from sensorium_fusion.nodes.step_message import step_message
 from sensorium_fusion.runner import Runner
 from sensorium_fusion.sensor_messages import Decoder, decoder
@@ -45,6 +47,8 @@ _IDLE_S, _WATCH_S = 0.2, 0.005
 _FRAMES_GONE_S = 0.15
 _LATE_S = 0.015
 """A watch that comes so late proves nothing missing: messages may wait behind a slow callback."""
+_WRENCH_GONE_NS = 40_000_000
+"""Ticks of the fast half that no wrench brings come so late: by then it is silent."""
 MESSAGES = {
     "sensor_msgs/msg/Image": Image,
     "sensor_msgs/msg/JointState": JointState,
@@ -65,18 +69,19 @@ class FusionNode(GuardedNode):
         self._simulated_time = bool(self.get_parameter("use_sim_time").value)
         urdf_xml = given.urdf_of(self)
         policy, language = given.policy_of(self), given.language_of(self)
-        self.contract = policy.contract
+        self.contract, fast = policy.contract, given.fast_policy_of(self)
         drop = given.dropped_senses(self, self.contract)
-        self._runner = Runner(
-            policy, CachedLanguage(language), Kinematics(urdf_xml), drop, self._config
-        )
+        encoder, arm = CachedLanguage(language), Kinematics(urdf_xml)
+        self._runner = Runner(policy, encoder, arm, drop, self._config, fast)
         self._runner.warm_up()
-        self._depth = next(m for m in self.contract.modalities if m.kind == "depth")
-        self._T_base_optical = given.camera_pose(self, urdf_xml, self._depth.frame)
+        self._frames = Frames(self.contract)
+        self._T_base_optical = given.camera_pose(self, urdf_xml, self._frames.depth.frame)
         self._setup_publishers()
-        about = given.description_of(policy, language, urdf_xml, drop, self._T_base_optical)
+        made_of = policy, language, urdf_xml, drop, self._T_base_optical
+        about = given.description_of(*made_of, self._runner.fast.sha256)
         self._descriptions.publish(String(data=about.to_json()))
         self.get_logger().info(f"policy {policy.path}, sha256 {policy.sha256[:12]}")
+        self.get_logger().info(self._runner.fast.words)
 
     def activate(self) -> None:
         """Sense and propose; what was sensed or told before does not count."""
@@ -90,53 +95,45 @@ class FusionNode(GuardedNode):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_IDLE_S, self.guard(self._on_idle), clock=steady)
         self.create_timer(_WATCH_S, self.guard(self._on_watch), clock=steady)
-        self.undo_by(Heartbeat(self, self._is_alive).stop)
         self.ask_for_priority(
             POLICY_PRIORITY,
             "a busy machine may delay the policy and its heartbeat, and the gate then holds",
         )
+        self.undo_by(Heartbeat(self, self._is_alive).stop)
 
     def _forget(self) -> None:
         self._runner.reset()
         self._clock_watch.clear()
         self._mailbox.clear()
-        self._reset_frames()
+        self._frames.clear()
         self._instruction = ""
         self._problems: dict[str, str] = {}
         self._watched_s = 0.0
         self._must_rest = False
 
-    def _reset_frames(self) -> None:
-        colour = self.contract.modality(self._depth.name.replace("_depth", "_rgb"))
-        frame = FramePair(colour.max_age_s)
-        self._completes: dict[str, Callable[[int], int | None]] = {
-            colour.name: frame.colour,
-            self._depth.name: frame.depth,
-        }
-
     def _setup_publishers(self) -> None:
         self._proposals = self.create_publisher(JointTrajectory, "command/joint_trajectory", 5)
         self._steps = self.create_publisher(DiagnosticArray, "policy/step", 10)
-        self._descriptions = self.create_publisher(String, "policy/description", _LATCHED)
+        self._descriptions = self.create_publisher(String, "policy/description", LATCHED)
 
     def _listen(self) -> None:
         for modality in self.contract.modalities:
             self._subscribe_modality(modality)
-        info = f"{self._depth.topic.split('/depth/')[0]}/camera_info"
-        self.subscribe(CameraInfo, info, self._on_camera_info, _sensor_qos(1))
+        info = f"{self._frames.depth.topic.split('/depth/')[0]}/camera_info"
+        self.subscribe(CameraInfo, info, self._on_camera_info, CAMERA_INFO)
         for topic in _COMMANDED:
             self.subscribe(JointTrajectory, topic, self._on_commanded, QoSProfile(depth=10))
-        self.subscribe(String, "instruction", self._on_instruction, _LATCHED)
+        self.subscribe(String, "instruction", self._on_instruction, LATCHED)
 
     def _subscribe_modality(self, modality: Modality) -> None:
         decode = decoder(modality, self.contract)
-        queue = max(2, round(modality.rate_hz * 0.1))
 
         def receive(payload: bytes) -> None:
             self._on_sense(modality.name, decode, payload)
 
         message, guarded = MESSAGES[modality.message], self.guard(receive)
-        self.create_subscription(message, modality.topic, guarded, _sensor_qos(queue), raw=True)
+        qos = sensor_qos(modality)
+        self.create_subscription(message, modality.topic, guarded, qos, raw=True)
 
     def _now_ns(self) -> int:
         """Time of the node's clock; asking the system for it costs a tenth of asking rclpy."""
@@ -154,8 +151,9 @@ class FusionNode(GuardedNode):
             self.note_problem(name, str(error))
             return
         self._problems.pop(name, None)
-        complete = self._completes.get(name)
-        frame_ns = None if complete is None else complete(stamp_ns)
+        if name == WRENCH:
+            self._correct(stamp_ns)
+        frame_ns = self._frames.complete(name, stamp_ns)
         if frame_ns is not None:
             self._last_frame_s = steady_s
             if self._runner.due(frame_ns, self._clock_watch.faults(now_ns, steady_s)):
@@ -169,7 +167,7 @@ class FusionNode(GuardedNode):
         words = f"the clock jumped {'back' if jump_s < 0 else 'ahead'} by {abs(jump_s):.1f} s"
         self.get_logger().warning(words)
         self._clock_watch.clear()
-        self._reset_frames()
+        self._frames.clear()
         self._runner.restart_clock(words)
         self._must_rest = self._runner.is_active
 
@@ -227,15 +225,27 @@ class FusionNode(GuardedNode):
         now_ns, steady_s = self._now_ns(), time.monotonic()
         self._watch_clock(now_ns, steady_s)
         self._read_mail(steady_s)
-        if self._must_rest or (self._is_lacking(now_ns, steady_s) and self._runner.is_active):
+        late, self._watched_s = steady_s - self._watched_s > _LATE_S, steady_s
+        if self._must_rest or (not late and self._is_lacking(now_ns, steady_s)):
             self._step(now_ns)
+        elif not late:
+            self._correct(now_ns - _WRENCH_GONE_NS)
 
     def _is_lacking(self, now_ns: int, steady_s: float) -> bool:
-        """Whether a moving arm lacks a required sense, as far as a watch in time can tell."""
-        late, self._watched_s = steady_s - self._watched_s > _LATE_S, steady_s
-        if late or self._runner.state not in (State.GROUNDING, State.ACTING):
+        """Whether a moving arm lacks a required sense."""
+        if self._runner.state not in (State.GROUNDING, State.ACTING):
             return False
         return self._runner.is_lacking(now_ns, self._clock_watch.faults(now_ns, steady_s))
+
+    def _correct(self, t_ns: int) -> None:
+        """The fast half's turn, where there is one; what it proposes goes where plans go."""
+        if not self._runner.corrects_at(t_ns):
+            return
+        now_ns = self._now_ns()
+        faults = self._clock_watch.faults(now_ns, time.monotonic())
+        proposal = self._runner.correct(t_ns, faults, now_ns - t_ns)
+        if proposal is not None:
+            self._proposals.publish(trajectory_to_message(proposal))
 
     def _step(self, t_ns: int) -> None:
         begun_ns, begun_s = self._now_ns(), time.monotonic()
@@ -246,10 +256,7 @@ class FusionNode(GuardedNode):
             self._proposals.publish(trajectory_to_message(step.trajectory))
         step.stages_s["arrive"] = (begun_ns - t_ns) * 1e-9
         step.stages_s["total"] = (self._now_ns() - t_ns) * 1e-9
-        received_s = {
-            m.name: self._clock_watch.received_age_s(m.name, begun_s)
-            for m in self.contract.modalities
-        }
+        received_s = self._clock_watch.received_ages_s(begun_s)
         message = step_message(step, self.contract, self._instruction, self._problems, received_s)
         self._steps.publish(message)
         self._last_step_s, self._is_broken = time.monotonic(), False
@@ -281,13 +288,6 @@ class FusionNode(GuardedNode):
             self._is_broken = True
             self.get_logger().error(f"silent from now on: {traceback.format_exc()}")
         return words
-
-
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-
-
-def _sensor_qos(depth: int) -> QoSProfile:
-    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 def main(args: list[str] | None = None) -> None:

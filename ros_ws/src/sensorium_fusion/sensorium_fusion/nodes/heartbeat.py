@@ -13,6 +13,7 @@ from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import serialize_message
+from sensorium_core.nodes.priority import HEARTBEAT_PRIORITY, prefer_this_thread
 from std_msgs.msg import Header
 
 TOPIC = "command/heartbeat"
@@ -26,7 +27,9 @@ _STAMP_AT = 4
 class Heartbeat:
     """Publishes `command/heartbeat` every 15 ms for as long as `is_alive` says so.
 
-    The message is encoded once and only its stamp written anew: a quarter of the work.
+    The message is encoded once and only its stamp written anew: a quarter of the work. In a
+    process of real-time priority it goes before the steps, and before whatever draws pictures
+    at the same priority, for 20 ms and more.
     """
 
     def __init__(self, node: Node, is_alive: Callable[[], bool]) -> None:
@@ -46,6 +49,7 @@ class Heartbeat:
         self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
+        prefer_this_thread(HEARTBEAT_PRIORITY)
         while not self._is_over:
             time.sleep(PERIOD_S)  # an event's wait would cost more than the beat
             if self._is_over or not self._is_alive():

@@ -8,6 +8,7 @@ from rclpy.node import Node
 from sensorium_core.calibration import load_camera_calibration
 from sensorium_core.contract import Contract
 from sensorium_core.errors import ContractError
+from sensorium_core.fast_policy import FastPolicy
 from sensorium_core.hashes import text_sha256
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.language import LanguageEncoder
@@ -33,6 +34,16 @@ def language_of(node: Node) -> LanguageEncoder:
     return LanguageEncoder(path, _parameter(node, "language_sha256", ""))
 
 
+def fast_policy_of(node: Node) -> FastPolicy | None:
+    """The file named by `fast_policy`, pinned by `fast_policy_sha256` where that is given.
+
+    None where no file is named.
+    """
+    path = _parameter(node, "fast_policy", "")
+    sha256 = _parameter(node, "fast_policy_sha256", "")
+    return FastPolicy(Path(path), sha256) if path else None
+
+
 def dropped_senses(node: Node, contract: Contract) -> frozenset[str]:
     """`drop`, such as `wrench,pads`. Raises `ContractError` on one that the contract lacks."""
     drop = frozenset(name for name in _parameter(node, "drop", "").split(",") if name)
@@ -56,6 +67,7 @@ def description_of(
     urdf_xml: str,
     drop: frozenset[str],
     T_base_optical: np.ndarray,
+    fast_sha256: str,
 ) -> PolicyDescription:
     """What the policy is made of, for who wants to take its steps again."""
     return PolicyDescription(
@@ -64,6 +76,7 @@ def description_of(
         text_sha256(urdf_xml),
         tuple(sorted(drop)),
         tuple(T_base_optical.ravel().tolist()),
+        fast_sha256,
     )
 
 

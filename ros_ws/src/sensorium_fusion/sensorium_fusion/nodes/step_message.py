@@ -30,12 +30,14 @@ def step_message(
     Keys: state, reason, instruction, planned, digest; by modality `stamp_ns/`, `age_s/` by header
     stamps, `received_s/` since its receipt by the monotonic clock, `valid/`, `fault/` (why it is
     not believed although messages come), `problem/` (of the last message); by sense `weight/`; by
-    stage `latency_s/`; when the policy ran target_m, present, done. To take the step again from a
-    bag: carried, commanded, action, and by modality `used/` (see `used_messages`).
+    stage `latency_s/`; when the policy ran target_m, present, done, and intent where it has one
+    (N downwards, yielding 0..1); with a fast half `fast/`, see `FastReport`. To take the step
+    again from a bag: carried, commanded, action, and by modality `used/` (see `used_messages`).
     """
     values = {**_decision(step, instruction), **_senses(step, contract)}
     values |= {f"received_s/{name}": _seconds(age) for name, age in received_s.items()}
     values |= {f"problem/{name}": text for name, text in problems.items()}
+    values |= {} if step.fast is None else step.fast.values()
     values |= {f"latency_s/{stage}": f"{s:.6f}" for stage, s in step.stages_s.items()}
     level = _LEVELS.get(step.state, DiagnosticStatus.OK)
     return diagnostics(step.t_ns, "policy", level, f"{step.state.value}: {step.reason}", values)
@@ -59,6 +61,8 @@ def _decision(step: Step, instruction: str) -> dict[str, str]:
         values["target_m"] = " ".join(f"{v:.4f}" for v in step.output.target.tolist())
         values["present"] = f"{step.output.present:.3f}"
         values["done"] = f"{step.output.done:.3f}"
+        if step.output.intent is not None:
+            values["intent"] = " ".join(f"{v:.3f}" for v in step.output.intent.tolist())
     return values
 
 

@@ -21,7 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from sensorium_core.goal import FAMILIES
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES
 
 from sensorium_sim.disturbance import DisturbanceConfig
 from sensorium_sim.generate import GenerateConfig, Made
@@ -30,6 +30,20 @@ from sensorium_sim.generate_pool import missing_seeds, seeds_of
 from sensorium_sim.grammar import SPLITS
 
 _NOISE = DisturbanceConfig()
+_SETS = {"tabletop": FAMILIES, "touch": TOUCH_FAMILIES, "all": ALL_FAMILIES}
+
+
+def _families(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+    """Names of families and of sets of them, each once, in the order told."""
+    found: dict[str, None] = {}
+    for name in filter(None, text.split(",")):
+        if name not in ALL_FAMILIES and name not in _SETS:
+            known = ", ".join((*ALL_FAMILIES, *_SETS))
+            raise click.BadParameter(f"{name!r} is no family; choose from {known}")
+        found.update(dict.fromkeys(_SETS.get(name, (name,))))
+    if not found:
+        raise click.BadParameter("names no family; name one or more, with commas between")
+    return tuple(found)
 
 
 @click.command()
@@ -49,11 +63,13 @@ _NOISE = DisturbanceConfig()
     help="Of the first episode; from 1000000 on, scenes are held out from training.",
 )
 @click.option(
+    "--families",
     "--family",
-    default="all",
+    default="tabletop",
     show_default=True,
-    type=click.Choice(["all", *FAMILIES]),
-    help="What is done.",
+    callback=_families,
+    help=f"What is done, in turn by seed: some of {', '.join(ALL_FAMILIES)}, with commas between, "
+    "or tabletop (the first three), touch (the others), all.",
 )
 @click.option(
     "--phrasing",
@@ -118,7 +134,7 @@ def generate(
     out: Path,
     episodes: int,
     seed: int,
-    family: str,
+    families: tuple[str, ...],
     phrasing: str,
     camera_width: int,
     camera_height: int,
@@ -136,7 +152,7 @@ def generate(
     interrupted goes on where it stopped.
     """
     config = GenerateConfig(
-        families=FAMILIES if family == "all" else (family,),
+        families=families,
         camera_width=camera_width,
         camera_height=camera_height,
         camera_rate_hz=camera_rate,

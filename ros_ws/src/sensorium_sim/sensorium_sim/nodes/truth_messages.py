@@ -8,8 +8,8 @@ from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
 from sensorium_sim.episode import Episode, Verdict
-from sensorium_sim.model import BUTTON_RADIUS_M, BUTTON_TOP_M
 from sensorium_sim.scene import RGB, SceneState
+from sensorium_sim.scene_markers import button_middle, button_size, object_size
 
 _TYPES = {"cube": Marker.CUBE, "cylinder": Marker.CYLINDER, "ball": Marker.SPHERE}
 _LEVELS = {"failure": DiagnosticStatus.ERROR, "waiting": DiagnosticStatus.STALE}
@@ -21,16 +21,15 @@ def marker_array(state: SceneState, stamp_ns: int) -> MarkerArray:
         _marker(stamp_ns, "objects", index, _TYPES[item.shape], f"{item.colour} {item.shape}")
         for index, item in enumerate(state.objects)
     ]
-    for marker, item in zip(markers, state.objects, strict=True):
+    for index, (marker, item) in enumerate(zip(markers, state.objects, strict=True)):
         marker.pose = _pose(item.position, item.quat_xyzw)
-        marker.scale = Vector3(x=item.size_m, y=item.size_m, z=item.size_m)
+        marker.scale = _vector(object_size(state, index))
         marker.color = _colour(item.colour)
     for index, button in enumerate(state.buttons):
         name = f"{button.colour} button"
         marker = _marker(stamp_ns, "buttons", index, Marker.CYLINDER, name)
-        middle = button.position - np.array([0.0, 0.0, BUTTON_TOP_M / 2 + button.travel_m])
-        marker.pose = _pose(middle, np.array([0.0, 0.0, 0.0, 1.0]))
-        marker.scale = Vector3(x=2 * BUTTON_RADIUS_M, y=2 * BUTTON_RADIUS_M, z=BUTTON_TOP_M)
+        marker.pose = _pose(button_middle(button), np.array([0.0, 0.0, 0.0, 1.0]))
+        marker.scale = _vector(button_size(button))
         marker.color = _colour(button.colour)
         markers.append(marker)
     return MarkerArray(markers=markers)
@@ -74,6 +73,11 @@ def _pose(position_m: np.ndarray, quat_xyzw: np.ndarray) -> Pose:
     x, y, z = (float(v) for v in position_m)
     qx, qy, qz, qw = (float(v) for v in quat_xyzw)
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+
+
+def _vector(size_m: np.ndarray) -> Vector3:
+    x, y, z = (float(v) for v in size_m)
+    return Vector3(x=x, y=y, z=z)
 
 
 def _colour(name: str) -> ColorRGBA:

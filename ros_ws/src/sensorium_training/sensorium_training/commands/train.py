@@ -3,14 +3,18 @@
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from sensorium_core.contract import tabletop
+from sensorium_core.codebook import SLOTS, TOKEN_SIZE
 
 from sensorium_training.commands.progress import progress_bar
 from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.imputation.names import IMPUTATIONS
 from sensorium_training.scene_seeds import ROLLOUTS, rollout_seeds
+
+if TYPE_CHECKING:
+    from sensorium_training.encoders import NetConfig
 
 DAGGER_FIRST_SEED = ROLLOUTS.start
 """Scenes of policy rollouts are training scenes that no demonstration used."""
@@ -49,6 +53,10 @@ DAGGER_FIRST_SEED = ROLLOUTS.start
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
 @click.option(
+    "--contract", default="tabletop", show_default=True, type=click.Choice(("tabletop", "touch")),
+    help="What the policy senses and remembers; touch is for all nine families.",
+)  # fmt: skip
+@click.option(
     "--fusion", default=FUSIONS[0], show_default=True, type=click.Choice(FUSIONS),
     help="How the senses' tokens become one.",
 )  # fmt: skip
@@ -76,6 +84,7 @@ def train(
     seed: int,
     workers: int,
     device: str,
+    contract: str,
     fusion: str,
     imputation: str,
     blur: float,
@@ -87,21 +96,36 @@ def train(
     so the same command resumes after an interruption.
     """
     from sensorium_training.curriculum import BlurCurriculum
-    from sensorium_training.encoders import NetConfig
     from sensorium_training.stages import Stages
 
+    net = _network(contract, fusion, imputation, dagger)
     with progress_bar() as bar:
         stages = Stages(
             demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar,
-            NetConfig(fusion=fusion, imputation=imputation), BlurCurriculum(blur), encoders,
+            net, BlurCurriculum(blur), encoders,
         )  # fmt: skip
         started = time.monotonic()
         stages.rows("demos")
         weights = stages.train("first", ["demos"], minutes, None)
         if dagger:
-            policy = stages.export(weights, tabletop())
+            policy = stages.export(weights)
             stages.rollouts(policy, rollout_seeds(seed, dagger))
             weights = stages.train("second", ["demos", "dagger"], dagger_minutes, weights)
         stages.finish(weights, time.monotonic() - started)
     click.echo(f"weights in {run_dir / 'weights.safetensors'}; next: sensorium export")
     click.echo(json.dumps(stages.facts()["validation"], indent=1))
+
+
+def _network(contract: str, fusion: str, imputation: str, dagger: int) -> "NetConfig":
+    """What is trained. Raises `click.UsageError` for what cannot be done yet."""
+    from sensorium_training.encoders import NetConfig
+
+    if contract == "tabletop":
+        return NetConfig(fusion=fusion, imputation=imputation)
+    if dagger:
+        raise click.UsageError(
+            "a policy where touch decides is not rolled out yet, since its fast half is not in "
+            "the closed loop; say --dagger 0"
+        )
+    text = len(SLOTS) * TOKEN_SIZE
+    return NetConfig(fusion=fusion, imputation=imputation, version=2, text_channels=text)

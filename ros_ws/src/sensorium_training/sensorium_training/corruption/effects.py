@@ -27,8 +27,9 @@ def biased(values: Tensor, amount: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def shifted(values: Tensor, amount: Tensor, rng: torch.Generator) -> Tensor:
-    """Joints `(b, channels)`, each off by its `amount` `(b, channels)`, to a random side."""
-    return values + amount * (torch.randint(0, 2, amount.shape, generator=rng) * 2 - 1)
+    """Joints `(b, ..., channels)`, each off by its `amount` `(b, channels)`, to a random side."""
+    sides = torch.randint(0, 2, amount.shape, generator=rng) * 2 - 1
+    return values + _per_channel(amount * sides, values)
 
 
 def saturated(values: Tensor, limit: Tensor) -> Tensor:

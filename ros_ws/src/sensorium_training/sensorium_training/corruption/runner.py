@@ -6,7 +6,9 @@ from sensorium_core.geometry import Camera
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.policy import Policy
 from sensorium_core.stream import Push
-from sensorium_fusion.runner import Language, Runner
+from sensorium_fusion.fast_half import FastFile
+from sensorium_fusion.hearing import Language
+from sensorium_fusion.runner import Runner
 
 from sensorium_training.corruption.readings import Corruption, SpoiltReadings
 
@@ -21,8 +23,9 @@ class CorruptedRunner(Runner):
         arm: Kinematics,
         corruption: Corruption,
         drop: frozenset[str] = frozenset(),
+        fast: FastFile | None = None,
     ) -> None:
-        super().__init__(policy, language, arm, drop)
+        super().__init__(policy, language, arm, drop, fast=fast)
         self._spoilt = SpoiltReadings(policy.contract, corruption)
         self.seed = 0
         """Of the next episode's disturbance."""

@@ -78,11 +78,14 @@ class ContactGate(Fusion):
         return valid[:, list(FORCE_SENSES)] * felt.to(valid.dtype)
 
     def remembered(self, memory: Tensor) -> Tensor:
-        """The memory `(b, 5)`; its largest press is 0 unless it was a contact's."""
+        """The memory; its largest press is 0 unless it was a contact's.
+
+        What else it holds of force begins with a contact, by `sensorium_core.felt`.
+        """
         least = (self.bands_n[0] + self.contact_n[0]) / PRESS_SCALE_N
-        press = memory[:, _PRESS:]
+        press = memory[:, _PRESS : _PRESS + 1]
         felt = torch.where(press > least, press, torch.zeros_like(press))
-        return torch.cat([memory[:, :_PRESS], felt], 1)
+        return torch.cat([memory[:, :_PRESS], felt, memory[:, _PRESS + 1 :]], 1)
 
     def _pieces(self, base: Tensor, tokens: Tensor, opened: Tensor) -> Tensor:
         """Displacement by each force sense `(b, 2, width)`; without a bias, so 0 where shut."""

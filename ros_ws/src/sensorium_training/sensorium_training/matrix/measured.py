@@ -34,6 +34,8 @@ class Plan:
     """Trials of each family, on the same scenes for each row."""
     language: Path
     phrasing: str = "heldout"
+    fast: Path | None = None
+    """The fast half of the policies that say what to feel."""
 
     @cached_property
     def trials(self) -> dict[str, list[Trial]]:
@@ -115,7 +117,7 @@ class Matrix:
             (unit, trials)
             for name, trials in self.plan.trials.items()
             for row in self.plan.rows
-            for unit in units_of(row, name, self.plan.language)
+            for unit in units_of(row, name, self.plan.language, self.plan.fast)
         ]
         run_units(pairs, self.store, self._commit, workers, progress)
 
@@ -179,7 +181,7 @@ class Matrix:
         commits: list[str] = []
         for heading, (name, family) in self.plan.columns.items():
             files = []
-            for unit in units_of(row, name, self.plan.language):
+            for unit in units_of(row, name, self.plan.language, self.plan.fast):
                 trials = unit.trials(self.plan.trials[name])
                 mine = [t for t in trials if t.family == family]
                 found = [self.store.get(unit.settings, trial) for trial in mine]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sensorium_core.contract import Contract, tabletop
 from sensorium_core.errors import UnknownNameError
+from sensorium_core.fast_policy import FastPolicy
 from sensorium_core.hashes import file_sha256
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.policy import Policy
@@ -46,17 +47,21 @@ class Unit:
     condition: Condition
     tasks: str
     language: Path
+    fast: Path | None = None
+    """The fast half, of a policy that says what to feel."""
 
     @property
     def settings(self) -> dict[str, object]:
         """All that decides an outcome besides the trial, as plain data."""
         listens = self.policy is not None
+        fast = {} if self.fast is None else {"fast": _sha256(self.fast, "correction.onnx")}
         return {
             "actor": self.actor,
             "policy": _sha256(self.policy) if self.policy is not None else None,
             "language": _sha256(self.language) if listens else None,
             "condition": described(self.condition),
             "tasks": self.tasks,
+            **fast,
         }
 
     def trials(self, trials: Sequence[Trial]) -> list[Trial]:
@@ -67,14 +72,26 @@ class Unit:
 
 
 @lru_cache(maxsize=64)
-def _sha256(path: Path) -> str:
-    return file_sha256(path / "policy.onnx" if path.is_dir() else path)
+def _sha256(path: Path, name: str = "policy.onnx") -> str:
+    return file_sha256(path / name if path.is_dir() else path)
 
 
-def units_of(row: Row, tasks: str, language: Path) -> list[Unit]:
-    """One unit for each policy file of a row, or one for a baseline without any."""
+def units_of(row: Row, tasks: str, language: Path, fast: Path | None = None) -> list[Unit]:
+    """One unit for each policy file of a row, or one for a baseline without any.
+
+    The fast half is for policies that say what to feel; others run as without it.
+    """
     files: tuple[Path | None, ...] = row.policies or (None,)
-    return [Unit(row.actor, file, row.condition, tasks, language) for file in files]
+    return [
+        Unit(row.actor, file, row.condition, tasks, language, _fast_of(row.actor, file, fast))
+        for file in files
+    ]
+
+
+def _fast_of(actor: str, policy: Path | None, fast: Path | None) -> Path | None:
+    if actor != POLICY or policy is None or fast is None:
+        return None
+    return fast if _policy(policy, False).contract.version > 1 else None
 
 
 def run_units(
@@ -146,6 +163,11 @@ def _language(path: Path) -> LanguageEncoder:
     return LanguageEncoder(path)
 
 
+@lru_cache(maxsize=1)
+def _fast(path: Path) -> FastPolicy:
+    return FastPolicy(path)
+
+
 def _proposer(unit: Unit, trial: Trial, cell: Cell) -> tuple[Proposer, Contract]:
     """Who acts in a trial, and the contract that the gate is configured by."""
     if unit.actor == HOLD_STILL:
@@ -163,12 +185,13 @@ def _proposer(unit: Unit, trial: Trial, cell: Cell) -> tuple[Proposer, Contract]
 
 def _runner(unit: Unit, trial: Trial, policy: Policy, cell: Cell) -> Runner:
     language, drop = _language(unit.language), frozenset(unit.condition.drop)
+    fast = None if unit.fast is None else _fast(unit.fast)
     if unit.condition.corruption is None:
-        return Runner(policy, language, cell.kinematics, drop)
+        return Runner(policy, language, cell.kinematics, drop, fast=fast)
     from sensorium_training.corruption.readings import Corruption
     from sensorium_training.corruption.runner import CorruptedRunner
 
     ailment = Corruption(*unit.condition.corruption)
-    runner = CorruptedRunner(policy, language, cell.kinematics, ailment, drop)
+    runner = CorruptedRunner(policy, language, cell.kinematics, ailment, drop, fast)
     runner.seed = trial.seed
     return runner

@@ -1,0 +1,57 @@
+"""What the network makes of the memory of contract version 2: places become relative to the tool.
+
+The layout of the memory is that of `sensorium_core.memory.FeltMemory.vector`.
+"""
+
+import torch
+from torch import Tensor, nn
+
+FELT_GEOMETRY = 38
+"""Numbers of `felt_geometry`."""
+_NEAR_M = 0.03
+_PRESS_PLACE, _PRESS_KNOWN = slice(7, 10), slice(10, 11)
+_TOUCHING, _FORCES = slice(5, 7), slice(11, 15)
+_HOLDING = slice(15, 16)
+_THINGS = (16, 24)
+_FINE = 50.0
+"""A search is a matter of millimetres: 2 cm is one."""
+
+
+class Recall(nn.Module):
+    """Lets pointing depend on what was felt: which of two alike is meant, and what comes next."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.about = nn.Sequential(nn.Linear(27, 48), nn.ReLU(), nn.Linear(48, 2 * width))
+        self.near = nn.Linear(2, width)
+
+    def forward(self, memory: Tensor) -> Tensor:
+        """Scale and shift for the features of anchors `(b, 2 width)`."""
+        return self.about(memory[:, 5:])
+
+    def at(self, centres: Tensor, memory: Tensor) -> Tensor:
+        """What is added to the features of anchors `(b, a, 3)` near things that were grasped."""
+        shares = []
+        for first in _THINGS:
+            known, place = memory[:, first : first + 1], memory[:, first + 1 : first + 3]
+            away = (centres[..., :2] - place.unsqueeze(1)).square().sum(-1)
+            shares.append(known * torch.exp(-away / _NEAR_M**2))
+        return self.near(torch.stack(shares, -1))
+
+
+def felt_geometry(memory: Tensor, tool: Tensor, target: Tensor) -> Tensor:
+    """Where things were felt, from the tool and from what is meant now, and how `(b, 38)`."""
+    known = memory[:, _PRESS_KNOWN]
+    from_press = (tool - memory[:, _PRESS_PLACE]) * known
+    parts = [
+        from_press * 10.0, from_press * _FINE, memory[:, _TOUCHING], 4.0 * memory[:, _FORCES],
+        memory[:, _HOLDING], tool[:, :2] * 10.0,
+    ]  # fmt: skip
+    for first in _THINGS:
+        thing = memory[:, first : first + 8]
+        place, there = thing[:, 1:4], thing[:, :1]
+        parts += [there, (place - tool) * 10.0 * there, (place - target) * 10.0 * there]
+        parts.append(thing[:, 4:])
+    latest, before = (memory[:, first + 4 : first + 6] for first in _THINGS)
+    heavier = (latest[:, 1:] - before[:, 1:]) * latest[:, :1] * before[:, :1]
+    return torch.cat([*parts, 3.0 * heavier], -1)

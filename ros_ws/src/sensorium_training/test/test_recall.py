@@ -1,0 +1,161 @@
+"""The network of contract version 2: what was felt can decide, and nothing else has changed."""
+
+import pytest
+import torch
+from sensorium_core.codebook import SLOTS, TOKEN_SIZE
+from sensorium_core.contract import touch
+from sensorium_core.errors import GateConfigError
+from sensorium_core.policy import Policy, output_shapes
+from sensorium_training.corruption.corruptor import Corruptor
+from sensorium_training.encoders import NetConfig
+from sensorium_training.export import example_inputs, export
+from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.losses import Labels, policy_losses, total
+from sensorium_training.network import NetOutput, PolicyNet
+from sensorium_training.recall import FELT_GEOMETRY, felt_geometry
+from sensorium_training.train import contract_of
+
+CONFIG = NetConfig(version=2, text_channels=len(SLOTS) * TOKEN_SIZE)
+MODALITIES = {
+    "scene_rgb": ("scene_rgb",), "cloud": ("cloud",), "wrist_rgb": ("wrist_rgb",),
+    "wrench": ("wrench",), "pads": ("touch_left", "touch_right"), "joints": ("joints",),
+}  # fmt: skip
+
+
+def net(seed: int = 0, config: NetConfig = CONFIG) -> PolicyNet:
+    torch.manual_seed(seed)
+    return PolicyNet(config)
+
+
+def batch(size: int = 8) -> dict[str, torch.Tensor]:
+    rows = [example_inputs(touch(), seed, len(SLOTS)) for seed in range(size)]
+    return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+
+
+def labels(size: int = 8) -> Labels:
+    things = torch.zeros(size, 11, 4)
+    things[:, 0] = things[:, 9] = torch.tensor([0.15, 0.15, 0.15, 0.2])
+    return Labels(
+        chunk=torch.randn(size, 8, 5) * 0.05,
+        target=torch.full((size, 3), 0.15),
+        extent=torch.full((size,), 0.2),
+        present=(torch.arange(size) % 4 > 0).float(),
+        done=(torch.arange(size) % 2).float(),
+        heading=torch.ones(size, 3),
+        things=things,
+        classes=torch.full((size, 11, 2), 6, dtype=torch.long),
+        intent=torch.tensor([[5.0, 1.0]]).expand(size, 2),
+    )
+
+
+def same(a: NetOutput, b: NetOutput) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(vars(a).values(), vars(b).values(), strict=True))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_parameter_gets_a_gradient_and_changes_after_one_step(fusion: str) -> None:
+    config = NetConfig(version=2, text_channels=len(SLOTS) * TOKEN_SIZE, fusion=fusion)
+    network = net(config=config)
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    total(policy_losses(network(**batch()), labels())).backward()
+    optimizer.step()
+    for name in ("pointing.recall.near.weight", "pointing.recall.about.0.weight", "intent.weight"):
+        parameter = dict(network.named_parameters())[name]
+        assert parameter.grad is not None
+        assert bool(parameter.grad.abs().sum() > 0), name
+        assert not torch.equal(before[name], parameter), name
+
+
+@pytest.mark.parametrize("sense", MODALITIES)
+def test_bytes_of_a_missing_sense_cannot_reach_any_output(sense: str) -> None:
+    network, tensors = net().eval(), batch(4)
+    tensors["valid"] = torch.ones(4, 6)
+    tensors["valid"][:, list(MODALITIES).index(sense)] = 0.0
+    garbage = dict(tensors)
+    for name in MODALITIES[sense]:
+        value = tensors[name]
+        garbage[name] = 255 - value if value.dtype == torch.uint8 else value * torch.nan
+    assert same(network(**tensors), network(**garbage))
+
+
+@pytest.mark.parametrize("place", range(5, 32))
+def test_every_number_of_the_memory_can_change_the_motion(place: int) -> None:
+    network, tensors = net().eval(), batch(4)
+    tensors["memory"][:, [10, 16, 24]] = 1.0
+    changed = {**tensors, "memory": tensors["memory"].clone()}
+    changed["memory"][:, place] += 0.3
+    assert not torch.equal(network(**tensors).chunk, network(**changed).chunk)
+
+
+def test_of_two_alike_the_one_that_was_grasped_can_be_told() -> None:
+    """Two clumps of the same look: only the memory differs between them."""
+    network, tensors = net().eval(), batch(1)
+    cloud = torch.zeros(1, 512, 7)
+    cloud[:, :, 6] = 1.0
+    cloud[:, :, 3:6] = 0.5
+    cloud[:, 256:, 0] = 0.2
+    cloud[:, :, :3] += 0.01 * torch.rand(1, 256, 3).repeat(1, 2, 1)
+    tensors["cloud"] = cloud
+    tensors["memory"] = torch.zeros(1, 32)
+    alike = network(**tensors).attention
+    tensors["memory"][:, 16] = 1.0
+    grasped = network(**tensors).attention
+    clump = network(**tensors).anchors[..., 0] > 0.1
+    gap = [a[clump].mean() - a[~clump].mean() for a in (alike, grasped)]
+    assert abs(gap[1] - gap[0]) > 1e-4
+
+
+def test_places_that_are_not_known_do_not_count() -> None:
+    memory = torch.zeros(2, 32)
+    memory[1, [7, 8, 9, 17, 18, 19, 25, 26, 27]] = 0.4
+    tool, target = torch.rand(1, 3).expand(2, 3), torch.rand(1, 3).expand(2, 3)
+    geometry = felt_geometry(memory, tool, target)
+    assert geometry.shape == (2, FELT_GEOMETRY)
+    assert torch.equal(geometry[0], geometry[1])
+
+
+def test_intent_is_within_what_the_fast_half_can_do() -> None:
+    for seed in range(3):
+        intent = net(seed).eval()(**batch(4)).intent
+        assert bool(((intent >= 0) & (intent <= torch.tensor([20.0, 1.0]))).all())
+
+
+def test_loss_of_the_intent_falls_when_it_comes_nearer() -> None:
+    out, wanted = net().eval()(**batch()), labels()
+    near, far = (wanted.intent * share for share in (0.9, 0.1))
+    terms = []
+    for intent in (near, far):
+        out.intent = intent
+        terms.append(policy_losses(out, wanted)["intent"])
+    assert terms[0] < terms[1]
+
+
+def test_exported_file_computes_what_torch_computes_and_is_a_policy(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "policy.onnx"
+    assert contract_of(CONFIG) == touch()
+    assert export(net(1), touch(), path) <= 1e-4
+    policy = Policy(path)
+    answer = policy.run({k: v.numpy() for k, v in example_inputs(touch(), 3, len(SLOTS)).items()})
+    assert answer.intent is not None
+    assert answer.intent.shape == output_shapes(touch())["intent"][1:]
+
+
+def test_other_versions_are_refused() -> None:
+    with pytest.raises(GateConfigError, match="version"):
+        NetConfig(version=3)
+
+
+def test_windows_of_joints_can_be_corrupted_in_training() -> None:
+    """In every way in which rows are: shapes stay, numbers stay finite, the newest changes."""
+    corruptor, rng = Corruptor(touch()), torch.Generator().manual_seed(0)
+    kinds = [kind for sense, kind in corruptor.of_rows if sense == "joints"]
+    assert {"noisy", "biased", "saturated"} <= set(kinds)
+    for kind in kinds:
+        before = batch(3)
+        level = torch.full((3,), 0.9)
+        after = corruptor.apply(before, "joints", kind, level, rng)
+        assert after["joints"].shape == before["joints"].shape
+        assert bool(torch.isfinite(after["joints"]).all())
+        same_bytes = torch.equal(after["joints"], before["joints"])
+        assert not same_bytes or not torch.equal(after["valid"], before["valid"]), kind

@@ -11,7 +11,15 @@ from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.goal import ALL_FAMILIES, COLOURS, DIRECTIONS, MANNERS, SHAPES, Goal
+from sensorium_core.goal import (
+    ALL_FAMILIES,
+    COLOURS,
+    DIRECTIONS,
+    FAMILIES,
+    MANNERS,
+    SHAPES,
+    Goal,
+)
 
 from sensorium_sim.grammar import (
     action_templates,
@@ -57,6 +65,9 @@ _LISTS = {
 _BY_VOCABULARY = ("unknown_skill", "unknown_object")
 _SHARED = {"verb": "verbs", "pushverb": "pushverbs", "shoveverb": "shoveverbs", "polite": "polite"}
 _DICTIONARY_SHARE = {"noun": 0.25, "strange_shape": 0.25, "strange_colour": 0.4}
+TABLETOP_SHARE = 0.6
+"""How often an action is of the tabletop families, else of any of the nine: from nine alike, a
+pick and then a push would be one pair in eighty, too few to be told from a single command."""
 _NAMED = {"peg": "insert", "weight": "give", "feel": "feel"}
 """Which family's goals name what these places stand for."""
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnprstvwz"
@@ -184,13 +195,16 @@ class RefusalGrammar:
     def _button(self, colour: str, rng: np.random.Generator) -> str:
         return name_object(Goal("press", colour), "button", rng)
 
-    def _action(
-        self, rng: np.random.Generator, form: str, families: tuple[str, ...] = ALL_FAMILIES
-    ) -> str:
-        goals = self._goals[one_of(families, rng)]
+    def _action(self, rng: np.random.Generator, form: str, families: tuple[str, ...] = ()) -> str:
+        goals = self._goals[one_of(families or any_families(rng), rng)]
         goal = goals[int(rng.integers(len(goals)))]
         templates, objects = action_templates(goal.family, goal.direction, form)
         return fill_template(one_of(templates, rng), goal, objects, rng)
+
+
+def any_families(rng: np.random.Generator) -> tuple[str, ...]:
+    """From which families to draw an action: the tabletop's alone at `TABLETOP_SHARE`, or all."""
+    return FAMILIES if rng.random() < TABLETOP_SHARE else ALL_FAMILIES
 
 
 def _word(kind: str, name: str, rng: np.random.Generator) -> str:

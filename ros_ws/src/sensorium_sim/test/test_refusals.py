@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from sensorium_sim.lexicon import known_words, load, split_words
-from sensorium_sim.refusals import _LISTS, REASONS, RefusalGrammar
+from sensorium_sim.refusals import _LISTS, REASONS, RefusalGrammar, any_families
 
 MARK = re.compile(r"<([^>]*)>")
 
@@ -92,3 +92,12 @@ def test_the_same_seed_draws_the_same(grammars):
         for rng in (np.random.default_rng(9), np.random.default_rng(9))
     ]
     assert draws[0] == draws[1]
+
+
+def test_a_pick_and_then_a_push_are_met_as_one_line():
+    """The pairs of the tabletop families are no rarity among nine, whatever families are added."""
+    rng = np.random.default_rng(0)
+    drawn = [(any_families(rng), any_families(rng)) for _ in range(4000)]
+    pick_then_push = np.mean([1 / (len(first) * len(second)) for first, second in drawn])
+    assert pick_then_push > 0.04
+    assert {len(families) for pair in drawn for families in pair} == {3, 9}

@@ -8,16 +8,21 @@ import onnxruntime as ort
 import pytest
 import torch
 from sensorium_core.codebook import CLASSES, NOTHING, SLOTS, goal_classes, goal_tokens
-from sensorium_core.goal import ALL_FAMILIES, Goal
+from sensorium_core.goal import ALL_FAMILIES, SHAPES, Goal
 from sensorium_core.language import MAX_PIECES, REASONS, Command
 from sensorium_core.understanding import check
 from sensorium_core.wordpiece import WordPiece
 from sensorium_sim.refusals import RefusalGrammar
 from sensorium_training.language.bank import TokenBank
+from sensorium_training.language.card import shares
 from sensorium_training.language.corpus import (
+    NAMED_FREELY,
+    NAMINGS,
     Line,
     accepted,
+    joined,
     lacking,
+    naming,
     refused,
     sort_batches,
     to_example,
@@ -155,6 +160,17 @@ def test_lines_that_lack_a_word_are_refused_by_their_slots_alone():
         assert "?" in (words or "")
 
 
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_joined_lines_hold_two_commands_of_different_objects(split):
+    lines = joined(60, np.random.default_rng(0), split)
+    assert len(lines) == 60
+    for line in lines:
+        assert line.goal is None
+        assert line.reason == "multiple"
+        assert " and " in line.text
+        assert "{" not in line.text
+
+
 def test_every_family_is_taught_and_measured():
     rng = np.random.default_rng(0)
     for split in ("train", "heldout"):
@@ -162,6 +178,39 @@ def test_every_family_is_taught_and_measured():
         counts = Counter(line.goal.family for line in lines)
         assert set(counts) == set(ALL_FAMILIES)
         assert min(counts.values()) >= 10
+
+
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_a_shape_alone_is_taught_and_measured_as_often_as_a_colour_alone(split):
+    lines = accepted(3000, np.random.default_rng(0), split, noise=False)
+    goals = [line.goal for line in lines if line.goal.family in NAMED_FREELY]
+    for family in NAMED_FREELY:
+        counts = Counter(naming(goal) for goal in goals if goal.family == family)
+        said = {name: count / counts.total() for name, count in counts.items()}
+        assert said == pytest.approx({"both": 0.6, "colour": 0.2, "shape": 0.2}, abs=0.06)
+    shapes = Counter(goal.shape for goal in goals if naming(goal) == "shape")
+    assert set(shapes) == set(SHAPES)
+    assert max(shapes.values()) < 1.5 * min(shapes.values())
+
+
+def test_what_names_an_object():
+    assert naming(Goal("pick", "red", "cube")) == "both"
+    assert naming(Goal("pick", None, "ball")) == "shape"
+    assert naming(Goal("push", "red", None, "left")) == "colour"
+    assert naming(Goal("feel", quality="soft")) == "quality"
+
+
+def test_a_score_counts_each_way_of_naming_in_picks_and_pushes():
+    goals = [Goal("pick", "red", "cube"), Goal("pick", None, "ball"), Goal("press", "red")]
+
+    class Sure:
+        def encode(self, text):
+            return Command(text, goal_tokens(goals[0]), {}, goals[0], True, "ok")
+
+    score = measure(Sure(), [Line("say", goal) for goal in goals])
+    assert score.namings == {"both": (1, 1), "shape": (0, 1)}
+    table = shares("named by", score.namings, NAMINGS)
+    assert table.splitlines()[2:] == ["| both | 100.0 % (1/1) |", "| shape | 0.0 % (0/1) |"]
 
 
 def test_a_score_counts_each_family_by_itself():

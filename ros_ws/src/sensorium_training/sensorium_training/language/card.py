@@ -5,6 +5,7 @@ The first file is the one that ships; the others are the candidates that it was 
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import click
 import numpy as np
 from rich.console import Console
 from rich.progress import track
+from sensorium_core.goal import ALL_FAMILIES
 from sensorium_core.hashes import file_sha256
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.phrases_file import read_phrases
 
-from sensorium_training.language.corpus import Line
+from sensorium_training.language.corpus import NAMINGS, Line
 from sensorium_training.language.measure import Score, measure
 from sensorium_training.language.pretrained import REQUIREMENT, SHA256
 from sensorium_training.language.train import heldout_sets
@@ -88,6 +90,9 @@ def table(candidates: list[Candidate]) -> str:
     asked = [each.scores["lacking"] for each in candidates]
     cells = [_share(score.wrongly_accepted, score.n) for score in asked]
     lines.append(f"| put and stack that lack a word, acted on | ≤ 3 % | {' | '.join(cells)} |")
+    both = [each.scores["joined"] for each in candidates]
+    cells = [_share(score.wrongly_accepted, score.n) for score in both]
+    lines.append(f'| two commands joined by "and", acted on | | {" | ".join(cells)} |')
     sizes = [f"{each.path.stat().st_size / 1e6:.1f} MB" for each in candidates]
     lines.append(f"| file | ≤ 20 MB | {' | '.join(sizes)} |")
     speeds = [f"{each.encode_ms:.1f} ms" for each in candidates]
@@ -106,7 +111,8 @@ def write_card(candidates: list[Candidate], out: Path) -> None:
     out.write_text(
         _CARD.format(
             table=table(candidates),
-            by_family=by_family(shipped.scores["phrasings"]),
+            by_family=shares("family", shipped.scores["phrasings"].families, ALL_FAMILIES),
+            by_naming=shares("named by", shipped.scores["phrasings"].namings, NAMINGS),
             n_slots=len(told),
             slots=", ".join(told),
             families=", ".join(shipped.encoder.families),
@@ -128,10 +134,10 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / max(whole, 1):.1f} % ({part}/{whole})"
 
 
-def by_family(score: Score) -> str:
-    """How each family fares, as a Markdown table."""
-    lines = ["| family | every slot right |", "|---|---|"]
-    lines += [f"| {name} | {_share(*score.families[name])} |" for name in score.families]
+def shares(head: str, counts: Mapping[str, tuple[int, int]], names: Sequence[str]) -> str:
+    """How many of how many were right for each name that was met, as a Markdown table."""
+    lines = [f"| {head} | every slot right |", "|---|---|"]
+    lines += [f"| {name} | {_share(*counts[name])} |" for name in names if name in counts]
     return "\n".join(lines)
 
 
@@ -151,6 +157,10 @@ Read by `sensorium_core.language.LanguageEncoder`; needs neither torch nor a net
 Each family by itself, on held-out phrasings:
 
 {by_family}
+
+Picks and pushes, by what names their object ("both" is colour and shape):
+
+{by_naming}
 
 `minilm` ships: all-MiniLM-L6-v2, cut to fewer layers and to plain ASCII pieces, fine-tuned.
 {compared}The free-form lines are never trained on, but come from the authors of the grammar: the

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sensorium_core.language import LanguageEncoder
 
-from sensorium_training.language.corpus import Line
+from sensorium_training.language.corpus import NAMED_FREELY, Line, naming
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Score:
     """Up to 60 of (text, expected, got)."""
     families: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """How many of how many lines of each family were right."""
+    namings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """The same of picks and pushes, by what names their object: see `corpus.naming`."""
 
     @property
     def share(self) -> float:
@@ -39,13 +41,15 @@ def measure(encoder: LanguageEncoder, lines: Iterable[Line]) -> Score:
     n = right = accepted = refused = 0
     mistaken: list[tuple[str, str, str]] = []
     families: dict[str, tuple[int, int]] = {}
+    namings: dict[str, tuple[int, int]] = {}
     for line in lines:
         n += 1
         command = encoder.encode(line.text)
         got = command.goal if command.in_scope else None
         if line.goal is not None:
-            part, whole = families.get(line.goal.family, (0, 0))
-            families[line.goal.family] = (part + (got == line.goal), whole + 1)
+            _count(families, line.goal.family, got == line.goal)
+            if line.goal.family in NAMED_FREELY:
+                _count(namings, naming(line.goal), got == line.goal)
         if got == line.goal:
             right += 1
             continue
@@ -53,4 +57,9 @@ def measure(encoder: LanguageEncoder, lines: Iterable[Line]) -> Score:
         refused += got is None
         wanted = line.goal.words if line.goal else line.reason
         mistaken.append((line.text, wanted, got.words if got else command.reason_class))
-    return Score(n, right, accepted, refused, tuple(mistaken[:60]), families)
+    return Score(n, right, accepted, refused, tuple(mistaken[:60]), families, namings)
+
+
+def _count(counts: dict[str, tuple[int, int]], name: str, right: bool) -> None:
+    part, whole = counts.get(name, (0, 0))
+    counts[name] = (part + right, whole + 1)

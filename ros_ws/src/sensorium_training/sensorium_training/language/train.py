@@ -26,6 +26,7 @@ from sensorium_training.language.corpus import (
     Example,
     Line,
     accepted,
+    joined,
     lacking,
     refused,
     to_example,
@@ -110,6 +111,7 @@ def heldout_sets(seed: int = 1, n: int = 2000) -> dict[str, list[Line]]:
         "unseen_words": accepted(n // 2, rng, "unseen", noise=False),
         "refusals": refused(n, rng, RefusalGrammar("heldout"), noise=False),
         "lacking": lacking(n // 4, rng, "heldout", noise=False),
+        "joined": joined(n // 4, rng, "heldout"),
     }
 
 

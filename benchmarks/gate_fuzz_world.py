@@ -133,7 +133,7 @@ class World:
             self._react()
 
     def _excuse(self, measured: Array) -> None:
-        """The tool may be where it was measured to be: a stop leaves it there.
+        """The tool may be where it was measured to be, or on its way: a stop leaves it there.
 
         Or as near to it as the joints' limits let the command be.
         """
@@ -157,6 +157,8 @@ class World:
             last = (reaction.end_ns - self.now_ns) // STEP_NS
             end = self._row + max(last, round(HARD_BOUND_S / 0.002))
             self.trace.hard.append((self._row - 1, end))
+        if self.trace.led and self._row < self.trace.led[-1][1]:
+            self._excuse(reaction.positions[-1])  # It rests on its way to where it was measured.
         if reason in ELSEWHERE and self._resting is not None:
             end = self._row + (reaction.end_ns - self.now_ns) // STEP_NS
             self.trace.led.append((self._row, end))

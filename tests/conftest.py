@@ -1,5 +1,6 @@
 """What the tests across packages share."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,45 @@ def _constant(
     path = folder / "policy.onnx"
     onnx.save(model, path)
     return path
+
+
+LANGUAGE = "models/language/encoder.onnx"
+
+
+class RunningFusion:
+    """A fusion node, spun by a thread of its own. Imports ROS when it is made."""
+
+    def __init__(self, domain: int, policy: Path, *parameters: str) -> None:
+        import rclpy
+        from rclpy.experimental import EventsExecutor
+        from rclpy.task import Future
+        from sensorium_fusion.nodes.fusion_node import FusionNode
+
+        given = [f"policy:={policy}", f"language:={LANGUAGE}", *parameters]
+        words = [word for parameter in given for word in ("-p", parameter)]
+        rclpy.init(args=["--ros-args", *words], domain_id=domain)
+        self.node = FusionNode()
+        self.node.start_up()
+        self.executor, self.ended = EventsExecutor(), Future()
+        self.executor.add_node(self.node)
+        self.thread = threading.Thread(target=self._spin)
+        self.thread.start()
+
+    def _spin(self) -> None:
+        while not self.ended.done():
+            self.executor.spin_until_future_complete(self.ended, timeout_sec=0.1)
+
+    def close(self) -> None:
+        import rclpy
+
+        self.ended.set_result(None)
+        self.thread.join(10.0)
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown()
+
+
+@pytest.fixture(scope="session")
+def running_fusion() -> type[RunningFusion]:
+    """What starts a fusion node; close it before the test ends."""
+    return RunningFusion

@@ -1,7 +1,6 @@
 """The fusion node with a fast half, over real DDS: one proposer, who corrects from force."""
 
 import os
-import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator
@@ -21,10 +20,8 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from geometry_msgs.msg import WrenchStamped  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.experimental import EventsExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
-from rclpy.task import Future  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image, JointState  # noqa: E402
 from sensorium_core.nodes.messages import (  # noqa: E402
     ns_to_stamp,
@@ -160,32 +157,6 @@ def lasts_s(message: JointTrajectory) -> float:
     return end.sec + 1e-9 * end.nanosec
 
 
-class Running:
-    """A fusion node, spun by a thread of its own."""
-
-    def __init__(self, policy: str, *parameters: str) -> None:
-        given = [f"policy:={policy}", f"language:={LANGUAGE}", *parameters]
-        words = [word for parameter in given for word in ("-p", parameter)]
-        rclpy.init(args=["--ros-args", *words], domain_id=DOMAIN)
-        self.node = FusionNode()
-        self.node.start_up()
-        self.executor, self.ended = EventsExecutor(), Future()
-        self.executor.add_node(self.node)
-        self.thread = threading.Thread(target=self._spin)
-        self.thread.start()
-
-    def _spin(self) -> None:
-        while not self.ended.done():
-            self.executor.spin_until_future_complete(self.ended, timeout_sec=0.1)
-
-    def close(self) -> None:
-        self.ended.set_result(None)
-        self.thread.join(10.0)
-        self.executor.shutdown()
-        self.node.destroy_node()
-        rclpy.try_shutdown()
-
-
 @pytest.fixture
 def world() -> Iterator[World]:
     world = World()
@@ -194,8 +165,8 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture
-def fusion(pressing_policy) -> Iterator[FusionNode]:
-    running = Running(str(pressing_policy), f"fast_policy:={FAST}")
+def fusion(pressing_policy, running_fusion) -> Iterator[FusionNode]:
+    running = running_fusion(DOMAIN, pressing_policy, f"fast_policy:={FAST}")
     yield running.node
     running.close()
 
@@ -254,8 +225,8 @@ def test_told_to_stop_the_arm_stops_and_nothing_more_is_corrected(fusion, world)
     assert len(world.proposals) == count
 
 
-def test_a_policy_without_intent_runs_as_without_the_file(policy, world) -> None:
-    running = Running(str(policy), f"fast_policy:={FAST}")
+def test_a_policy_without_intent_runs_as_without_the_file(policy, running_fusion, world) -> None:
+    running = running_fusion(DOMAIN, policy, f"fast_policy:={FAST}")
     try:
         world.force_n = 3.0
         world.act()

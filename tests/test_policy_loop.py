@@ -17,10 +17,8 @@ rclpy = pytest.importorskip("rclpy")
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.experimental import EventsExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
-from rclpy.task import Future  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image, JointState  # noqa: E402
 from sensorium_core.nodes.messages import ns_to_stamp, stamp_to_ns  # noqa: E402
@@ -31,7 +29,6 @@ from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
 DOMAIN = 40 + os.getpid() % 60
 SAY = "pick up the red cube"
-LANGUAGE = "models/language/encoder.onnx"
 CALLBACKS = [name for name in vars(FusionNode) if name.startswith("_on_")]
 pytestmark = pytest.mark.timeout(120)
 
@@ -153,35 +150,9 @@ class World:
         self.context.try_shutdown()
 
 
-class Running:
-    """A fusion node, spun by a thread of its own."""
-
-    def __init__(self, policy: str, *parameters: str) -> None:
-        given = [f"policy:={policy}", f"language:={LANGUAGE}", *parameters]
-        words = [word for parameter in given for word in ("-p", parameter)]
-        rclpy.init(args=["--ros-args", *words], domain_id=DOMAIN)
-        self.node = FusionNode()
-        self.node.start_up()
-        self.executor, self.ended = EventsExecutor(), Future()
-        self.executor.add_node(self.node)
-        self.thread = threading.Thread(target=self._spin)
-        self.thread.start()
-
-    def _spin(self) -> None:
-        while not self.ended.done():
-            self.executor.spin_until_future_complete(self.ended, timeout_sec=0.1)
-
-    def close(self) -> None:
-        self.ended.set_result(None)
-        self.thread.join(10.0)
-        self.executor.shutdown()
-        self.node.destroy_node()
-        rclpy.try_shutdown()
-
-
 @pytest.fixture
-def fusion(policy) -> Iterator[FusionNode]:
-    running = Running(str(policy))
+def fusion(policy, running_fusion) -> Iterator[FusionNode]:
+    running = running_fusion(DOMAIN, policy)
     yield running.node
     running.close()
 
@@ -234,8 +205,10 @@ def test_stamps_apart_from_the_clock_hold_the_arm_and_are_named(
     world.until(lambda: world.state == "acting")
 
 
-def test_a_clock_that_begins_again_holds_the_arm_until_new_data_came(policy) -> None:
-    world, running = World(simulated=True), Running(str(policy), "use_sim_time:=true")
+def test_a_clock_that_begins_again_holds_the_arm_until_new_data_came(
+    policy, running_fusion
+) -> None:
+    world, running = World(simulated=True), running_fusion(DOMAIN, policy, "use_sim_time:=true")
     try:
         world.act()
         for _ in range(2):
@@ -332,7 +305,7 @@ def test_texts_that_nobody_can_have_said_are_refused_and_shown_short(fusion, wor
 
 
 def test_an_exception_in_any_callback_stops_the_arm_with_the_reason(
-    policy, world, monkeypatch
+    policy, running_fusion, world, monkeypatch
 ) -> None:
     raising = {"name": ""}
 
@@ -348,7 +321,7 @@ def test_an_exception_in_any_callback_stops_the_arm_with_the_reason(
 
     for name in CALLBACKS:
         spoil(name)
-    running = Running(str(policy))
+    running = running_fusion(DOMAIN, policy)
     reset = world.node.create_client(Trigger, "fusion/reset")
     try:
         world.until(reset.service_is_ready)

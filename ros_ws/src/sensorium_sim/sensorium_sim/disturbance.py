@@ -51,6 +51,20 @@ _NO_KICK_DOWN_M = 0.09
 _FLIP_STEPS = 2
 
 
+def drawn(
+    config: DisturbanceConfig, rng: np.random.Generator
+) -> tuple[Array, Array, np.bool_, np.bool_]:
+    """Noise and kick of one step, x, y, z, yaw `(4,)` each, and whether it kicks, and flips.
+
+    Always draws the same number of random values, so that a step's noise does not depend on
+    what came of the one before.
+    """
+    noise = rng.normal(size=4) * np.array([config.step_m] * 3 + [config.step_rad])
+    kick = rng.uniform(-1, 1, 4) * np.array([config.kick_m] * 3 + [config.kick_rad])
+    kicks, flips = rng.random(2) < (config.kick_odds, config.flip_odds)
+    return noise, kick, kicks, flips
+
+
 class Disturbance:
     """Draws the noise of one episode, step by step."""
 
@@ -61,15 +75,8 @@ class Disturbance:
         self._flipped = 0
 
     def __call__(self, t_s: float, height_m: float) -> tuple[Array, bool]:
-        """Displacement x, y, z, yaw `(4,)` to add, and whether the gripper does the opposite.
-
-        Always draws the same number of random values, so that a step's noise does not depend on
-        what came of the one before.
-        """
-        config, rng = self._config, self._rng
-        noise = rng.normal(size=4) * np.array([config.step_m] * 3 + [config.step_rad])
-        kick = rng.uniform(-1, 1, 4) * np.array([config.kick_m] * 3 + [config.kick_rad])
-        kicks, flips = rng.random(2) < (config.kick_odds, config.flip_odds)
+        """Displacement x, y, z, yaw `(4,)` to add, and whether the gripper does the opposite."""
+        noise, kick, kicks, flips = drawn(self._config, self._rng)
         if t_s >= self._until_s:
             return np.zeros(4), False
         if height_m < _LOW_M:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorium_sim.disturbance import DisturbanceConfig
+from sensorium_sim.disturbance import DisturbanceConfig, drawn
 from sensorium_sim.touch_driver import Move
 from sensorium_sim.touch_sight import Sight
 
@@ -74,15 +74,8 @@ class TouchDisturbance:
         self._flipped = 0
 
     def __call__(self, t_s: float, move: Move, sight: Sight) -> Move:
-        """The move with this step's noise.
-
-        Always draws the same number of random values, so that a step's noise does not depend on
-        what came of the one before.
-        """
-        config, rng = self._config, self._rng
-        noise = rng.normal(size=4) * np.array([config.step_m] * 3 + [config.step_rad])
-        kick = rng.uniform(-1, 1, 4) * np.array([config.kick_m] * 3 + [config.kick_rad])
-        kicks, flips = rng.random(2) < (config.kick_odds, config.flip_odds)
+        """The move with this step's noise."""
+        noise, kick, kicks, flips = drawn(self._config, self._rng)
         if t_s >= self._until_s:
             return move
         care = care_of(self._family, move, sight)

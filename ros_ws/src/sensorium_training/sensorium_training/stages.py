@@ -40,6 +40,7 @@ class Stages:
         net: NetConfig | None = None,
         blur: BlurCurriculum | None = None,
         encoders: Path | None = None,
+        fast: Path | None = None,
     ) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         self._bags = {"demos": (demos, cache), "dagger": (run_dir / "rollouts", run_dir / "cache")}
@@ -47,7 +48,7 @@ class Stages:
         self._run, self._workers, self._seed = run_dir, workers, seed
         self._batch, self._rate, self._device, self._bar = batch, learning_rate, device, bar
         self._net, self._blur = net or NetConfig(), blur or BlurCurriculum()
-        self._encoders = encoders
+        self._encoders, self._fast = encoders, fast
 
     def facts(self) -> dict[str, Any]:
         """What is known of the run so far: seconds by stage, data hashes, metrics."""
@@ -138,7 +139,7 @@ class Stages:
         task = self._bar.add_task("roll out the policy", total=len(seeds), note="")
         made = rollouts(
             policy, directory, seeds, self._workers,
-            lambda done: self._bar.update(task, completed=done),
+            lambda done: self._bar.update(task, completed=done), self._fast,
         )  # fmt: skip
         if made:
             self._note("rollouts_s", round(time.monotonic() - began))

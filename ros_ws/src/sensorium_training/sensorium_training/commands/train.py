@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 from sensorium_core.codebook import SLOTS, TOKEN_SIZE
+from sensorium_core.fast_policy import FastPolicy
 
 from sensorium_training.commands.progress import progress_bar
 from sensorium_training.fusion.names import FUSIONS
@@ -72,6 +73,10 @@ DAGGER_FIRST_SEED = ROLLOUTS.start
     "--encoders", default=None, type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Encoders to start from, as `sensorium pretrain` wrote them.",
 )  # fmt: skip
+@click.option(
+    "--fast-policy", default=None, type=click.Path(path_type=Path, exists=True),
+    help="The fast half that acts beside a policy where touch decides, in its own episodes.",
+)  # fmt: skip
 def train(
     demos: Path,
     run_dir: Path,
@@ -89,6 +94,7 @@ def train(
     imputation: str,
     blur: float,
     encoders: Path | None,
+    fast_policy: Path | None,
 ) -> None:
     """Train the policy on the bags in DEMOS, then once more on its own mistakes.
 
@@ -98,11 +104,12 @@ def train(
     from sensorium_training.curriculum import BlurCurriculum
     from sensorium_training.stages import Stages
 
-    net = _network(contract, fusion, imputation, dagger)
+    net = _network(contract, fusion, imputation)
+    _require_fast_half(contract, dagger, fast_policy)
     with progress_bar() as bar:
         stages = Stages(
             demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar,
-            net, BlurCurriculum(blur), encoders,
+            net, BlurCurriculum(blur), encoders, fast_policy,
         )  # fmt: skip
         started = time.monotonic()
         stages.rows("demos")
@@ -116,16 +123,25 @@ def train(
     click.echo(json.dumps(stages.facts()["validation"], indent=1))
 
 
-def _network(contract: str, fusion: str, imputation: str, dagger: int) -> "NetConfig":
-    """What is trained. Raises `click.UsageError` for what cannot be done yet."""
+def _network(contract: str, fusion: str, imputation: str) -> "NetConfig":
+    """What is trained."""
     from sensorium_training.encoders import NetConfig
 
     if contract == "tabletop":
         return NetConfig(fusion=fusion, imputation=imputation)
-    if dagger:
-        raise click.UsageError(
-            "a policy where touch decides is not rolled out yet, since its fast half is not in "
-            "the closed loop; say --dagger 0"
-        )
     text = len(SLOTS) * TOKEN_SIZE
     return NetConfig(fusion=fusion, imputation=imputation, version=2, text_channels=text)
+
+
+def _require_fast_half(contract: str, dagger: int, fast: Path | None) -> None:
+    """A policy drives as it will drive: raises `click.UsageError` where its fast half lacks.
+
+    Raises `PolicyFileError` when the file is none.
+    """
+    if fast is not None:
+        FastPolicy(fast)
+    if contract == "touch" and dagger and fast is None:
+        raise click.UsageError(
+            f"{dagger} episodes of --dagger would be driven by half a policy: where touch decides "
+            "a fast half corrects its motion; say --fast-policy models/fast, or --dagger 0"
+        )

@@ -1,10 +1,13 @@
 """Inserts a peg: take it, carry it over its well, land gently, search in a spiral, push it in.
 
-Without memory: the spiral is a flow around the seen well, so that where the tip is says where it
-goes next. The fast half keeps the pressing force and gives way to the wall.
+The spiral is a flow around the place where the tip landed, which a policy remembers to a fraction
+of a millimetre; where the well is it sees ten times less well. So where the tool is, from there,
+says where it goes next. The fast half keeps the pressing force and gives way to the wall.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +31,20 @@ _NEAR_M = 0.012
 """Within this distance and height of the well the expert feels its way."""
 _LANDED_M = 0.0018
 """The tip is at most this high above the seen rim when it stands on the block."""
-_CENTRED_M = 0.0010
-_SEARCH_M = 0.0055
-"""How far from the seen well the search goes."""
+_CENTRED_M = 0.0030
+"""This near to the seen well it may land: no camera says it better."""
+_SEARCH_M = 0.0075
+"""How far from where it landed the search goes."""
+_ASTRAY_M = 0.0045
+"""Landed farther than this from the seen well it lifts the peg and tries again."""
 _INSIDE_M = 0.0028
 """This deep below the seen rim the tip is in the well: the rim is known to a millimetre."""
 _DEPTH_M = 0.0195
 """How deep below the seen rim the tip shall go."""
 _CONTACT_N = 2.0
+_TOUCH_N, _QUIET_N, _QUIET_MOVES = 0.8, 0.5, 3
+"""A press begins above the first, and ends below the second for longer than so many moves: that
+is when `sensorium_core.felt.Press` says so."""
 _SEARCH_N, _INSERT_N = 8.0, 14.0
 _CAUGHT_N, _HOP_M = 5.5, 0.0008
 """More than this sideways is no friction: an edge of the tip has caught on the rim; hop over."""
@@ -44,16 +53,37 @@ _PITCH = 1.1
 """Distance of the spiral's turns, in clearances."""
 
 
+@dataclass
+class SearchMemory:
+    """Where the tip landed."""
+
+    touching: bool = False
+    quiet_moves: int = 0
+    """For how long nothing has been pressed."""
+    x: float = 0.0
+    y: float = 0.0
+    """The commanded tool when the press began [m], base_link."""
+
+    def feel(self, press_n: float, tool: Array) -> None:
+        """Take in what is pressed now."""
+        if not self.touching and press_n > _TOUCH_N:
+            self.touching, self.quiet_moves = True, 0
+            self.x, self.y = float(tool[0]), float(tool[1])
+        self.quiet_moves = self.quiet_moves + 1 if press_n < _QUIET_N else 0
+        self.touching = self.touching and self.quiet_moves <= _QUIET_MOVES
+
+
 class InsertExpert:
     """Scripted expert of `insert`. `feels=False` ignores the wrench and goes straight down."""
 
     def __init__(self, goal: Goal, feels: bool = True) -> None:
         assert goal.quality is not None
         self._kind, self._feels = goal.quality, feels
-        self.memory = None
+        self.memory = SearchMemory()
 
     def decide(self, sight: Sight) -> Move:
         """The next move."""
+        self.memory.feel(sight.press_n, sight.tool)
         scene = sight.state.scene
         assert scene.block is not None
         shapes = [o.shape for o in sight.state.objects]
@@ -75,35 +105,42 @@ class InsertExpert:
             return self._carry(sight, tip, hole, misturned)
         if not self._feels:
             return _push_down(offset, height)
-        return _feel_in(sight, offset, height, _PITCH * scene.block.clearance_m)
+        return self._feel_in(sight, offset, height, _PITCH * scene.block.clearance_m)
 
     def _carry(self, sight: Sight, tip: Array, hole: Array, misturned: float) -> Move:
         above = hole + np.array([0.0, 0.0, 0.006])
         step = funnel(tip, above, _TIP_TRAVEL_Z, misturned)
         return Move(step, turn(misturned), 0.0)
 
+    def _feel_in(self, sight: Sight, offset: Array, height: float, pitch: float) -> Move:
+        """The last centimetre: land, search, push in."""
+        if height < -_INSIDE_M:
+            down = np.zeros(3)
+            if sight.press_n < 0.7 * _INSERT_N and height > -_DEPTH_M:
+                down[2] = -min(0.0025, height + _DEPTH_M + 0.001)
+            return Move(down, 0.0, 0.0, Intent(_INSERT_N, 1.0) if height > -_DEPTH_M else None)
+        searched = sight.tool[:2] - (self.memory.x, self.memory.y)
+        near = np.hypot(*searched) < _SEARCH_M and np.hypot(*(offset - searched)) < _ASTRAY_M
+        if height < _LANDED_M and self.memory.touching and near:
+            return _search(sight, searched, pitch)
+        gap = float(np.hypot(*offset))
+        if self.memory.touching or gap > _CENTRED_M:
+            back = -GAIN * offset * min(1.0, 0.006 / gap) if height > 0.003 else np.zeros(2)
+            rise = float(np.clip(0.006 - height, -0.002, 0.003))
+            return Move(np.array([*back, rise]), 0.0, 0.0)
+        fall = float(np.clip(GAIN * (height + 0.001), 0.0008, 0.003))
+        return Move(np.array([*(-GAIN * offset), -fall]), 0.0, 0.0, Intent(_SEARCH_N, 0.0))
 
-def _feel_in(sight: Sight, offset: Array, height: float, pitch: float) -> Move:
-    """The last centimetre: land, search, push in."""
-    gap = float(np.hypot(*offset))
-    down = np.zeros(3)
-    if height < -_INSIDE_M:
-        if sight.press_n < 0.7 * _INSERT_N and height > -_DEPTH_M:
-            down[2] = -min(0.0025, height + _DEPTH_M + 0.001)
-        return Move(down, 0.0, 0.0, Intent(_INSERT_N, 1.0) if height > -_DEPTH_M else None)
-    if height < _LANDED_M and gap <= _SEARCH_M:
-        intent = Intent(_SEARCH_N, 1.0)
-        if sight.press_n < _CONTACT_N:
-            return Move(np.array([0.0, 0.0, -0.0008]), 0.0, 0.0, intent)
-        step = _spiral(offset, pitch)
-        if float(np.hypot(*sight.force[:2])) > _CAUGHT_N:
-            return Move(np.array([*step, _HOP_M]), 0.0, 0.0, Intent(0.0, 1.0))
-        return Move(np.array([*step, 0.0]), 0.0, 0.0, intent)
-    if gap > _CENTRED_M:
-        back = -GAIN * offset * min(1.0, 0.006 / gap) if height > 0.003 else np.zeros(2)
-        return Move(np.array([*back, float(np.clip(0.006 - height, -0.002, 0.003))]), 0.0, 0.0)
-    fall = float(np.clip(GAIN * (height + 0.001), 0.0008, 0.003))
-    return Move(np.array([*(-GAIN * offset), -fall]), 0.0, 0.0, Intent(_SEARCH_N, 0.0))
+
+def _search(sight: Sight, searched: Array, pitch: float) -> Move:
+    """Along the spiral, pressing; over an edge that the tip has caught on."""
+    intent = Intent(_SEARCH_N, 1.0)
+    if sight.press_n < _CONTACT_N:
+        return Move(np.array([0.0, 0.0, -0.0008]), 0.0, 0.0, intent)
+    step = _spiral(searched, pitch)
+    if float(np.hypot(*sight.force[:2])) > _CAUGHT_N:
+        return Move(np.array([*step, _HOP_M]), 0.0, 0.0, Intent(0.0, 1.0))
+    return Move(np.array([*step, 0.0]), 0.0, 0.0, intent)
 
 
 def _spiral(offset: Array, pitch: float) -> Array:

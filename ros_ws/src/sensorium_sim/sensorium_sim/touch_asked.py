@@ -16,6 +16,7 @@ from sensorium_core.goal import COLOURS, MANNERS, QUALITIES, SHAPES, Goal
 from sensorium_sim.feel_expert import FeelExpert, FeelMemory
 from sensorium_sim.give_expert import GiveExpert, WeighMemory, held_index
 from sensorium_sim.hold_expert import HoldMemory
+from sensorium_sim.insert_expert import SearchMemory
 from sensorium_sim.layout import absent_goals
 from sensorium_sim.touch_episode import Memory, make_expert
 from sensorium_sim.touch_scene import BOWL_HEIGHT_M, TouchScene, TouchState, hole_position
@@ -104,6 +105,8 @@ def memory_for(other: Goal, goal: Goal, memory: Memory) -> Memory:
             None if verdict is None else not verdict,
             None if rejected is None else 1 - rejected,
         )
+    if other.family == "insert":
+        return SearchMemory()
     return HoldMemory() if other.family == "hold" else None
 
 

@@ -14,7 +14,7 @@ from sensorium_sim.fast_correction import Admittance, FastCorrection
 from sensorium_sim.feel_expert import FeelExpert, FeelMemory
 from sensorium_sim.give_expert import GiveExpert, WeighMemory
 from sensorium_sim.hold_expert import HoldExpert, HoldMemory
-from sensorium_sim.insert_expert import InsertExpert
+from sensorium_sim.insert_expert import InsertExpert, SearchMemory
 from sensorium_sim.put_expert import PutExpert
 from sensorium_sim.readings import Readings
 from sensorium_sim.tasks import UNDECIDED, Outcome
@@ -24,7 +24,7 @@ from sensorium_sim.touch_scene import TouchScene, TouchState
 from sensorium_sim.touch_sight import Sight, sight_of
 from sensorium_sim.touch_tasks import TIME_LIMITS_S, judge
 
-Memory = HoldMemory | WeighMemory | FeelMemory | None
+Memory = HoldMemory | WeighMemory | FeelMemory | SearchMemory | None
 """What an expert remembers from move to move."""
 
 

@@ -28,6 +28,9 @@ class Augmentation:
     """Standard deviation of the remembered place of the target."""
     point_m: float = 0.001
     brightness: float = 0.12
+    forget: float = 0.5
+    """Share of the rows in which a sense of touch is dead that remember nothing by it either: it
+    has been dead from the start."""
     token: float = 0.08
     """Largest share of a slot's token that goes to a random other class."""
 
@@ -82,12 +85,29 @@ class Batches:
         blind = valid[:, 0] < 0.5
         cloud[..., 3:6][blind] = 0.5 * cloud[..., 6:][blind]
         memory = inputs["memory"]
+        if memory.shape[1] > _SHORT:
+            self._forget(memory, valid, augment.forget)
         shift = torch.from_numpy(
             (rng.standard_normal((size, 3)) * augment.anchor_m).astype(np.float32)
         )
         memory[:, :3] += shift * memory[:, 3:4]
 
 
+    def _forget(self, memory: Tensor, valid: Tensor, odds: float) -> None:
+        """Wipe what dead senses would have told memories of contract version 2 `(b, 32)`."""
+        for sense, told in _TOLD_BY.items():
+            dead = valid[:, SENSES.index(sense)] < 0.5
+            rows = dead & torch.from_numpy(self._rng.random(len(valid)) < odds)
+            memory[rows[:, None] & torch.isin(torch.arange(memory.shape[1]), told)] = 0.0
+
+
+_SHORT = 5
+"""Numbers of the memory of contract version 1."""
+_TOLD_BY = {
+    "wrench": torch.tensor([*range(4, 15), 20, 21, 28, 29]),
+    "pads": torch.arange(15, 32),
+}
+"""Which numbers of `FeltMemory.vector` need which sense: presses and weights, grasps."""
 _GOAL_ODDS = np.array([0.3, 0.16, 0.16, 0.16, 0.11, 0.11])
 """The episode's own goal, three others in the scene, two absent ones."""
 

@@ -16,6 +16,12 @@ from sensorium_training.network import COLOUR_CLASSES, NetOutput
 
 _MOTION_SCALE = (0.02, 0.02, 0.02, 0.1, 0.25)
 """An error of this size costs one: m, m, m, rad, open fraction."""
+_FAR_M = 0.04
+"""Where touch decides, errors of motions shorter than this weigh more, in proportion..."""
+_FINEST = 0.15
+"""...down to this share of the scale: 3 mm. A search is a matter of less."""
+_CLOSE = 0.15
+"""Where touch decides, misses beyond this share of 2 cm cost in proportion, not squared."""
 _INTENT_SCALE = (3.0, 0.5)
 """The same of the intent: N, and yielding."""
 _MEMBER = 0.62
@@ -64,7 +70,7 @@ def policy_losses(out: NetOutput, labels: Labels) -> dict[str, Tensor]:
     plain = (labels.present > 0.75).float()
     count, seen_count = here.sum().clamp(min=1.0), plain.sum().clamp(min=1.0)
     scale = out.chunk.new_tensor(_MOTION_SCALE)
-    error = ((out.chunk - labels.chunk) / scale).abs().mean((1, 2))
+    error = ((out.chunk - labels.chunk) / (scale * _fineness(labels))).abs().mean((1, 2))
     miss = (out.target - labels.target).abs().sum(-1) / 0.02
     member = _inside(out.anchors, labels.target, labels.extent) * out.anchor_mask
     seen = plain * (member.sum(1) > 0)
@@ -76,8 +82,7 @@ def policy_losses(out: NetOutput, labels: Labels) -> dict[str, Tensor]:
     felt = {} if labels.intent is None else {"intent": _intent(out, labels.intent, here)}
     return {
         "chunk": (error * here).sum() / count,
-        "target": (F.huber_loss(miss, torch.zeros_like(miss), reduction="none") * plain).sum()
-        / seen_count,
+        "target": (_missing(miss, labels) * plain).sum() / seen_count,
         "attention": -(mass * seen).sum() / seen.sum().clamp(min=1.0),
         "present": _masked_bce(out.present, plain, 1 - here + plain),
         "done": _masked_bce(out.done, labels.done, here),
@@ -86,6 +91,22 @@ def policy_losses(out: NetOutput, labels: Labels) -> dict[str, Tensor]:
         "shape": shape,
         **felt,
     }
+
+
+def _fineness(labels: Labels) -> Tensor:
+    """`(b, 1, 5)` or `(1, 1, 1)`: share of the scales of motion at which an error costs one."""
+    if labels.intent is None:
+        return labels.chunk.new_ones(1, 1, 1)
+    reach = labels.chunk[..., :3].norm(dim=-1).amax(1) / _FAR_M
+    fine = reach.clamp(_FINEST, 1.0).reshape(-1, 1, 1)
+    return torch.cat([fine.expand(-1, 1, 3), torch.ones_like(fine).expand(-1, 1, 2)], -1)
+
+
+def _missing(miss: Tensor, labels: Labels) -> Tensor:
+    """Cost of missing the thing meant by so many times 2 cm."""
+    if labels.intent is None:
+        return F.huber_loss(miss, torch.zeros_like(miss), reduction="none")
+    return F.smooth_l1_loss(miss, torch.zeros_like(miss), reduction="none", beta=_CLOSE)
 
 
 def _intent(out: NetOutput, truth: Tensor, here: Tensor) -> Tensor:

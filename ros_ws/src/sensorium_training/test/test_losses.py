@@ -105,3 +105,38 @@ def test_the_total_weighs_every_term():
     assert set(terms) <= set(WEIGHTS)
     expected = sum(WEIGHTS[name] * float(term) for name, term in terms.items())
     assert float(total(terms)) == pytest.approx(expected, rel=1e-5)
+
+
+def felt(reach_m: float) -> Labels:
+    """Motions that go so far, of the contract that says what to feel."""
+    chunk = torch.zeros(ROWS, 8, 5)
+    chunk[:, -1, 0] = reach_m
+    return replace(truth(), chunk=chunk, intent=torch.zeros(ROWS, 2))
+
+
+def off_by(error_m: float, labels: Labels) -> float:
+    chunk = labels.chunk.clone()
+    chunk[..., 1] += error_m
+    out = replace(answer(), chunk=chunk, intent=torch.zeros(ROWS, 2))
+    return float(policy_losses(out, labels)["chunk"])
+
+
+def test_where_touch_decides_a_millimetre_of_a_search_costs_more_than_one_of_a_reach():
+    search, reach = off_by(0.001, felt(0.003)), off_by(0.001, felt(0.2))
+    assert search == pytest.approx(reach / 0.15, rel=1e-4)
+    assert off_by(0.001, felt(0.2)) == pytest.approx(off_by(0.001, felt(0.04)))
+    plain = replace(felt(0.003), intent=None)
+    assert off_by(0.001, plain) == pytest.approx(reach)
+
+
+def test_where_touch_decides_a_near_miss_is_worth_mending():
+    """A miss of 6 mm halved saves half its cost; squared it would save three quarters."""
+
+    def cost(miss_m: float, labels: Labels) -> float:
+        out = replace(answer(), target=labels.target + torch.tensor([miss_m, 0, 0]))
+        out = replace(out, intent=torch.zeros(ROWS, 2))
+        return float(policy_losses(out, labels)["target"])
+
+    assert cost(0.003, truth()) == pytest.approx(cost(0.006, truth()) / 4, rel=1e-3)
+    assert cost(0.003, felt(0.1)) > 0.3 * cost(0.006, felt(0.1))
+    assert cost(0.0, felt(0.1)) == 0.0

@@ -92,7 +92,6 @@ class Batches:
         )
         memory[:, :3] += shift * memory[:, 3:4]
 
-
     def _forget(self, memory: Tensor, valid: Tensor, odds: float) -> None:
         """Wipe what dead senses would have told memories of contract version 2 `(b, 32)`."""
         for sense, told in _TOLD_BY.items():

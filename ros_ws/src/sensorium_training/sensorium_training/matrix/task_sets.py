@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from sensorium_core.contract import Contract
 from sensorium_core.errors import UnknownNameError
-from sensorium_core.goal import FAMILIES, TOUCH_FAMILIES, Goal
+from sensorium_core.goal import ALL_FAMILIES, TOUCH_FAMILIES, Goal
 from sensorium_sim.cell import Cell
 from sensorium_sim.episode import Episode, goal_text
 from sensorium_sim.grammar import phrases
@@ -85,12 +85,8 @@ class Tabletop:
 
     def trials(self, family: str, seeds: range, phrasing: str) -> list[Trial]:
         """The scenes, goals and words of `evaluation.task_cases`."""
-        trials = []
-        for seed in seeds:
-            _, goal = TASKS[family].reset(seed)
-            rng = np.random.default_rng((seed, FAMILIES.index(family)))
-            trials.append(Trial(family, seed, phrases(goal, rng, split=phrasing)))
-        return trials
+        goals = ((seed, TASKS[family].reset(seed)[1]) for seed in seeds)
+        return [_told(family, seed, goal, phrasing) for seed, goal in goals]
 
     def stage(self, trial: Trial) -> Staged:
         """Judged as the simulator node judges."""
@@ -105,7 +101,7 @@ class Tabletop:
 
 @dataclass(frozen=True)
 class Touch:
-    """The six families where touch decides. Told in their plainest words, whatever the split."""
+    """The six families where touch decides."""
 
     name: str = "touch"
     clearance_m: float = 0.001
@@ -117,8 +113,9 @@ class Touch:
         return TouchCell()
 
     def trials(self, family: str, seeds: range, phrasing: str) -> list[Trial]:
-        """The scenes and goals of `touch_layout`."""
-        return [Trial(family, seed, self._scene(family, seed)[1].text) for seed in seeds]
+        """The scenes and goals of `touch_layout`, the words of `evaluation.task_cases`."""
+        goals = ((seed, self._scene(family, seed)[1]) for seed in seeds)
+        return [_told(family, seed, goal, phrasing) for seed, goal in goals]
 
     def stage(self, trial: Trial) -> Staged:
         """Judged by `touch_tasks`."""
@@ -133,6 +130,12 @@ class Touch:
 
     def _scene(self, family: str, seed: int) -> tuple[Scene, Goal]:
         return touch_scene(family, seed, self.clearance_m)
+
+
+def _told(family: str, seed: int, goal: Goal, phrasing: str) -> Trial:
+    """A trial in one of the wordings of a split, always the same one."""
+    rng = np.random.default_rng((seed, ALL_FAMILIES.index(family)))
+    return Trial(family, seed, phrases(goal, rng, split=phrasing))
 
 
 def _touch_verdicts(goal: Goal, limit_s: float) -> Judge:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sensorium_training.network import COLOUR_CLASSES, NetOutput
+from sensorium_training.network import NetOutput
+from sensorium_training.pointing import COLOUR_CLASSES
 
 _MOTION_SCALE = (0.02, 0.02, 0.02, 0.1, 0.25)
 """An error of this size costs one: m, m, m, rad, open fraction."""

@@ -12,14 +12,11 @@ from sensorium_training.encoders import CloudEncoder, ImageEncoder, NetConfig, W
 from sensorium_training.fusion.choice import fusion_class
 from sensorium_training.fusion.interface import SENSES, peak_forces, present
 from sensorium_training.imputation.choice import imputer_of
-from sensorium_training.recall import FELT_GEOMETRY, Recall, felt_geometry
+from sensorium_training.pointing import PointingHead
+from sensorium_training.recall import FELT_GEOMETRY, felt_geometry
 
 _CHUNK_SCALE = (0.1, 0.1, 0.1, 0.5, 1.0)
 """Network units to m, m, m, rad, open fraction."""
-_MASKED = -1e4
-COLOUR_CLASSES = 7
-_SHORT_MEMORY = 5
-"""Numbers of the memory of contract version 1."""
 _INTENT_SCALE = (20.0, 1.0)
 """The largest intent: N, and all."""
 
@@ -48,42 +45,6 @@ class NetOutput:
     """Of the senses `(b, senses, width)` as encoded, zeros for missing ones."""
     intent: Tensor | None = None
     """Force downwards [N] and yielding 0..1 `(b, 2)`; zeros in contract version 1."""
-
-
-class PointingHead(nn.Module):
-    """Text attends to anchors; the attended, offset-corrected centre is the target."""
-
-    def __init__(self, config: NetConfig) -> None:
-        super().__init__()
-        w = config.width
-        self.film = nn.Linear(config.text_channels, 2 * w)
-        self.score = nn.Sequential(nn.Linear(w, w), nn.ReLU(), nn.Linear(w, 1))
-        self.offset = nn.Linear(w, 3)
-        self.classes = nn.Linear(w, COLOUR_CLASSES + config.shapes)
-        if config.version > 1:
-            self.recall = Recall(w)
-        self.present = nn.Sequential(nn.Linear(w + 2, w), nn.ReLU(), nn.Linear(w, 1))
-
-    def forward(
-        self, centres: Tensor, features: Tensor, mask: Tensor, text: Tensor, memory: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Target `(b, 3)`, attended feature, attention logits, presence logit, class logits."""
-        film, felt = self.film(text), features
-        if memory.shape[1] > _SHORT_MEMORY:
-            film = film + self.recall(memory)
-            felt = features + self.recall.at(centres, memory)
-        scale, shift = film.unsqueeze(1).chunk(2, -1)
-        told = torch.relu(felt * (1 + scale) + shift)
-        logits = self.score(told).squeeze(-1) + (1 - mask) * _MASKED
-        attention = torch.softmax(logits, -1).unsqueeze(1)
-        points = centres + 0.03 * torch.tanh(self.offset(features))
-        target = (attention @ points).squeeze(1)
-        attended = (attention @ torch.cat([features, told], -1)).squeeze(1)
-        feature, meant = attended.chunk(2, -1)
-        peak = logits.amax(-1, keepdim=True).clamp(min=-20) * 0.1
-        any_point = mask.amax(-1, keepdim=True)
-        present = self.present(torch.cat([meant, peak, any_point], -1)).squeeze(-1)
-        return target, feature, logits, present, self.classes(features)
 
 
 class PolicyNet(nn.Module):
@@ -140,7 +101,7 @@ class PolicyNet(nn.Module):
         tensors["memory"] = self.mix.remembered(tensors["memory"])
         centres, features, mask = self.cloud(tensors["cloud"])
         target, feature, attention, there, classes = self.pointing(
-            centres, features, mask, text, tensors["memory"]
+            centres, features, mask, text, tensors["memory"], tensors["reference"]
         )
         encoded = self._encoded(tensors, feature)
         tokens = self._completed(encoded, valid)

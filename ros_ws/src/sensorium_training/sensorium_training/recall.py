@@ -23,19 +23,26 @@ class Recall(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.about = nn.Sequential(nn.Linear(27, 48), nn.ReLU(), nn.Linear(48, 2 * width))
-        self.near = nn.Linear(2, width)
+        self.near = nn.Linear(4, width)
 
     def forward(self, memory: Tensor) -> Tensor:
         """Scale and shift for the features of anchors `(b, 2 width)`."""
         return self.about(memory[:, 5:])
 
-    def at(self, centres: Tensor, memory: Tensor) -> Tensor:
-        """What is added to the features of anchors `(b, a, 3)` near things that were grasped."""
+    def at(self, centres: Tensor, memory: Tensor, tool: Tensor) -> Tensor:
+        """What is added to the features of anchors `(b, a, 3)`, by where they are.
+
+        That is: near things that were grasped; how far from the tool, for "the nearer one" of two
+        that look alike; and how far from what was meant at first.
+        """
         shares = []
         for first in _THINGS:
             known, place = memory[:, first : first + 1], memory[:, first + 1 : first + 3]
             away = (centres[..., :2] - place.unsqueeze(1)).square().sum(-1)
             shares.append(known * torch.exp(-away / _NEAR_M**2))
+        for known, place in ((torch.ones_like(memory[:, 3:4]), tool), (memory[:, 3:4], memory)):
+            away = (centres[..., :2] - place[:, :2].unsqueeze(1)).norm(dim=-1)
+            shares.append(10.0 * known * away)
         return self.near(torch.stack(shares, -1))
 
 

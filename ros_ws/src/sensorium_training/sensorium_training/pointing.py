@@ -1,0 +1,57 @@
+"""Points at what is meant: the text attends to places in the cloud."""
+
+import torch
+from torch import Tensor, nn
+
+from sensorium_training.encoders import NetConfig
+from sensorium_training.recall import Recall
+
+_MASKED = -1e4
+COLOUR_CLASSES = 7
+_SHORT_MEMORY = 5
+"""Numbers of the memory of contract version 1."""
+_REACH_M = {1: 0.03, 2: 0.06}
+"""How far from its points, along each axis, the middle of a thing may be; version 2 has bowls."""
+
+
+class PointingHead(nn.Module):
+    """Text attends to anchors; the attended, offset-corrected centre is the target."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        w = config.width
+        self.film = nn.Linear(config.text_channels, 2 * w)
+        self.score = nn.Sequential(nn.Linear(w, w), nn.ReLU(), nn.Linear(w, 1))
+        self.offset = nn.Linear(w, 3)
+        self.classes = nn.Linear(w, COLOUR_CLASSES + config.shapes)
+        self.reach_m = _REACH_M[config.version]
+        if config.version > 1:
+            self.recall = Recall(w)
+        self.present = nn.Sequential(nn.Linear(w + 2, w), nn.ReLU(), nn.Linear(w, 1))
+
+    def forward(
+        self,
+        centres: Tensor,
+        features: Tensor,
+        mask: Tensor,
+        text: Tensor,
+        memory: Tensor,
+        tool: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Target `(b, 3)`, attended feature, attention logits, presence logit, class logits."""
+        film, felt = self.film(text), features
+        if memory.shape[1] > _SHORT_MEMORY:
+            film = film + self.recall(memory)
+            felt = features + self.recall.at(centres, memory, tool)
+        scale, shift = film.unsqueeze(1).chunk(2, -1)
+        told = torch.relu(felt * (1 + scale) + shift)
+        logits = self.score(told).squeeze(-1) + (1 - mask) * _MASKED
+        attention = torch.softmax(logits, -1).unsqueeze(1)
+        points = centres + self.reach_m * torch.tanh(self.offset(features))
+        target = (attention @ points).squeeze(1)
+        attended = (attention @ torch.cat([features, told], -1)).squeeze(1)
+        feature, meant = attended.chunk(2, -1)
+        peak = logits.amax(-1, keepdim=True).clamp(min=-20) * 0.1
+        any_point = mask.amax(-1, keepdim=True)
+        present = self.present(torch.cat([meant, peak, any_point], -1)).squeeze(-1)
+        return target, feature, logits, present, self.classes(features)

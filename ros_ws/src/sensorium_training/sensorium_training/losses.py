@@ -23,6 +23,8 @@ _FINEST = 0.15
 """...down to this share of the scale: 3 mm. A search is a matter of less."""
 _CLOSE = 0.15
 """Where touch decides, misses beyond this share of 2 cm cost in proportion, not squared."""
+_ANOTHER = 4.0
+"""What misses by more times 2 cm is at another thing: attention is to be mended, not the place."""
 _INTENT_SCALE = (3.0, 0.5)
 """The same of the intent: N, and yielding."""
 _MEMBER = 0.62
@@ -107,7 +109,8 @@ def _missing(miss: Tensor, labels: Labels) -> Tensor:
     """Cost of missing the thing meant by so many times 2 cm."""
     if labels.intent is None:
         return F.huber_loss(miss, torch.zeros_like(miss), reduction="none")
-    return F.smooth_l1_loss(miss, torch.zeros_like(miss), reduction="none", beta=_CLOSE)
+    cost = F.smooth_l1_loss(miss, torch.zeros_like(miss), reduction="none", beta=_CLOSE)
+    return cost * (miss < _ANOTHER)
 
 
 def _intent(out: NetOutput, truth: Tensor, here: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ _SHORT_MEMORY = 5
 """Numbers of the memory of contract version 1."""
 _REACH_M = {1: 0.03, 2: 0.06}
 """How far from its points, along each axis, the middle of a thing may be; version 2 has bowls."""
+_ONE_M = {1: None, 2: 0.03}
+"""Places that say the middle is this near to where the best one says it is mean the same thing."""
 
 
 class PointingHead(nn.Module):
@@ -24,7 +26,7 @@ class PointingHead(nn.Module):
         self.score = nn.Sequential(nn.Linear(w, w), nn.ReLU(), nn.Linear(w, 1))
         self.offset = nn.Linear(w, 3)
         self.classes = nn.Linear(w, COLOUR_CLASSES + config.shapes)
-        self.reach_m = _REACH_M[config.version]
+        self.reach_m, self.one_m = _REACH_M[config.version], _ONE_M[config.version]
         if config.version > 1:
             self.recall = Recall(w)
         self.present = nn.Sequential(nn.Linear(w + 2, w), nn.ReLU(), nn.Linear(w, 1))
@@ -46,8 +48,9 @@ class PointingHead(nn.Module):
         scale, shift = film.unsqueeze(1).chunk(2, -1)
         told = torch.relu(felt * (1 + scale) + shift)
         logits = self.score(told).squeeze(-1) + (1 - mask) * _MASKED
-        attention = torch.softmax(logits, -1).unsqueeze(1)
         points = centres + self.reach_m * torch.tanh(self.offset(features))
+        chosen = logits if self.one_m is None else _of_one(logits, points, self.one_m)
+        attention = torch.softmax(chosen, -1).unsqueeze(1)
         target = (attention @ points).squeeze(1)
         attended = (attention @ torch.cat([features, told], -1)).squeeze(1)
         feature, meant = attended.chunk(2, -1)
@@ -55,3 +58,14 @@ class PointingHead(nn.Module):
         any_point = mask.amax(-1, keepdim=True)
         present = self.present(torch.cat([meant, peak, any_point], -1)).squeeze(-1)
         return target, feature, logits, present, self.classes(features)
+
+
+def _of_one(logits: Tensor, points: Tensor, near_m: float) -> Tensor:
+    """Logits `(b, a)` without those of other things than the likeliest.
+
+    A mean over two things that look alike lies between them, where nothing is (Qi et al. 2019 let
+    points vote for a middle, too, and keep votes that agree).
+    """
+    best = logits.argmax(-1).reshape(-1, 1, 1).expand(-1, 1, 3)
+    away = (points - torch.gather(points, 1, best)).square().sum(-1)
+    return logits + (away > near_m**2).to(logits.dtype) * _MASKED

@@ -46,12 +46,17 @@ def _provenance(facts: dict[str, Any], difference: float) -> dict[str, str]:
         "demonstrations": f"{facts.get('episodes_demos')} episodes by scripted experts, "
         "none by people",
         "rollouts labelled by the expert (DAgger)": f"{facts.get('episodes_dagger', 0)}",
-        "rollout success before they were used": f"{facts.get('rollout_success', 'not measured')}",
+        "their success, by round, before they were used": _successes(facts),
         "data hash": f"`{str(facts.get('data_hash_demos'))[:16]}`",
         "training seed": f"{facts.get('seed')}",
         "exported at commit": f"`{facts['git_commit']}`",
         "largest difference ONNX - torch": f"{difference:.1e}",
     }
+
+
+def _successes(facts: dict[str, Any]) -> str:
+    rounds = sorted((k, v) for k, v in facts.items() if k.startswith("rollout_success"))
+    return ", ".join(f"{value:.2f}" for _, value in rounds) or "not measured"
 
 
 def _card(contract: Contract, facts: dict[str, Any], difference: float) -> str:

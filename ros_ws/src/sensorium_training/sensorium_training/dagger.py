@@ -120,10 +120,10 @@ def episode(loop: ClosedLoop, told: Told, directory: Path, seed: int, family: st
         bag.write_metadata("result", {"success": str(run.success), "reason": run.reason})
 
 
-def successes(directory: Path) -> float:
-    """Share of rollouts that succeeded, from the bags."""
+def successes(directory: Path, seeds: range) -> float:
+    """Share of the rollouts in the scenes of `seeds` that succeeded, from the bags."""
     results = [
-        BagReader(path.parent).metadata()["result"]["success"] == "True"
-        for path in sorted(directory.glob("*/metadata.yaml"))
+        BagReader(episode_path(directory, seed)).metadata()["result"]["success"] == "True"
+        for seed in seeds
     ]
     return float(np.mean(results)) if results else float("nan")

@@ -126,24 +126,29 @@ class Stages:
                 f"{self._run} began without {file}", "a new --run, or the encoders it began with"
             )
 
-    def export(self, weights: Path) -> Path:
+    def export(self, weights: Path, name: str) -> Path:
         """A policy file of intermediate weights, for rollouts."""
-        path = self._run / "first.onnx"
+        path = self._run / f"{name}.onnx"
         if not path.is_file():
             export(load_network(weights), contract_of(self._net), path)
         return path
 
-    def rollouts(self, policy: Path, seeds: range) -> None:
-        """Let the policy drive, and make rows of what came of it."""
+    def rollouts(self, policy: Path, seeds: range, done: int = 0) -> None:
+        """Let the policy drive where no policy of the `done` earlier rounds has, and make rows.
+
+        `seeds` are those of all rounds together.
+        """
         directory, began = self._run / "rollouts", time.monotonic()
         task = self._bar.add_task("roll out the policy", total=len(seeds), note="")
         made = rollouts(
             policy, directory, seeds, self._workers,
-            lambda done: self._bar.update(task, completed=done), self._fast,
+            lambda n: self._bar.update(task, completed=n), self._fast,
         )  # fmt: skip
         if made:
-            self._note("rollouts_s", round(time.monotonic() - began))
-            self._note("rollout_success", successes(directory))
+            last = seeds[len(seeds) * done // (done + 1) :]
+            suffix = "" if done == 0 else f"_round{done + 1}"
+            self._note(f"rollouts{suffix}_s", round(time.monotonic() - began))
+            self._note(f"rollout_success{suffix}", successes(directory, last))
         self.rows("dagger")
 
     def finish(self, weights: Path, seconds: float) -> None:

@@ -42,8 +42,12 @@ DAGGER_FIRST_SEED = ROLLOUTS.start
     help="Episodes driven by the policy and labelled by the expert; 0: none.",
 )  # fmt: skip
 @click.option(
+    "--rounds", default=1, show_default=True, type=click.IntRange(1),
+    help="How often --dagger episodes are driven, each time by the policy trained on the last.",
+)  # fmt: skip
+@click.option(
     "--dagger-minutes", default=15.0, show_default=True, type=click.FloatRange(0.01),
-    help="Training time with those added.",
+    help="Training time with those added, in each round.",
 )  # fmt: skip
 @click.option("--batch", default=192, show_default=True, type=click.IntRange(1))
 @click.option("--learning-rate", default=2e-3, show_default=True, type=click.FloatRange(0.0))
@@ -83,6 +87,7 @@ def train(
     cache: Path,
     minutes: float,
     dagger: int,
+    rounds: int,
     dagger_minutes: float,
     batch: int,
     learning_rate: float,
@@ -114,10 +119,11 @@ def train(
         started = time.monotonic()
         stages.rows("demos")
         weights = stages.train("first", ["demos"], minutes, None)
-        if dagger:
-            policy = stages.export(weights)
-            stages.rollouts(policy, rollout_seeds(seed, dagger))
-            weights = stages.train("second", ["demos", "dagger"], dagger_minutes, weights)
+        for k in range(rounds if dagger else 0):
+            policy = stages.export(weights, "first" if k == 0 else f"round{k}")
+            stages.rollouts(policy, rollout_seeds(seed, dagger * (k + 1)), k)
+            name = "second" if k == 0 else f"round{k + 1}"
+            weights = stages.train(name, ["demos", "dagger"], dagger_minutes, weights)
         stages.finish(weights, time.monotonic() - started)
     click.echo(f"weights in {run_dir / 'weights.safetensors'}; next: sensorium export")
     click.echo(json.dumps(stages.facts()["validation"], indent=1))

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+PATIENCE_S = 30.0
+"""Shortest wait for a verdict."""
 SETTLE_S = 1.0
 """How long the judge may still wait once the policy rests."""
 _RESTING = ("done", "refused", "idle")
@@ -48,6 +50,12 @@ def missing_senses(reports: Reports) -> list[str]:
 def judge_status(reports: Reports) -> str:
     """What the simulator says: waiting, running, success, failure; empty before it said."""
     return reports["sim"].values.get("status", "") if "sim" in reports else ""
+
+
+def patience_s(reports: Reports) -> float:
+    """How long to wait for the judge: twice what the task allows, for a simulator that is slow."""
+    allowed = reports["sim"].values.get("time_limit_s", "") if "sim" in reports else ""
+    return max(PATIENCE_S, 2.0 * float(allowed or 0.0))
 
 
 class Attempt:

@@ -73,7 +73,8 @@ class Attempt:
         refused = state == "refused"
         judge = reports["sim"].values if "sim" in reports else {}
         if judge.get("done") == "true":
-            return End(judge["success"] == "true", judge["reason"], refused)
+            reason = policy.get("reason", "refused") if refused else judge["reason"]
+            return End(judge["success"] == "true", reason, refused)
         if state not in _RESTING:
             self._resting_since_s = None
         elif self._resting_since_s is None:

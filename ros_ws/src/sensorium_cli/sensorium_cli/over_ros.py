@@ -116,9 +116,8 @@ class RosCell:
         while (end := attempt.update(client.reports, time.monotonic())) is None:
             self._spin("sim/outcome")
         policy, sim = client.reports["policy"].values, client.reports["sim"].values
-        reason = policy["reason"] if end.refused else end.reason
         return Result(
-            end.success, reason, policy["state"], time.monotonic() - said_s,
+            end.success, end.reason, policy["state"], time.monotonic() - said_s,
             float(sim["tool_travel_m"]),
         )  # fmt: skip
 

@@ -69,6 +69,7 @@ def test_when_holding_still_is_the_task_the_judge_decides():
     attempt.update(reports("refused", family="none"), 0.0)
     assert attempt.update(reports("refused", family="none"), 4.0) is None
     end = attempt.update(reports("refused", family="none", done="true", success="true"), 5.0)
+    assert end.reason == "because"
     assert end.success
     assert end.refused
 

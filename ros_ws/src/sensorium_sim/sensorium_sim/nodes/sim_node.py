@@ -6,6 +6,7 @@ parameter services and `ros2 param set` drive them while the node runs:
     ros2 param set /sim fault.wrench silence
     ros2 param set /sim episode.goal "push blue cylinder left"
 
+Which cell it is, `tabletop` or `touch`, is fixed when it starts: they do not give the same bytes.
 While inactive time stands still in the cell; each activation begins the episode anew.
 """
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+PATIENCE_S = 30.0
+"""Shortest wait for a verdict."""
 SETTLE_S = 1.0
 """How long the judge may still wait once the policy rests."""
 _RESTING = ("done", "refused", "idle")
@@ -50,6 +52,12 @@ def judge_status(reports: Reports) -> str:
     return reports["sim"].values.get("status", "") if "sim" in reports else ""
 
 
+def patience_s(reports: Reports) -> float:
+    """How long to wait for the judge: twice what the task allows, for a simulator that is slow."""
+    allowed = reports["sim"].values.get("time_limit_s", "") if "sim" in reports else ""
+    return max(PATIENCE_S, 2.0 * float(allowed or 0.0))
+
+
 class Attempt:
     """Follows the reports from the moment an instruction was said."""
 
@@ -65,7 +73,8 @@ class Attempt:
         refused = state == "refused"
         judge = reports["sim"].values if "sim" in reports else {}
         if judge.get("done") == "true":
-            return End(judge["success"] == "true", judge["reason"], refused)
+            reason = policy.get("reason", "refused") if refused else judge["reason"]
+            return End(judge["success"] == "true", reason, refused)
         if state not in _RESTING:
             self._resting_since_s = None
         elif self._resting_since_s is None:

@@ -14,18 +14,19 @@ from types import FrameType
 
 import click
 from rich.console import Console
-from sensorium_core.errors import BagError, NodeUnavailableError, PolicyFileError
+from sensorium_core.errors import BagError, NodeUnavailableError
 from sensorium_core.fast_policy import FastPolicy
-from sensorium_core.goal import FAMILIES, Goal
 from sensorium_core.language import Command, LanguageEncoder
+from sensorium_core.policy import Policy
 
-from sensorium_cli.attempt import Attempt, End, judge_status, missing_senses
+from sensorium_cli.attempt import Attempt, End, judge_status, missing_senses, patience_s
 from sensorium_cli.domain import free_domain
 from sensorium_cli.launch.launcher import Launcher
 from sensorium_cli.live_view import LiveView
 from sensorium_cli.middleware import middleware_environment
 from sensorium_cli.over_ros import Case
 from sensorium_cli.packages import BRINGUP, package_share
+from sensorium_cli.playable import cell_of, staged_goal
 
 EXIT_FAILURE, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 3, 130
 _READY_S = 60.0
@@ -44,7 +45,7 @@ class Stage:
     command: Command
     arguments: dict[str, str]
     folder: Path
-    timeout_s: float
+    timeout_s: float | None
 
 
 @click.command()
@@ -77,10 +78,8 @@ class Stage:
 @click.option(
     "--timeout",
     "timeout_s",
-    default=30.0,
-    show_default=True,
     type=click.FloatRange(1.0),
-    help="Longest wait for a verdict [s].",
+    help="Longest wait for a verdict [s].  [default: 30, or twice the task's time]",
 )
 @click.option(
     "--camera-rate",
@@ -109,7 +108,7 @@ def demo(
     out: Path,
     policy: Path | None,
     fast_policy: Path | None,
-    timeout_s: float,
+    timeout_s: float | None,
     camera_rate: float,
     camera_width: int,
     drop: tuple[str, ...],
@@ -128,8 +127,7 @@ def demo(
     words = text or said or "pick up the red cube"
     share = package_share(BRINGUP, os.environ)
     policy = policy or share / "models" / "tabletop" / "policy.onnx"
-    if not policy.exists():
-        raise PolicyFileError(policy, "does not exist", "run `make train` or name another file")
+    acts = Policy(policy)
     if fast_policy is not None:
         FastPolicy(fast_policy)
     language = share / "models" / "language" / "encoder.onnx"
@@ -140,7 +138,8 @@ def demo(
         "language": str(language),
         "fast_policy": "" if fast_policy is None else str(fast_policy.resolve()),
         "seed": str(seed),
-        "goal": Case(seed, _staged(command), words).goal_text,
+        "cell": cell_of(acts),
+        "goal": Case(seed, staged_goal(command, acts, seed), words).goal_text,
         "drop": ",".join(drop),
         "camera_rate_hz": str(camera_rate),
         "camera_width": str(camera_width),
@@ -151,12 +150,6 @@ def demo(
         "arm_on_start": "false",
     }
     ctx.exit(run(Stage(words, command, arguments, folder, timeout_s), Console()))
-
-
-def _staged(command: Command) -> Goal | None:
-    """What the live cell can set a scene for and judge; of touch it has no scenes."""
-    goal = command.goal if command.in_scope else None
-    return goal if goal is not None and goal.family in FAMILIES else None
 
 
 def run(stage: Stage, console: Console) -> int:
@@ -208,7 +201,8 @@ class _Performance:
             return End(False, f"the gate does not arm: {why}")
         self._cell.say(self._stage.text)
         self._view.say(f"told after {time.monotonic() - self._begun_s:.1f} s")
-        attempt = Attempt(self._stage.text, time.monotonic(), self._stage.timeout_s)
+        patience = self._stage.timeout_s or patience_s(self._cell.reports)
+        attempt = Attempt(self._stage.text, time.monotonic(), patience)
         while (end := attempt.update(self._cell.reports, time.monotonic())) is None:
             self._spin()
             self._note_motion()

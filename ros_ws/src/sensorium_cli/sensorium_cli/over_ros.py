@@ -18,7 +18,7 @@ from sensorium_core.contract import tabletop
 from sensorium_core.errors import BagError, NodeUnavailableError
 from sensorium_core.goal import Goal
 
-from sensorium_cli.attempt import Attempt, judge_status, missing_senses
+from sensorium_cli.attempt import Attempt, judge_status, missing_senses, patience_s
 from sensorium_cli.domain import free_domain
 from sensorium_cli.launch.launcher import Launcher
 from sensorium_cli.middleware import middleware_environment
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from sensorium_cli.nodes.cell_client import CellClient
 
 READY_S = 60.0
-_EPISODE_S = 30.0
 _POLL_S = 0.05
 _RECORDER = "recorder health"
 _ACTIONS = (
@@ -113,13 +112,12 @@ class RosCell:
         self.prepare(case)
         client.say(case.text)
         said_s = time.monotonic()
-        attempt = Attempt(case.text, said_s, _EPISODE_S)
+        attempt = Attempt(case.text, said_s, patience_s(client.reports))
         while (end := attempt.update(client.reports, time.monotonic())) is None:
             self._spin("sim/outcome")
         policy, sim = client.reports["policy"].values, client.reports["sim"].values
-        reason = policy["reason"] if end.refused else end.reason
         return Result(
-            end.success, reason, policy["state"], time.monotonic() - said_s,
+            end.success, end.reason, policy["state"], time.monotonic() - said_s,
             float(sim["tool_travel_m"]),
         )  # fmt: skip
 

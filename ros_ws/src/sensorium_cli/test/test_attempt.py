@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from sensorium_cli.attempt import SETTLE_S, Attempt, judge_status, missing_senses
+import pytest
+from sensorium_cli.attempt import (
+    PATIENCE_S,
+    SETTLE_S,
+    Attempt,
+    judge_status,
+    missing_senses,
+    patience_s,
+)
 
 
 @dataclass
@@ -26,6 +34,12 @@ def reports(state="acting", instruction="go", **judge):
 
 def test_nothing_is_over_while_the_policy_acts():
     assert Attempt("go", 0.0, 30.0).update(reports(), 1.0) is None
+
+
+@pytest.mark.parametrize(("limit_s", "patience"), [("12", PATIENCE_S), ("14", 30.0), ("30", 60.0)])
+def test_the_judge_is_waited_for_longer_than_the_task_allows(limit_s, patience):
+    assert patience_s(reports(time_limit_s=limit_s)) == patience
+    assert patience_s({}) == PATIENCE_S
 
 
 def test_the_judge_has_the_last_word():
@@ -55,6 +69,7 @@ def test_when_holding_still_is_the_task_the_judge_decides():
     attempt.update(reports("refused", family="none"), 0.0)
     assert attempt.update(reports("refused", family="none"), 4.0) is None
     end = attempt.update(reports("refused", family="none", done="true", success="true"), 5.0)
+    assert end.reason == "because"
     assert end.success
     assert end.refused
 

@@ -1,9 +1,8 @@
 """Episodes of the live simulator: which scene fits a goal, and how the attempt is going. ROS-free.
 
 A goal is text, so that a ROS parameter can hold it: `pick red cube`, `push blue cylinder left`,
-`press green`, a family alone (the goal that the seed sets), or `none`: to hold still is success.
-Goals of touch are read and written, too (`insert round`, `put red cube blue`), but their scenes
-are those of `touch_layout`, not the ones found here.
+`press green`, `hold red gently`, `put red cube blue` and so on for touch, a family alone (the goal
+that the seed sets), or `none`: to hold still is success.
 """
 
 from __future__ import annotations
@@ -26,15 +25,17 @@ from sensorium_core.goal import (
 from sensorium_sim.all_tasks import ALL_TASKS
 from sensorium_sim.layout import feasible, sample_scene
 from sensorium_sim.scene import Scene, SceneState
+from sensorium_sim.touch_asked import goals_here
+from sensorium_sim.touch_layout import touch_scene
 
 HOLD_STILL = "none"
 HOLD_STILL_S = 5.0
 MOVED_M = 0.01
 MOVED_RAD = 0.05
-_TRIES = 20_000
+_TRIES, _TOUCH_TRIES = 20_000, 2_000
 _SYNTAX = (
     "pick <colour> <shape>, push <colour> <shape> <direction>, press <colour>, "
-    "a family alone, or none"
+    f"one of {', '.join(TOUCH_FAMILIES)} with its words, a family alone, or none"
 )
 
 
@@ -98,13 +99,15 @@ def find_episode(seed: int, text: str) -> Episode:
     Raises:
         EpisodeError: the goal cannot be read, or no scene allows it.
     """
-    goal = parse_goal(text)
     if seed < 0:
         raise EpisodeError(f"seed {seed}", "zero or more")
+    if text.strip() in TOUCH_FAMILIES:
+        return Episode(seed, *touch_scene(text.strip(), seed))
+    goal = parse_goal(text)
     if goal is None:
         return Episode(seed, sample_scene(seed), None)
     if goal.family in TOUCH_FAMILIES:
-        raise EpisodeError(f"goal {text!r}, which no tabletop scene sets", _SYNTAX)
+        return _find_touch(seed, goal)
     scene, own = ALL_TASKS[goal.family].reset(seed)
     if goal.colour is None and goal.shape is None:
         return Episode(seed, scene, own)
@@ -114,6 +117,15 @@ def find_episode(seed: int, text: str) -> Episode:
         if feasible(scene, goal):
             return Episode(candidate, scene, _fully_named(scene, goal))
     raise EpisodeError(f"goal {text!r} fits no scene from seed {seed} on", "a goal in the cell")
+
+
+def _find_touch(seed: int, goal: Goal) -> Episode:
+    for candidate in range(seed, seed + _TOUCH_TRIES):
+        scene, own = touch_scene(goal.family, candidate)
+        if goal in goals_here(own, scene):
+            return Episode(candidate, scene, goal)
+    problem = f"goal {goal.words!r} fits no scene from seed {seed} on"
+    raise EpisodeError(problem, "things that such a scene has, such as cubes to stack on")
 
 
 def _fully_named(scene: Scene, goal: Goal) -> Goal:

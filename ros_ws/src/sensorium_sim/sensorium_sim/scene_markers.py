@@ -33,23 +33,6 @@ def scene_markers(state: SceneState) -> list[Marker]:
     return markers + _fixtures(state)
 
 
-def button_size(button: ButtonState) -> Array:
-    """Width, width, height `(3,)` [m] of a released button; its state tells where its top is."""
-    return np.array([2 * BUTTON_RADIUS_M, 2 * BUTTON_RADIUS_M, float(button.position[2])])
-
-
-def button_middle(button: ButtonState) -> Array:
-    """Centre `(3,)` [m] of the cylinder that a button is drawn as, pressed as far as it is."""
-    height = float(button.position[2])
-    return button.position - np.array([0.0, 0.0, height / 2 + button.travel_m])
-
-
-def object_size(state: SceneState, index: int) -> Array:
-    """Width, width, height `(3,)` [m] of an object; a peg is higher than wide."""
-    size = state.objects[index].size_m
-    return np.array([size, size, _height(state, index)])
-
-
 def _height(state: SceneState, index: int) -> float:
     own = state.scene.trait(index).height_m if isinstance(state, TouchState) else None
     return state.objects[index].size_m if own is None else own
@@ -73,12 +56,23 @@ def _button(index: int, button: ButtonState) -> Marker:
         namespace="buttons",
         id=index,
         type=_TYPES["cylinder"],
-        position_m=button_middle(button),
+        position_m=_button_middle(button),
         quat_xyzw=_UPRIGHT,
-        size_m=button_size(button),
+        size_m=_button_size(button),
         rgba=(*RGB[button.colour], 1.0),
         text=f"{button.colour} button",
     )
+
+
+def _button_size(button: ButtonState) -> Array:
+    """Width, width, height `(3,)` [m] of a released button; its state tells where its top is."""
+    return np.array([2 * BUTTON_RADIUS_M, 2 * BUTTON_RADIUS_M, float(button.position[2])])
+
+
+def _button_middle(button: ButtonState) -> Array:
+    """Centre `(3,)` [m] of the cylinder that a button is drawn as, pressed as far as it is."""
+    height = float(button.position[2])
+    return button.position - np.array([0.0, 0.0, height / 2 + button.travel_m])
 
 
 def _fixtures(state: SceneState) -> list[Marker]:

@@ -5,11 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sensorium_core.errors import EpisodeError
-from sensorium_core.goal import Goal
+from sensorium_core.goal import ALL_FAMILIES, Goal
+from sensorium_sim import episode as episode_module
+from sensorium_sim.all_tasks import ALL_TASKS
+from sensorium_sim.cells import CELLS, playable
 from sensorium_sim.episode import HOLD_STILL_S, Judge, find_episode, goal_text, parse_goal
 from sensorium_sim.layout import feasible
 from sensorium_sim.scene import ObjectState, SceneState
 from sensorium_sim.tasks import TASKS
+from sensorium_sim.touch_asked import goals_here
+from sensorium_sim.touch_scene import TouchScene
 
 NS = 1_000_000_000
 
@@ -46,9 +51,40 @@ def test_the_scene_that_is_found_fits_the_goal(text):
     assert episode.goal_text == text
 
 
-def test_no_tabletop_scene_sets_a_goal_of_touch():
-    with pytest.raises(EpisodeError, match="'insert round', which no tabletop scene sets"):
-        find_episode(0, "insert round")
+@pytest.mark.parametrize("family", ALL_FAMILIES)
+@pytest.mark.parametrize("seed", [0, 5, 1_200_000])
+def test_a_family_and_a_seed_set_the_scene_that_headless_evaluation_plays(family, seed):
+    scene, goal = ALL_TASKS[family].reset(seed)
+    for text in (family, goal.words):
+        episode = find_episode(seed, text)
+        assert (episode.seed, episode.scene, episode.goal) == (seed, scene, goal)
+    assert episode.time_limit_s == ALL_TASKS[family].time_limit_s
+
+
+@pytest.mark.parametrize(
+    "text", ["hold red gently", "put blue ball green", "stack red cube blue cylinder", "feel soft"]
+)
+def test_a_scene_of_touch_is_found_that_has_what_the_goal_names(text):
+    episode = find_episode(11, text)
+    assert isinstance(episode.scene, TouchScene)
+    assert episode.goal_text == text
+    assert episode.goal in goals_here(ALL_TASKS[episode.goal.family].reset(episode.seed)[1],
+                                      episode.scene)  # fmt: skip
+
+
+def test_what_no_scene_of_touch_has_is_refused(monkeypatch):
+    monkeypatch.setattr(episode_module, "_TOUCH_TRIES", 20)
+    with pytest.raises(EpisodeError, match="'stack red cube blue ball' fits no scene"):
+        find_episode(0, "stack red cube blue ball")
+
+
+def test_only_the_cell_of_touch_plays_scenes_of_touch():
+    touch, tabletop = find_episode(2, "hold"), find_episode(2, "pick")
+    assert playable(touch, "touch") is touch
+    for cell in CELLS:
+        assert playable(tabletop, cell) is tabletop
+    with pytest.raises(EpisodeError, match=f"goal '{touch.goal_text}'.*cell:=touch"):
+        playable(touch, "tabletop")
 
 
 def test_a_goal_that_names_no_shape_is_completed_from_the_scene():

@@ -18,6 +18,7 @@ from sensorium_core.phrases_file import read_phrases
 from sensorium_core.policy import Policy
 
 from sensorium_cli.commands.matrix import matrix_options, matrix_wishes, run_matrix
+from sensorium_cli.playable import cell_of, require_playable
 
 if TYPE_CHECKING:
     from sensorium_training.evaluation import Case, Outcome
@@ -138,9 +139,13 @@ def evaluate_cases(
     gate: bool = True,
     fast: Path | None = None,
 ) -> list[Outcome]:
-    """Run cases headless or over real nodes, behind a progress bar; only headless without gate."""
+    """Run cases headless or over real nodes, behind a progress bar; only headless without gate.
+
+    Raises `EpisodeError` for a family that the policy cannot do.
+    """
     from sensorium_training.evaluation import run_cases
 
+    require_playable(Policy(model), {case.goal.family for case in cases if case.goal is not None})
     columns = (TextColumn("episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=len(cases))
@@ -168,6 +173,7 @@ def _run_over_ros(
 
     arguments = {
         "policy": str(model.resolve()),
+        "cell": cell_of(Policy(model)),
         "language": str(language.resolve()),
         "drop": ",".join(sorted(drop)),
         "fast_policy": "" if fast is None else str(fast.resolve()),

@@ -6,6 +6,7 @@ parameter services and `ros2 param set` drive them while the node runs:
     ros2 param set /sim fault.wrench silence
     ros2 param set /sim episode.goal "push blue cylinder left"
 
+Which cell it is, `tabletop` or `touch`, is fixed when it starts: they do not give the same bytes.
 While inactive time stands still in the cell; each activation begins the episode anew.
 """
 
@@ -29,12 +30,12 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
-from sensorium_sim.cell import Cell
+from sensorium_sim.cells import CELLS, playable
 from sensorium_sim.episode import Episode, Judge, find_episode
 from sensorium_sim.faults import KINDS, SENSORS, Fault, Reading
 from sensorium_sim.live import LiveCell
 from sensorium_sim.nodes.sensor_publishers import SensorPublishers
-from sensorium_sim.nodes.truth_messages import marker_array, outcome_message
+from sensorium_sim.nodes.truth_messages import marker_array, no_markers, outcome_message
 
 _TRUTH_S = 0.1
 _REPORT_S = 1.0
@@ -47,6 +48,8 @@ _CAMERAS = ("scene", "wrist")
 class SimConfig:
     """What is fixed when the simulator starts."""
 
+    cell: str = "tabletop"
+    """`tabletop`, or `touch`: with all that the nine families need, and another arm."""
     camera_width: int = 640
     """Columns of every picture; pictures are 4:3."""
     camera_height: int = 480
@@ -61,6 +64,8 @@ class SimConfig:
     """Chooses the sensor noise, together with the scene's seed."""
 
     def __post_init__(self) -> None:
+        if self.cell not in CELLS:
+            raise EpisodeError(f"cell {self.cell!r}", " or ".join(CELLS))
         if self.camera_width * 3 != self.camera_height * 4 or self.camera_height < 96:
             got = f"{self.camera_width}x{self.camera_height}"
             raise EpisodeError(f"camera size {got}", "4:3 and at least 128x96")
@@ -98,14 +103,15 @@ class SimNode(ManagedNode):
         self.add_post_set_parameters_callback(self._take_parameters)
         self.undo_by(self.remove_post_set_parameters_callback, self._take_parameters)
         self._listen()
-        self._begin(find_episode(*(self.get_parameter(name).value for name in _EPISODE)))
+        self._begin(self._find(*(self.get_parameter(name).value for name in _EPISODE)))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(self._config.tick_s, self._live.advance, clock=steady)
         self.create_timer(_TRUTH_S, self._publish_truth, clock=steady)
         self.create_timer(_REPORT_S, self._report, clock=steady)
 
     def _build(self, config: SimConfig) -> LiveCell:
-        cell = Cell(config.camera_width, config.camera_height, _CAMERAS, config.noise_seed)
+        size = config.camera_width, config.camera_height
+        cell = CELLS[config.cell](*size, _CAMERAS, config.noise_seed)
         depth = frozenset(_CAMERAS if config.wrist_depth else _CAMERAS[:1])
         publishers = SensorPublishers(
             self,
@@ -134,7 +140,11 @@ class SimNode(ManagedNode):
             "pick",
             ParameterDescriptor(description="what is judged, such as `pick red cube` or `none`"),
         ).value
-        find_episode(seed, goal)
+        self._find(seed, goal)
+
+    def _find(self, seed: int, goal: str) -> Episode:
+        """The episode that is meant. Raises `EpisodeError` on one that this cell cannot play."""
+        return playable(find_episode(seed, goal), self._config.cell)
 
     def _declare_faults(self) -> None:
         described = "; ".join(f"{kind}: {words}" for kind, words in KINDS.items())
@@ -155,6 +165,7 @@ class SimNode(ManagedNode):
         self._episode = episode
         self._judge = Judge(episode)
         self._live.reset(episode.scene)
+        self._markers.publish(no_markers())
         self._publish_truth()
         self.get_logger().info(f"scene {episode.seed}, goal: {episode.goal_text}")
 
@@ -192,7 +203,7 @@ class SimNode(ManagedNode):
         if not changed:
             return None
         seed, goal = (changed.get(name, self.get_parameter(name).value) for name in _EPISODE)
-        return find_episode(seed, goal)
+        return self._find(seed, goal)
 
     def _take_parameters(self, parameters: list[Parameter]) -> None:
         for parameter in parameters:

@@ -21,7 +21,7 @@ class Difference:
     of: str
     against: str
     column: str
-    """A column's heading, or `mean`."""
+    """A column's heading, or `mean` of those that count."""
     difference: float
     interval: tuple[float, float]
     """95 %, Newcombe: as if all trials were independent."""
@@ -59,7 +59,7 @@ def difference(a: Line, b: Line, column: str | None = None) -> Difference:
 
 
 def _paired_p(a: Line, b: Line, column: str | None) -> float | None:
-    names = list(a.results) if column is None else [column]
+    names = a.counted if column is None else (column,)
     ours, theirs = (
         [[r.success for r in file] for name in names for file in line.results[name]]
         for line in (a, b)

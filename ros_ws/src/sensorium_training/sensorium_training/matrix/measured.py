@@ -59,6 +59,11 @@ class Plan:
             for name, family in both
         }
 
+    @property
+    def beside(self) -> frozenset[str]:
+        """Headings of harder variants, which no mean counts."""
+        return frozenset(h for h, (name, _) in self.columns.items() if task_set(name).is_variant)
+
 
 @dataclass(frozen=True)
 class Line:
@@ -70,23 +75,30 @@ class Line:
     offline: tuple[OfflineError, ...]
     """Of each policy file; none where it was not measured."""
     commits: tuple[str, ...]
+    beside: frozenset[str] = frozenset()
+    """Columns that no mean counts, where there are others: harder variants."""
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """Columns that the means are of."""
+        return tuple(c for c in self.results if c not in self.beside) or tuple(self.results)
 
     def by_seed(self, column: str | None = None) -> list[Counts]:
-        """Successes of each policy file in one column, or in all of them."""
-        names = self.results if column is None else (column,)
+        """Successes of each policy file in one column, or in all that count."""
+        names = self.counted if column is None else (column,)
         files = zip(*(self.results[name] for name in names), strict=True)
         return [
             (sum(r.success for part in file for r in part), sum(map(len, file))) for file in files
         ]
 
     def counts(self, column: str | None = None) -> Counts:
-        """Successes of all policy files in one column, or in all of them."""
+        """Successes of all policy files in one column, or in all that count."""
         each = self.by_seed(column)
         return sum(k for k, _ in each), sum(n for _, n in each)
 
     @property
     def share(self) -> float:
-        """Mean success over columns, which have as many trials each."""
+        """Mean success over columns that count, which have as many trials each."""
         successes, n = self.counts()
         return successes / n
 
@@ -188,7 +200,8 @@ class Matrix:
                 files.append(tuple(r for r in found if r is not None))
                 commits += self.store.commits(unit.settings)
             results[heading] = tuple(files)
-        return Line(row, results, self._offline(row), tuple(dict.fromkeys(commits)))
+        told = tuple(dict.fromkeys(commits))
+        return Line(row, results, self._offline(row), told, self.plan.beside)
 
     def _offline(self, row: Row) -> tuple[OfflineError, ...]:
         if self._held_out is None:

@@ -67,7 +67,11 @@ def _success(lines: Sequence[Line]) -> Page:
         )
         for line in lines
     ]
-    return Page("Success", header, tuple(rows), _correlation_words(correlation(lines)))
+    words = _correlation_words(correlation(lines))
+    beside = sorted(set(columns) - set(lines[0].counted)) if lines else []
+    if beside:
+        words += f" The means are without {', '.join(beside)}: variants that are harder."
+    return Page("Success", header, tuple(rows), words)
 
 
 def _seeds(line: Line) -> str:

@@ -105,13 +105,17 @@ def _is_opponent(line: Line) -> bool:
 
 
 def correlation(lines: Sequence[Line]) -> Correlation:
-    """Over rows that have both; of a pair with and without `required`, the one that acts."""
+    """Over rows that have both, measured on the same demonstrations as the first of them.
+
+    Of a pair with and without `required`, the one that acts counts.
+    """
     labels = labelled(lines)
     rows = [
         line
         for line in lines
         if line.error is not None and f"{line.row.label}, {LIFTED}" not in labels
     ]
+    rows = [line for line in rows if line.offline[0].families == rows[0].offline[0].families]
     errors = [line.error or 0.0 for line in rows]
     shares = [line.share for line in rows]
     return Correlation(len(rows), pearson(errors, shares), spearman(errors, shares))

@@ -50,6 +50,16 @@ def test_rows_and_tasks_that_do_not_exist_are_named_before_anything_runs(words, 
     assert said in str(result.exception)
 
 
+def test_bags_that_are_of_no_use_are_refused_before_anything_runs(tmp_path):
+    kept, bags = tmp_path / "kept.json", tmp_path / "bags"
+    bags.mkdir()
+    result = invoke("--matrix", "--episodes", "1", "--row", "hold still", "--bags", str(bags),
+                    "--json", str(kept))  # fmt: skip
+    assert isinstance(result.exception, SensoriumError)
+    assert "no bags" in str(result.exception)
+    assert not kept.exists()
+
+
 @pytest.mark.parametrize("words", [(), ("--matrix",)])
 def test_a_fast_half_that_is_none_is_refused_before_anything_runs(words):
     result = invoke(*words, "--fast-policy", MODEL + "/policy.onnx")

@@ -15,8 +15,10 @@ DEMONSTRATIONS = range(TRAIN_SEEDS.start, TRAIN_SEEDS.start + 200_000)
 """Of `sensorium generate`, some of whose episodes are kept aside for validation."""
 TRAIN_TRIALS = range(DEMONSTRATIONS.stop, TRAIN_SEEDS.start + 500_000)
 """Closed-loop evaluation on the training split; no demonstration shows them."""
-ROLLOUTS = range(TRAIN_TRIALS.stop, TRAIN_SEEDS.stop)
+ROLLOUTS = range(TRAIN_TRIALS.stop, TRAIN_SEEDS.start + 700_000)
 """Driven by a policy and labelled by the expert (DAgger)."""
+FAST_HEAD = range(ROLLOUTS.stop, TRAIN_SEEDS.stop)
+"""Contacts that the fast half learns from, by rounds, and those kept aside for its errors."""
 DEVELOPMENT = range(HELDOUT_SEEDS.start, HELDOUT_SEEDS.start + 200_000)
 """Experts and judges are tried out on these."""
 TRIALS = range(DEVELOPMENT.stop, DEVELOPMENT.stop + 100_000)
@@ -27,6 +29,7 @@ USES = {
     "demonstrations": DEMONSTRATIONS,
     "trials on training scenes": TRAIN_TRIALS,
     "rollouts": ROLLOUTS,
+    "fast head": FAST_HEAD,
     "development": DEVELOPMENT,
     "trials": TRIALS,
     "offline": OFFLINE,

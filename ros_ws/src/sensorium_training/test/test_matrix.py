@@ -226,7 +226,7 @@ def test_repeated_motion_is_in_the_yaw_frame_and_still_is_none_of_it():
     np.testing.assert_array_equal(still(now, 3)[:, :4], np.zeros((3, 4)))
 
 
-def line(label, *seeds, error=None, actor=POLICY, condition=None):
+def line(label, *seeds, error=None, actor=POLICY, condition=None, rows=None):
     """A line whose policy files succeed in so many of 10 trials of one family."""
 
     def result(ok):
@@ -234,7 +234,7 @@ def line(label, *seeds, error=None, actor=POLICY, condition=None):
 
     files = tuple(tuple(result(i < k) for i in range(10)) for k in seeds)
     row = Row(label, actor, (MODEL,) * len(seeds), condition or Condition())
-    offline = () if error is None else (OfflineError(error, (0.0,) * 5, 4),)
+    offline = () if error is None else (OfflineError(error, (0.0,) * 5, 4, rows or {"pick": 4}),)
     return Line(row, {"pick": files}, offline, ())
 
 
@@ -275,6 +275,8 @@ def test_correlation_counts_a_row_that_refuses_not_beside_the_one_that_acts():
     lines = [line(f"r{i}", i, error=0.1 * i) for i in range(4)]
     refusing, acting = line("s", 0, error=9.0), line(f"s, {LIFTED}", 5, error=0.5)
     found = correlation([*lines, refusing, acting, line("no error", 1)])
+    elsewhere = line("other rows", 0, error=9.0, rows={"pick": 2, "hold": 2})
+    assert correlation([*lines, refusing, acting, elsewhere]) == found
     assert found.n == 5
     assert found.pearson == pytest.approx(1.0)
     assert found.spearman == pytest.approx(1.0)

@@ -11,8 +11,10 @@ from sensorium_sim.generate import episode_path
 from sensorium_sim.layout import HELDOUT_SEEDS, TRAIN_SEEDS, sample_scene
 from sensorium_training.commands.train import DAGGER_FIRST_SEED
 from sensorium_training.evaluation import first_seed, task_cases
+from sensorium_training.fast.runs import scene_seeds
 from sensorium_training.matrix.measured import Plan
 from sensorium_training.scene_seeds import (
+    FAST_HEAD,
     OFFLINE,
     ROLLOUTS,
     TRAIN_TRIALS,
@@ -34,7 +36,7 @@ def bag(directory, seed):
 def test_uses_share_no_scene_and_only_training_ones_teach():
     for one, other in itertools.combinations(USES.values(), 2):
         assert one.stop <= other.start or other.stop <= one.start
-    teaching = ("demonstrations", "rollouts", "trials on training scenes")
+    teaching = ("demonstrations", "rollouts", "fast head", "trials on training scenes")
     for name, seeds in USES.items():
         home = TRAIN_SEEDS if name in teaching else HELDOUT_SEEDS
         assert seeds[0] in home
@@ -48,12 +50,25 @@ def test_evaluation_of_either_split_begins_where_its_scenes_do():
 
 
 def test_rollouts_of_training_seeds_are_apart_and_never_held_out():
-    runs = [rollout_seeds(seed, 400) for seed in range(50)]
-    assert len(set(itertools.chain(*runs))) == 50 * 400
+    runs = [rollout_seeds(seed, 400) for seed in range(20)]
+    assert len(set(itertools.chain(*runs))) == 20 * 400
     assert all(seeds[-1] in ROLLOUTS for seeds in runs)
 
 
-@pytest.mark.parametrize(("seed", "n"), [(50, 1), (70, 240), (0, 10_001)])
+def test_the_fast_head_learns_from_scenes_of_its_own():
+    used = [
+        seeds
+        for round_ in range(len(FAST_HEAD) // 10_000)
+        for seeds in (scene_seeds(round_, 9_000), scene_seeds(round_, 1_000, aside=True))
+    ]
+    assert sorted(itertools.chain(*used)) == list(FAST_HEAD)
+    with pytest.raises(LoaderError, match="rounds 0 to 29"):
+        scene_seeds(len(FAST_HEAD) // 10_000, 1)
+    last = rollout_seeds(19, 10_000)
+    assert last.stop == ROLLOUTS.stop == FAST_HEAD.start
+
+
+@pytest.mark.parametrize(("seed", "n"), [(20, 1), (70, 240), (0, 10_001)])
 def test_a_training_seed_that_would_learn_from_scenes_that_judge_is_refused(seed, n):
     with pytest.raises(EpisodeError, match="scenes that judge"):
         rollout_seeds(seed, n)

@@ -121,10 +121,12 @@ def run_matrix(
         shown = require_unseen(seeds, wishes.trained_on)
         click.echo(f"none of {len(seeds)} scenes is among the {shown} of the training", err=True)
     matrix = Matrix(plan, MatrixStore(kept), git_commit())
+    if wishes.bags is not None:
+        matrix.prepare_offline(wishes.bags, workers)
     with _bar() as bar:
         matrix.run(workers, _shown(bar, "episodes"))
         if wishes.bags is not None:
-            matrix.measure_offline(wishes.bags, workers, _shown(bar, "offline"))
+            matrix.measure_offline(_shown(bar, "offline"))
     for page in pages(matrix):
         show(page)
     matrix.store.put_summary(summary(matrix))

@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sensorium_core.errors import CacheError, LoaderError
-from sensorium_sim.layout import TRAIN_SEEDS
 from torch import Tensor
+
+from sensorium_training.scene_seeds import FAST_HEAD
 
 Rows = NDArray[np.float32]
 
 FAMILIES = ("insert", "hold")
 """Where force decides from tick to tick."""
 _FIELDS = ("wrench", "intent", "last", "label")
-_FIRST = TRAIN_SEEDS.start + 700_000
 _ROUND, _ASIDE = 10_000, 9_000
 """Seeds of a round; those from `_ASIDE` on are kept aside."""
 
@@ -33,9 +33,11 @@ def scene_seeds(round_: int, n: int, aside: bool = False) -> range:
     Raises `LoaderError` where there are not so many.
     """
     room = _ROUND - _ASIDE if aside else _ASIDE
-    if not (0 <= n <= room and 0 <= round_ < 30):
-        raise LoaderError(f"round {round_} of {n} scenes", f"rounds 0 to 29 of at most {room}")
-    first = _FIRST + _ROUND * round_ + (_ASIDE if aside else 0)
+    rounds = len(FAST_HEAD) // _ROUND
+    if not (0 <= n <= room and 0 <= round_ < rounds):
+        allowed = f"rounds 0 to {rounds - 1} of at most {room}"
+        raise LoaderError(f"round {round_} of {n} scenes", allowed)
+    first = FAST_HEAD.start + _ROUND * round_ + (_ASIDE if aside else 0)
     return range(first, first + n)
 
 

@@ -21,7 +21,7 @@ class Difference:
     of: str
     against: str
     column: str
-    """A column's heading, or `mean`."""
+    """A column's heading, or `mean` of those that count."""
     difference: float
     interval: tuple[float, float]
     """95 %, Newcombe: as if all trials were independent."""
@@ -59,7 +59,7 @@ def difference(a: Line, b: Line, column: str | None = None) -> Difference:
 
 
 def _paired_p(a: Line, b: Line, column: str | None) -> float | None:
-    names = list(a.results) if column is None else [column]
+    names = a.counted if column is None else (column,)
     ours, theirs = (
         [[r.success for r in file] for name in names for file in line.results[name]]
         for line in (a, b)
@@ -105,13 +105,17 @@ def _is_opponent(line: Line) -> bool:
 
 
 def correlation(lines: Sequence[Line]) -> Correlation:
-    """Over rows that have both; of a pair with and without `required`, the one that acts."""
+    """Over rows that have both, measured on the same demonstrations as the first of them.
+
+    Of a pair with and without `required`, the one that acts counts.
+    """
     labels = labelled(lines)
     rows = [
         line
         for line in lines
         if line.error is not None and f"{line.row.label}, {LIFTED}" not in labels
     ]
+    rows = [line for line in rows if line.offline[0].families == rows[0].offline[0].families]
     errors = [line.error or 0.0 for line in rows]
     shares = [line.share for line in rows]
     return Correlation(len(rows), pearson(errors, shares), spearman(errors, shares))

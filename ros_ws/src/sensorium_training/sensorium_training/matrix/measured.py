@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
+from sensorium_core.contract import Contract, tabletop
 from sensorium_core.errors import LoaderError
-from sensorium_core.hashes import file_sha256
+from sensorium_core.hashes import file_sha256, text_sha256
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.policy import Policy
 
 from sensorium_training.matrix.footprint import Footprint, footprint
-from sensorium_training.matrix.offline import HeldOut, OfflineError
+from sensorium_training.matrix.offline import HeldOut, OfflineError, rows_contract
 from sensorium_training.matrix.rows import HOLD_STILL, PERSISTENCE, POLICY, Row, described
 from sensorium_training.matrix.running import Progress, Unit, run_units, units_of
 from sensorium_training.matrix.store import MatrixStore, Result
@@ -59,6 +60,11 @@ class Plan:
             for name, family in both
         }
 
+    @property
+    def beside(self) -> frozenset[str]:
+        """Headings of harder variants, which no mean counts."""
+        return frozenset(h for h, (name, _) in self.columns.items() if task_set(name).is_variant)
+
 
 @dataclass(frozen=True)
 class Line:
@@ -70,23 +76,30 @@ class Line:
     offline: tuple[OfflineError, ...]
     """Of each policy file; none where it was not measured."""
     commits: tuple[str, ...]
+    beside: frozenset[str] = frozenset()
+    """Columns that no mean counts, where there are others: harder variants."""
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """Columns that the means are of."""
+        return tuple(c for c in self.results if c not in self.beside) or tuple(self.results)
 
     def by_seed(self, column: str | None = None) -> list[Counts]:
-        """Successes of each policy file in one column, or in all of them."""
-        names = self.results if column is None else (column,)
+        """Successes of each policy file in one column, or in all that count."""
+        names = self.counted if column is None else (column,)
         files = zip(*(self.results[name] for name in names), strict=True)
         return [
             (sum(r.success for part in file for r in part), sum(map(len, file))) for file in files
         ]
 
     def counts(self, column: str | None = None) -> Counts:
-        """Successes of all policy files in one column, or in all of them."""
+        """Successes of all policy files in one column, or in all that count."""
         each = self.by_seed(column)
         return sum(k for k, _ in each), sum(n for _, n in each)
 
     @property
     def share(self) -> float:
-        """Mean success over columns, which have as many trials each."""
+        """Mean success over columns that count, which have as many trials each."""
         successes, n = self.counts()
         return successes / n
 
@@ -109,7 +122,8 @@ class Matrix:
         for row in plan.rows:
             _require_seeds(row)
         self.plan, self.store, self._commit = plan, store, commit
-        self._held_out: dict[str, object] | None = None
+        self._held_out: dict[str, HeldOut] = {}
+        """By the contract whose rows they are."""
 
     def run(self, workers: int, progress: Progress) -> None:
         """Run the trials that the store lacks."""
@@ -121,21 +135,43 @@ class Matrix:
         ]
         run_units(pairs, self.store, self._commit, workers, progress)
 
-    def measure_offline(self, directory: Path, workers: int, progress: Progress) -> int:
-        """Offline errors that the store lacks, on the bags of a directory; number of rows."""
+    def prepare_offline(self, directory: Path, workers: int) -> None:
+        """Load the held-out demonstrations, those of each contract that a row has.
+
+        Before the trials, since it may fail.
+
+        Raises:
+            LoaderError: bags that are of no use to a policy of a row.
+            PolicyFileError: a policy that does not take its rows.
+        """
         language = LanguageEncoder(self.plan.language)
-        held_out = HeldOut(directory, language, workers)
-        self._held_out = {
-            "data": held_out.data_hash, "rows": len(held_out), "language": language.sha256
-        }  # fmt: skip
-        units = [unit for row in self.plan.rows for unit in self._offline_units(row)]
+        for unit in self._measured_units():
+            key = _key(self._contract(unit))
+            if key not in self._held_out:
+                contract = self._contract(unit)
+                self._held_out[key] = HeldOut(directory, language, contract, workers)
+            if unit.actor == POLICY and unit.policy is not None:
+                self._held_out[key].try_out(Policy(unit.policy))
+
+    def measure_offline(self, progress: Progress) -> None:
+        """Offline errors that the store lacks, on what `prepare_offline` loaded."""
+        units = self._measured_units()
         for done, unit in enumerate(units, 1):
             settings = self._offline_settings(unit)
             if self.store.fact(settings) is None:
+                held_out = self._held_out[_key(self._contract(unit))]
                 self.store.put_fact(settings, _offline_error(held_out, unit).as_json())
                 self.store.save()
             progress(done, len(units))
-        return len(held_out)
+
+    def _measured_units(self) -> list[Unit]:
+        return [unit for row in self.plan.rows for unit in self._offline_units(row)]
+
+    def _contract(self, unit: Unit) -> Contract:
+        """Whose rows a unit is measured on; without a policy, those of the first that is there."""
+        files = [file for row in self.plan.rows for file in row.policies]
+        file = unit.policy or next(iter(files), None)
+        return tabletop() if file is None else _contract_of(file)
 
     def _offline_units(self, row: Row) -> list[Unit]:
         """None for corrupted senses, whose messages are not replayed, and for the expert."""
@@ -146,8 +182,15 @@ class Matrix:
         return units if row.actor == POLICY else units[:1]
 
     def _offline_settings(self, unit: Unit) -> dict[str, object]:
-        assert self._held_out is not None
-        known: dict[str, object] = {"offline": self._held_out, "actor": unit.actor}
+        key = _key(self._contract(unit))
+        held_out = self._held_out[key]
+        data: dict[str, object] = {
+            "data": held_out.data_hash,
+            "rows": len(held_out),
+            "language": file_sha256(self.plan.language),
+            "contract": key,
+        }
+        known: dict[str, object] = {"offline": data, "actor": unit.actor}
         if unit.actor != POLICY:
             return known
         condition = {**described(unit.condition), "lifted": False}
@@ -188,10 +231,11 @@ class Matrix:
                 files.append(tuple(r for r in found if r is not None))
                 commits += self.store.commits(unit.settings)
             results[heading] = tuple(files)
-        return Line(row, results, self._offline(row), tuple(dict.fromkeys(commits)))
+        told = tuple(dict.fromkeys(commits))
+        return Line(row, results, self._offline(row), told, self.plan.beside)
 
     def _offline(self, row: Row) -> tuple[OfflineError, ...]:
-        if self._held_out is None:
+        if not self._held_out:
             return ()
         settings = [self._offline_settings(unit) for unit in self._offline_units(row)]
         found = [self.store.fact(one) for one in settings]
@@ -209,6 +253,15 @@ def _require_seeds(row: Row) -> None:
                 f" ({', '.join(map(str, row.policies))})",
                 "one file of each seed: copies of one training are no evidence",
             )
+
+
+@lru_cache(maxsize=64)
+def _contract_of(file: Path) -> Contract:
+    return Policy(file).contract
+
+
+def _key(contract: Contract) -> str:
+    return text_sha256(rows_contract(contract).to_json())[:16]
 
 
 def _offline_error(held_out: HeldOut, unit: Unit) -> OfflineError:

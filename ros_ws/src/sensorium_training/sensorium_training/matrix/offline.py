@@ -1,13 +1,15 @@
 """Error of a policy's chunks on held-out demonstrations: what is measured without acting.
 
-Rows are those of training, from bags of `scene_seeds.OFFLINE`; right is the expert's chunk for the
-episode's goal, computed from the ground truth. The policy is told where the target was at the
-start and what was said. It answers also where it would hold still for a missing required sense,
-so that a row with `required` lifted has the same error as the one without.
+Rows are those that policies of a contract are trained on, from bags of `scene_seeds.OFFLINE`;
+right is the expert's chunk for the episode's goal, computed from the ground truth. The policy is
+told where the target was at the start and what was said, and remembers what was felt by senses
+that are not dead. It answers also where it would hold still for a missing required sense, so that
+a row with `required` lifted has the same error as the one without.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +38,15 @@ _IN_UNITS = np.array([1e3, 1e3, 1e3, 1e3, 1e3 * GRIPPER_OPEN_M])
 SCALE = (0.02, 0.02, 0.02, 0.1, 0.25)
 """An error of this size costs one in training: m, m, m, rad, open fraction."""
 MOST_ROWS = 600
+MEMORY_OF: Mapping[str, tuple[int, ...]] = {
+    "wrench": (*range(4, 15), 20, 21, 28, 29),
+    "pads": tuple(range(15, 32)),
+    "joints": (*range(7, 11), *range(15, 32)),
+}
+"""Which numbers of a policy's memory need which sense: presses and weights, grasps, places."""
 _AT_ONCE = 256
 """Rows in memory while looking for usable ones."""
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -49,11 +58,13 @@ class OfflineError:
     by_dimension: tuple[float, ...]
     """dx, dy, dz [mm], dyaw [mrad], travel of a finger [mm]."""
     rows: int
+    families: Mapping[str, int] = field(default_factory=dict)
+    """Rows of each task family."""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "OfflineError":
         """Read what `as_json` gave."""
-        return cls(data["scaled"], tuple(data["by_dimension"]), data["rows"])
+        return cls(data["scaled"], tuple(data["by_dimension"]), data["rows"], data["families"])
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -61,21 +72,28 @@ class OfflineError:
 
 
 class HeldOut:
-    """Rows of held-out demonstrations, in memory: at most 600, evenly spread over all of them."""
+    """Rows of held-out demonstrations, in memory: at most 600, evenly spread over all of them.
+
+    They are those of one contract: version 1 knows the tabletop families alone.
+    """
 
     def __init__(
-        self, directory: Path, language: LanguageEncoder, workers: int = 1, most: int = MOST_ROWS
+        self,
+        directory: Path,
+        language: LanguageEncoder,
+        contract: Contract,
+        workers: int = 1,
+        most: int = MOST_ROWS,
     ) -> None:
         """Load them.
 
         Raises:
-            LoaderError: no rows, or bags of scenes that are for something else.
+            LoaderError: bags without usable rows, or of scenes that are for something else.
         """
-        data = load(directory, "all", 0.0, workers=workers)
+        data = load(directory, "all", 0.0, workers=workers, contract=rows_contract(contract))
         _require_offline(data, directory)
         known = _after_a_step(data)
-        if not len(known):
-            raise LoaderError(f"{directory} without usable rows", "bags of `sensorium generate`")
+        _require_rows(data, known, directory)
         index = known[np.linspace(0, len(known) - 1, min(most, len(known))).astype(np.int64)]
         self.rows: Items = data.batch(index)
         self.data_hash = data.data_hash
@@ -86,6 +104,9 @@ class HeldOut:
         texts = data.instructions(index)
         self._tokens = {text: language.encode(text).tokens for text in dict.fromkeys(texts)}
         self._texts = texts
+        families = (data.episodes[number].family for number in data.episode_of(index).tolist())
+        self.families = dict(sorted(Counter(families).items()))
+        """Rows of each task family."""
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -95,15 +116,19 @@ class HeldOut:
         found = np.stack([predict(i) for i in range(len(self))])
         apart = np.abs(found - self._right).mean((0, 1))
         scaled = float((apart / np.array(SCALE)).mean())
-        return OfflineError(scaled, tuple((apart * _IN_UNITS).tolist()), len(self))
+        units = tuple((apart * _IN_UNITS).tolist())
+        return OfflineError(scaled, units, len(self), self.families)
+
+    def try_out(self, policy: Policy) -> None:
+        """Run a policy file on one row; raises `PolicyFileError` when it does not take it."""
+        policy.run(self._step(0, policy.contract, (), self._texts[0]))
 
     def policy(self, policy: Policy, condition: Condition) -> OfflineError:
         """Of a policy file, with what a condition does to senses and words."""
         drop, words = condition.drop, self._words(condition.shuffled)
 
         def predict(i: int) -> Array:
-            feed = self._feed(i, policy.contract, drop)
-            feed["text"] = self._tokens[words[i]][None]
+            feed = self._step(i, policy.contract, drop, words[i])
             return policy.run(feed).chunk.astype(np.float64)
 
         return self.error(predict)
@@ -132,6 +157,11 @@ class HeldOut:
             for i in range(n)
         ]
 
+    def _step(
+        self, i: int, contract: Contract, drop: tuple[str, ...], words: str
+    ) -> dict[str, NDArray[np.generic]]:
+        return {**self._feed(i, contract, drop), "text": self._tokens[words][None]}
+
     def _feed(
         self, i: int, contract: Contract, drop: tuple[str, ...]
     ) -> dict[str, NDArray[np.generic]]:
@@ -148,8 +178,21 @@ class HeldOut:
         dead = np.array([name in drop for name in contract.senses])
         feed["valid"] = np.where(dead, np.float32(0.0), self.rows["valid"][i])
         feed["reference"] = self.rows["tool"][i].astype(np.float32)
-        feed["memory"] = self.rows["memory"][i, 0]
+        feed["memory"] = _remembered(self.rows["memory"][i, 0], drop)
         return {name: tensor[None] for name, tensor in feed.items()}
+
+
+def rows_contract(contract: Contract) -> Contract:
+    """What of a contract decides its rows: policies that differ in the rest share them."""
+    return contract.model_copy(update={"provenance": {}})
+
+
+def _remembered(memory: NDArray[np.generic], drop: tuple[str, ...]) -> NDArray[np.generic]:
+    """A policy's memory without what senses that have always been dead would have told."""
+    kept = memory.copy()
+    for sense in drop:
+        kept[[place for place in MEMORY_OF.get(sense, ()) if place < len(kept)]] = 0
+    return kept
 
 
 def _require_offline(data: EpisodeDataset, directory: Path) -> None:
@@ -161,6 +204,28 @@ def _require_offline(data: EpisodeDataset, directory: Path) -> None:
                 f"held-out scenes {OFFLINE.start} to {OFFLINE.stop - 1}: "
                 f"sensorium generate DIR --seed {OFFLINE.start} --phrasing heldout",
             )
+
+
+def _require_rows(data: EpisodeDataset, known: NDArray[np.int64], directory: Path) -> None:
+    """Raise `LoaderError` when a bag would be left out without a word."""
+    episodes = data.episodes
+    found = {episodes[number].bag for number in np.unique(data.episode_of(known)).tolist()}
+    families = {episode.bag: episode.family for episode in episodes}
+    left = sorted({*families, *data.problems} - found)
+    if not left and found:
+        return
+    version = data.contract.version
+    sets = "tabletop" if version == 1 else "all"
+    named = [f"{bag} ({data.problems.get(bag) or families[bag]})" for bag in left[:_NAMED]]
+    lacking = (
+        f"{len(left)} bags that have no usable row for policies of contract version {version}, "
+        f"such as {', '.join(named)}"
+    )
+    raise LoaderError(
+        f"{directory} with {lacking if left else 'no bags'}",
+        f"bags of: sensorium generate DIR --seed {OFFLINE.start} --phrasing heldout "
+        f"--still 0 --families {sets}",
+    )
 
 
 def _after_a_step(data: EpisodeDataset) -> NDArray[np.int64]:

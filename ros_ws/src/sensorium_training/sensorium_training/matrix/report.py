@@ -67,7 +67,11 @@ def _success(lines: Sequence[Line]) -> Page:
         )
         for line in lines
     ]
-    return Page("Success", header, tuple(rows), _correlation_words(correlation(lines)))
+    words = _correlation_words(correlation(lines))
+    beside = sorted(set(columns) - set(lines[0].counted)) if lines else []
+    if beside:
+        words += f" The means are without {', '.join(beside)}: variants that are harder."
+    return Page("Success", header, tuple(rows), words)
 
 
 def _seeds(line: Line) -> str:
@@ -94,15 +98,18 @@ def _correlation_words(found: Correlation) -> str:
 
 
 def _offline(lines: Sequence[Line]) -> Page:
-    header = ("row", *(f"{d} [{u}]" for d, u in zip(_DIMENSIONS, UNITS, strict=True)), "rows")
+    header = ("row", *(f"{d} [{u}]" for d, u in zip(_DIMENSIONS, UNITS, strict=True)), "rows of")
     rows = []
     for line in lines:
         if line.offline:
             apart = np.mean([error.by_dimension for error in line.offline], axis=0)
             figures = (f"{value:.2f}" for value in apart)
-            rows.append((line.row.label, *figures, str(line.offline[0].rows)))
+            counts = line.offline[0].families
+            told = ", ".join(f"{family} {n}" for family, n in counts.items())
+            rows.append((line.row.label, *figures, told))
     note = (
-        "Mean absolute error of the chunk on held-out demonstrations; above in the loss's units."
+        "Mean absolute error of the chunk on held-out demonstrations; above in the loss's units. "
+        "Rows of other families are no measure for each other."
     )
     return Page("Offline action error", header, tuple(rows), note)
 

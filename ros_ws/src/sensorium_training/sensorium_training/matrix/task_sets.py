@@ -59,6 +59,10 @@ class TaskSet(Protocol):
     def families(self) -> tuple[str, ...]:
         """One column of success each."""
 
+    @property
+    def is_variant(self) -> bool:
+        """Whether it makes tasks of another set harder: told beside the means, held to no bar."""
+
     def cell(self) -> Cell:
         """A new cell; it owns a GL context and stays in its process."""
 
@@ -78,6 +82,7 @@ class Tabletop:
 
     name: str = "tabletop"
     families: tuple[str, ...] = tuple(TASKS)
+    is_variant: bool = False
 
     def cell(self) -> Cell:
         """The ordinary cell."""
@@ -107,6 +112,7 @@ class Touch:
     clearance_m: float = 0.001
     """Of the pegs to be inserted."""
     families: tuple[str, ...] = TOUCH_FAMILIES
+    is_variant: bool = False
 
     def cell(self) -> Cell:
         """The cell with fixtures and traits."""
@@ -157,7 +163,7 @@ def _touch_verdicts(goal: Goal, limit_s: float) -> Judge:
 _MAKERS: dict[str, Callable[[], TaskSet]] = {
     "tabletop": Tabletop,
     "touch": Touch,
-    "touch-hard": lambda: Touch("touch-hard", 0.0005, ("insert",)),
+    "touch-hard": lambda: Touch("touch-hard", 0.0005, ("insert",), is_variant=True),
 }
 TASK_SETS = tuple(_MAKERS)
 

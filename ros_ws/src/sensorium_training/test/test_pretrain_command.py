@@ -102,7 +102,7 @@ def test_the_command_goes_on_and_its_encoders_start_a_training(bags: Path, tmp_p
     told = ask(bags, tmp_path, "--steps", "2", "--checkpoint-steps", "1")
     assert told.exit_code == 0, told.output
     encoders = tmp_path / "run" / "encoders.safetensors"
-    assert f"sensorium train --encoders {encoders}" in told.stdout
+    assert f"sensorium train --contract tabletop --encoders {encoders}" in told.stdout
     assert "rows to learn from" in told.stderr
     (tmp_path / "run" / "checkpoints" / "00000002.pt").unlink()
     weights = encoders.read_bytes()

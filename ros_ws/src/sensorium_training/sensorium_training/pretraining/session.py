@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.progress import Progress
-from sensorium_core.contract import Contract
 from sensorium_recording.splits import Split
 
+from sensorium_training.encoders import contract_of
 from sensorium_training.objectives.compose import parse
 from sensorium_training.pretraining.config import PretrainConfig, needs
 from sensorium_training.pretraining.processes import Processes
@@ -25,13 +25,12 @@ class Session:
         cache: Path,
         workers: int,
         language: Path,
-        contract: Contract,
         config: PretrainConfig,
         processes: Processes,
         bar: Progress,
     ) -> None:
         self._demos, self._run, self._cache, self._workers = demos, run_dir, cache, workers
-        self._language, self._contract, self._config = language, contract, config
+        self._language, self._config = language, config
         self._processes, self._bar = processes, bar
 
     def run(self, resume: Path | None) -> Path:
@@ -68,9 +67,9 @@ class Session:
             self._bar.update(task, completed=done, total=total, visible=done < total)
 
         rows, data = load_rows(
-            self._demos, split, self._contract, needs(parse(self._config.objectives)),
-            self._config.validation_share, language=self._language, cache=self._cache,
-            workers=self._workers, progress=show,
+            self._demos, split, contract_of(self._config.net),
+            needs(parse(self._config.objectives)), self._config.validation_share,
+            language=self._language, cache=self._cache, workers=self._workers, progress=show,
         )  # fmt: skip
         if split == "train":
             for path, problem in data.problems.items():

@@ -9,6 +9,7 @@ from sensorium_recording.splits import Split
 from sensorium_training.encoders import contract_of
 from sensorium_training.objectives.compose import parse
 from sensorium_training.pretraining.config import PretrainConfig, needs
+from sensorium_training.pretraining.encoding import Pretraining
 from sensorium_training.pretraining.processes import Processes
 from sensorium_training.pretraining.rows import PretrainRows
 from sensorium_training.pretraining.source import load_rows
@@ -34,7 +35,14 @@ class Session:
         self._processes, self._bar = processes, bar
 
     def run(self, resume: Path | None) -> Path:
-        """Pretrain; returns the encoders' file. Raises `BagError` or `LoaderError`."""
+        """Pretrain; returns the encoders' file.
+
+        Raises:
+            GateConfigError, ShapeError, UnknownNameError: an objective that cannot be built; found
+                before rows are made.
+            BagError, LoaderError: nothing to learn from, or a checkpoint of another run.
+        """
+        Pretraining(self._config.objectives, self._config.net, contract_of(self._config.net))
         train, watch = self._rows()
         trainer = Pretrainer(train, watch, self._run, self._config, self._processes, resume)
         self._say(f"{len(train)} rows to learn from, {len(watch)} kept aside")

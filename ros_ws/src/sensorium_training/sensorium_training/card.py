@@ -9,9 +9,10 @@ from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
 from sensorium_core.goal import ALL_FAMILIES, FAMILIES
 
+from sensorium_training.encoders import contract_of
 from sensorium_training.export import export
 from sensorium_training.provenance import git_commit
-from sensorium_training.train import contract_of, load_network
+from sensorium_training.train import load_network
 
 
 def release(run: Path, out: Path) -> float:

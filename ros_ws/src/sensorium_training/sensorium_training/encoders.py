@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from sensorium_core.codebook import SLOTS, TABLETOP_SLOTS, TOKEN_SIZE
+from sensorium_core.contract import Contract, tabletop, touch
 from sensorium_core.errors import GateConfigError, UnknownNameError
 from torch import Tensor, nn
 
@@ -102,6 +103,18 @@ class NetConfig:
             if name not in known:
                 raise UnknownNameError("setting of the network", name, known)
         return cls(**values)
+
+    @classmethod
+    def for_contract(cls, contract: Contract, **settings: Any) -> "NetConfig":
+        """The network of a contract: of its version, reading as many words as that has slots."""
+        slots = TABLETOP_SLOTS if contract.version == 1 else SLOTS
+        text = TOKEN_SIZE * len(slots)
+        return cls(version=contract.version, text_channels=text, **settings)
+
+
+def contract_of(net: NetConfig) -> Contract:
+    """What a network is made for: its inputs and outputs."""
+    return tabletop() if net.version == 1 else touch()
 
 
 class ImageEncoder(nn.Module):

@@ -17,10 +17,11 @@ from sensorium_recording.splits import Split
 from sensorium_training.curriculum import BlurCurriculum
 from sensorium_training.dagger import rollouts, successes
 from sensorium_training.dataset import EpisodeDataset, load
-from sensorium_training.encoders import NetConfig
+from sensorium_training.encoders import NetConfig, contract_of
 from sensorium_training.export import export
-from sensorium_training.pretraining.transfer import Taken
-from sensorium_training.train import TrainConfig, Trainer, contract_of, load_network
+from sensorium_training.network import PolicyNet
+from sensorium_training.pretraining.transfer import Taken, take_encoders
+from sensorium_training.train import TrainConfig, Trainer, load_network
 
 
 class Stages:
@@ -42,6 +43,7 @@ class Stages:
         encoders: Path | None = None,
         fast: Path | None = None,
     ) -> None:
+        """Raises `WeightsError` when the encoders do not fit, before rows are made."""
         run_dir.mkdir(parents=True, exist_ok=True)
         self._bags = {"demos": (demos, cache), "dagger": (run_dir / "rollouts", run_dir / "cache")}
         """Bags and cache of each set. Demonstrations serve every run; rollouts only their own."""
@@ -49,6 +51,8 @@ class Stages:
         self._batch, self._rate, self._device, self._bar = batch, learning_rate, device, bar
         self._net, self._blur = net or NetConfig(), blur or BlurCurriculum()
         self._encoders, self._fast = encoders, fast
+        if encoders is not None:
+            take_encoders(PolicyNet(self._net), encoders)
 
     def facts(self) -> dict[str, Any]:
         """What is known of the run so far: seconds by stage, data hashes, metrics."""

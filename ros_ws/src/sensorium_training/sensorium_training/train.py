@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from sensorium_core.contract import Contract, tabletop, touch
 from sensorium_core.errors import LoaderError
 from torch import Tensor
 
@@ -23,7 +22,7 @@ from sensorium_training.corruption.corruptor import Corruptor
 from sensorium_training.corruption.sampling import corrupt_some
 from sensorium_training.curriculum import BlurCurriculum
 from sensorium_training.dataset import RowSource
-from sensorium_training.encoders import NetConfig
+from sensorium_training.encoders import NetConfig, contract_of
 from sensorium_training.imputation.config import ImputationConfig
 from sensorium_training.imputation.interface import hide
 from sensorium_training.losses import Labels, policy_losses, total
@@ -230,11 +229,6 @@ def load_network(weights: Path) -> PolicyNet:
     net = PolicyNet(NetConfig.of(json.loads(told)))
     net.load_state_dict(load_file(weights))
     return net.eval()
-
-
-def contract_of(net: NetConfig) -> Contract:
-    """What a network is made for: its inputs and outputs."""
-    return tabletop() if net.version == 1 else touch()
 
 
 def _device(name: str) -> str:

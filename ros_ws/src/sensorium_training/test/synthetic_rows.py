@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sensorium_core.contract import tabletop
+from sensorium_core.contract import Contract, tabletop
 from sensorium_core.kinematics import Kinematics
 from sensorium_core.policy import TOKENS
 from sensorium_description import load_urdf
@@ -32,10 +32,12 @@ OBJECTIVES = {
 class Made:
     """Rows as the loader gives them, in memory."""
 
-    def __init__(self, episodes: int = EPISODES, seed: int = 0) -> None:
+    def __init__(
+        self, episodes: int = EPISODES, seed: int = 0, contract: Contract | None = None
+    ) -> None:
         rng, rows = np.random.default_rng(seed), episodes * LENGTH
         strength = rng.random(rows).astype(np.float32)
-        fields = {m.name: (m.shape, m.dtype) for m in tabletop().modalities}
+        fields = {m.name: (m.shape, m.dtype) for m in (contract or tabletop()).modalities}
         fields |= {"cloud": ((512, 7), "float32"), "tool": ((5,), "float32")}
         self.arrays = {
             name: (rng.random((rows, *shape)) * (255 if dtype == "uint8" else 0.3)).astype(dtype)

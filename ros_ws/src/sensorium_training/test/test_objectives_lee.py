@@ -6,7 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sensorium_core.errors import ShapeError
+from sensorium_core.errors import GateConfigError, ShapeError
+from sensorium_training.objectives.compose import Composition, parse
 from sensorium_training.objectives.interface import Batch, Future, SenseShape, Shapes
 from sensorium_training.objectives.latent_flow import FlowConfig, LatentFlow, photometric, warp
 from sensorium_training.objectives.lee import (
@@ -167,6 +168,23 @@ def test_next_motion_is_told_better_than_by_stillness():
     config = MotionConfig(senses=("sight", "touch"), scale=(0.1,), width=32)
     logs = fit(NextMotion(config, SHAPES), step_batch, 200).logs
     assert float(logs["error"]) < 0.1 * float(logs["error_of_stillness"])
+
+
+@pytest.mark.parametrize("scale", [[0.01], [0.01] * 3, [0.01] * 5])
+def test_a_motion_of_four_numbers_has_four_scales(scale):
+    config = {"m": {"objective": "motion", "senses": ["sight"], "scale": scale}}
+    shapes = Shapes(SHAPES.senses, action=1, motion=4)
+    with pytest.raises(GateConfigError, match=rf"scale = \({scale[0]}.*4 numbers above 0"):
+        Composition(config, shapes)
+    objective = Composition({"m": {**config["m"], "scale": [0.01] * 4}}, shapes).parts[0]
+    assert objective.tell.out_features == 4
+
+
+@pytest.mark.parametrize("odd", [0.0, -0.1, float("inf"), float("nan")])
+def test_a_scale_is_finite_and_above_0(odd):
+    config = {"objective": "motion", "senses": ["sight"], "scale": [0.1, odd]}
+    with pytest.raises(GateConfigError, match=r"'m' \(motion\) setting scale\.1 = .*expected"):
+        parse({"m": config})
 
 
 def test_the_end_of_an_episode_teaches_nothing():

@@ -95,28 +95,62 @@ def test_every_image_hides_the_same_number_of_patches_and_keeps_one(seed, share,
 def test_a_window_hides_a_contact_a_finger_or_a_span_and_the_same_one_again(seed, fingers):
     window = torch.zeros(8, 24, 6)
     window[..., 2] = strengths(seed, 8)
-    hidden = masking.mask_window(window, fingers, 0.5, 0.15, 0.6, seeded(seed))
+    drawn = masking.mask_window(window, fingers, 0.5, 0.15, 0.6, seeded(seed))
     again = masking.mask_window(window, fingers, 0.5, 0.15, 0.6, seeded(seed))
-    assert torch.equal(hidden, again)
-    for row in hidden:
+    assert torch.equal(drawn.where, again.where)
+    assert tuple(drawn.rows) == masking.EVENTS
+    assert torch.equal(sum(flags.int() for flags in drawn.rows.values()), torch.ones(8).int())
+    for i, row in enumerate(drawn.where):
         in_time = torch.equal(row.all(1), row.any(1)) and len(contacts(row.all(1))) == 1
         grouped = row.unflatten(1, (fingers, -1))
         of_finger = bool(
             (grouped.all(2).all(0).sum() == 1) & (grouped.sum() == row[:, :3].numel())
         )
-        assert in_time or (fingers == 2 and of_finger)
+        assert of_finger if drawn.rows["finger"][i] else in_time
+        assert fingers == 2 or not drawn.rows["finger"][i]
+        if drawn.rows["contact"][i]:
+            assert contacts(row.all(1))[0] in contacts(window[i, :, 2].abs() > 0.5)
         assert 0 < float(row.float().mean()) <= 0.6
 
 
 def test_all_three_kinds_of_event_are_drawn():
     window = torch.zeros(600, 24, 6)
     window[:, 5:8, 2] = 3.0
-    hidden = masking.mask_window(window, 2, 0.5, 0.25, 0.5, seeded())
+    drawn = masking.mask_window(window, 2, 0.5, 0.25, 0.5, seeded())
+    hidden = drawn.where
     finger = hidden.all(1).any(1)
     contact = hidden.all(2).sum(1) == 3
     contact &= hidden[:, 5:8].all(2).all(1)
-    for kind in (finger, contact, ~finger & ~contact):
+    for event, kind in zip(masking.EVENTS, (contact, finger, ~finger & ~contact), strict=True):
+        assert torch.equal(drawn.rows[event], kind)
         assert 0.2 < float(kind.float().mean()) < 0.46
+
+
+@pytest.mark.parametrize("steps", [16, 32])
+def test_of_a_contact_that_lasts_longer_than_the_window_no_contact_is_hidden_and_it_is_told(steps):
+    """Touch holds for seconds, and a window is 0.16 s or 0.32 s long."""
+    objective, encoder = window_objective(steps)
+    press = torch.full((600, steps, 6), 2.0)
+    logs = objective(of(press, encoder), seeded()).logs
+    assert float(logs["hidden_contact"]) == 0
+    assert float(logs["hidden_finger"]) == pytest.approx(1 / 3, abs=0.06)
+    press[:, : steps // 2] = 0.0
+    logs = objective(of(press, encoder), seeded()).logs
+    assert float(logs["hidden_contact"]) == pytest.approx(1 / 3, abs=0.06)
+    shares = [float(logs[f"hidden_{event}"]) for event in masking.EVENTS]
+    assert sum(shares) == pytest.approx(1)
+    empty = of(press, encoder, torch.zeros(600, dtype=torch.bool))
+    assert float(objective(empty, seeded()).logs["hidden_span"]) == 0
+
+
+def test_of_an_image_no_event_is_told():
+    objective, encoder = image_objective()
+    images = samples_of(objective)
+    batch = Batch(
+        valid={"scene": torch.ones(5, dtype=torch.bool)}, samples={"scene": images},
+        encoders={"scene": encoder},
+    )  # fmt: skip
+    assert set(objective(batch, seeded()).logs) == {"error", "error_of_zero", "hidden"}
 
 
 # The objective
@@ -131,10 +165,17 @@ class Pixels(nn.Module):
         return self.project(image.flatten(1) / 255)
 
 
-def window_objective():
+def window_objective(steps=24):
     torch.manual_seed(0)
     config = MaskedConfig(sense="pads", fingers=2)
-    return Masked(config, Shapes({"pads": SenseShape(16, (24, 6))})), WindowEncoder(6, 16, 20.0)
+    shapes = Shapes({"pads": SenseShape(16, (steps, 6))})
+    return Masked(config, shapes), WindowEncoder(6, 16, 20.0)
+
+
+def of(pads, encoder, valid=None):
+    """A batch of windows."""
+    valid = torch.ones(len(pads), dtype=torch.bool) if valid is None else valid
+    return Batch(valid={"pads": valid}, samples={"pads": pads}, encoders={"pads": encoder})
 
 
 def image_objective():
@@ -158,7 +199,7 @@ BOTH = pytest.mark.parametrize("make", [window_objective, image_objective])
 def test_hidden_bytes_cannot_reach_what_the_encoder_says(make):
     objective, encoder = make()
     sample = samples_of(objective).float()
-    hidden = objective.mask(sample, seeded())
+    hidden = objective.mask(sample, seeded()).where
     said = encoder(objective.hide(sample, hidden))
     for value in (0.0, 1e6, float("nan")):
         other = torch.where(hidden, value, sample)
@@ -183,7 +224,7 @@ def test_the_loss_looks_at_hidden_entries_only(make):
     )  # fmt: skip
     loss = objective(batch, seeded(4)).loss
     told = objective.decoder(seen["latent"])
-    hidden = objective.mask(sample.float(), seeded(4)).expand(sample.shape)
+    hidden = objective.mask(sample.float(), seeded(4)).where.expand(sample.shape)
     if objective.is_image:
         blocks = sample.float().unfold(1, 4, 4).unfold(2, 4, 4).permute(0, 1, 2, 4, 5, 3)
         blocks = blocks.reshape(5, 16, 48)
@@ -216,7 +257,7 @@ def test_every_hidden_entry_is_asked_for_and_no_other(make):
         encoders={name: encoder},
     )  # fmt: skip
     objective(batch, seeded(4)).loss.backward()
-    hidden = objective.mask(sample.float(), seeded(4)).expand(sample.shape)
+    hidden = objective.mask(sample.float(), seeded(4)).where.expand(sample.shape)
     asked = told["out"].grad != 0
     assert int(asked.sum()) == int(hidden.sum())
     if not objective.is_image:

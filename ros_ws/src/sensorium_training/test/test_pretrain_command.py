@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
 from sensorium_core.contract import tabletop
-from sensorium_core.errors import BagError, LoaderError
+from sensorium_core.errors import BagError, GateConfigError, LoaderError
 from sensorium_core.hashes import file_sha256
 from sensorium_core.kinematics import Kinematics
 from sensorium_description import load_urdf
@@ -102,7 +102,7 @@ def test_the_command_goes_on_and_its_encoders_start_a_training(bags: Path, tmp_p
     told = ask(bags, tmp_path, "--steps", "2", "--checkpoint-steps", "1")
     assert told.exit_code == 0, told.output
     encoders = tmp_path / "run" / "encoders.safetensors"
-    assert f"sensorium train --encoders {encoders}" in told.stdout
+    assert f"sensorium train --contract tabletop --encoders {encoders}" in told.stdout
     assert "rows to learn from" in told.stderr
     (tmp_path / "run" / "checkpoints" / "00000002.pt").unlink()
     weights = encoders.read_bytes()
@@ -151,6 +151,16 @@ def test_the_stages_say_what_was_taken_and_refuse_a_run_that_began_otherwise(
     facts.write_text("{}")
     with pytest.raises(LoaderError, match="began without"):
         imitate("--run", tmp_path / "policy", "--encoders", file)
+
+
+def test_an_objective_that_cannot_be_built_is_refused_before_rows_are_made(
+    bags: Path, tmp_path: Path
+):
+    config = tmp_path / "odd.yaml"
+    config.write_text(json.dumps({"motion": {**OBJECTIVES["motion"], "scale": [0.01]}}))
+    with pytest.raises(GateConfigError, match="4 numbers above 0"):
+        ask(bags, tmp_path, "--config", str(config))
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_folder_without_enough_rows_or_without_a_bag_is_refused_in_words(

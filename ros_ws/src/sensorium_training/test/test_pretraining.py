@@ -168,6 +168,38 @@ def test_what_is_unknown_in_a_config_is_refused(tmp_path):
         config(precision="float8")
 
 
+SAID = {
+    "infonce": {"pairs": [["wrench", "pads"], ["scene_rgb", "instruction"]]},
+    "binding": {"anchor": "scene_rgb", "senses": ["wrench", "instruction"]},
+    "bound to words": {"anchor": "instruction", "senses": ["wrench"]},
+    "vse": {"pairs": [["instruction", "scene_rgb"]]},
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_words_are_no_sense_like_others_unless_said_so(name, data, tmp_path):
+    """Rows told the same words must not be negatives of each other by oversight."""
+    objective = "binding" if name == "bound to words" else name
+    told = {"said": {"objective": objective, **SAID[name]}}
+    match = rf"'said' \({objective}\) setting instruction = None.*`instruction: instruction`"
+    with pytest.raises(GateConfigError, match=match):
+        config(objectives=told)
+    (tmp_path / "config.yaml").write_text(json.dumps(told))
+    with pytest.raises(GateConfigError, match=match):
+        load_objectives(tmp_path / "config.yaml")
+    told["said"]["instruction"] = "instruction"
+    data.instructions = lambda indices: ["push the cube"] * len(indices)
+    terms = trainer(data, tmp_path, objectives=told).train_step()
+    pair = next(name for name in terms if "instruction" in name and name.endswith("/loss"))
+    assert terms[pair] == pytest.approx(0, abs=1e-6), "there is nothing to tell apart"
+
+
+def test_moments_of_an_episode_are_not_told_apart_by_its_words():
+    told = {"said": {"objective": "alignment", "pair": ["wrench", "instruction"]}}
+    with pytest.raises(GateConfigError, match=r"'said' \(alignment\) setting pair.*`matching`"):
+        config(objectives=told)
+
+
 def test_too_few_rows_are_refused_in_words(data, tmp_path):
     with pytest.raises(LoaderError, match=r"48 rows for training; expected at least the 64"):
         trainer(data, tmp_path, batch=64)

@@ -7,13 +7,12 @@ from sensorium_core.contract import touch
 from sensorium_core.errors import GateConfigError
 from sensorium_core.policy import Policy, output_shapes
 from sensorium_training.corruption.corruptor import Corruptor
-from sensorium_training.encoders import NetConfig
+from sensorium_training.encoders import NetConfig, contract_of
 from sensorium_training.export import example_inputs, export
 from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.losses import Labels, policy_losses, total
 from sensorium_training.network import NetOutput, PolicyNet
 from sensorium_training.recall import FELT_GEOMETRY, felt_geometry
-from sensorium_training.train import contract_of
 
 CONFIG = NetConfig(version=2, text_channels=len(SLOTS) * TOKEN_SIZE)
 MODALITIES = {

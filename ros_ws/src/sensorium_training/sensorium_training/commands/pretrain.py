@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import click
-from sensorium_core.contract import tabletop
+from sensorium_core.contract import tabletop, touch
 
 from sensorium_training.commands.progress import progress_bar
 
@@ -29,6 +29,10 @@ _LANGUAGE = "models/language/encoder.onnx"
 @click.option(
     "--resume", default=None, type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Checkpoint to go on from; the run's newest by default.",
+)  # fmt: skip
+@click.option(
+    "--contract", default="tabletop", show_default=True, type=click.Choice(("tabletop", "touch")),
+    help="Of the policy whose encoders these are: its windows of force are what they learn from.",
 )  # fmt: skip
 @click.option("--steps", default=4000, show_default=True, type=click.IntRange(1))
 @click.option(
@@ -74,27 +78,31 @@ def pretrain(
     threads: int,
     device: str,
     language: Path,
+    contract: str,
     **settings: float | str,
 ) -> None:
     """Train the policy's sense encoders on the bags in DEMOS, without labels.
 
     The same command goes on from the run's last checkpoint. On several processes:
     `torchrun --nproc-per-node 2 --no-python -- sensorium pretrain ...`. Then:
-    `sensorium train --encoders RUN/encoders.safetensors`.
+    `sensorium train --encoders RUN/encoders.safetensors`, with the same --contract.
     """
     import torch
 
+    from sensorium_training.encoders import NetConfig
     from sensorium_training.pretraining.config import DEFAULT, PretrainConfig, load_objectives
     from sensorium_training.pretraining.processes import processes
     from sensorium_training.pretraining.session import Session
 
     torch.set_num_threads(threads)
-    asked = PretrainConfig(load_objectives(config or DEFAULT), **settings)
+    net = NetConfig.for_contract(tabletop() if contract == "tabletop" else touch())
+    asked = PretrainConfig(load_objectives(config or DEFAULT), net=net, **settings)
     with processes(device) as here, progress_bar(here.writes) as bar:
-        session = Session(demos, run_dir, cache, workers, language, tabletop(), asked, here, bar)
+        session = Session(demos, run_dir, cache, workers, language, asked, here, bar)
         encoders = session.run(resume)
     if here.writes:
-        click.echo(f"encoders in {encoders}; next: sensorium train --encoders {encoders}")
+        then = f"sensorium train --contract {contract} --encoders {encoders}"
+        click.echo(f"encoders in {encoders}; next: {then}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from sensorium_core.codebook import SLOTS, TOKEN_SIZE
+from sensorium_core.contract import tabletop, touch
 from sensorium_core.fast_policy import FastPolicy
 
 from sensorium_training.commands.progress import progress_bar
@@ -133,10 +133,8 @@ def _network(contract: str, fusion: str, imputation: str) -> "NetConfig":
     """What is trained."""
     from sensorium_training.encoders import NetConfig
 
-    if contract == "tabletop":
-        return NetConfig(fusion=fusion, imputation=imputation)
-    text = len(SLOTS) * TOKEN_SIZE
-    return NetConfig(fusion=fusion, imputation=imputation, version=2, text_channels=text)
+    made_for = tabletop() if contract == "tabletop" else touch()
+    return NetConfig.for_contract(made_for, fusion=fusion, imputation=imputation)
 
 
 def _require_fast_half(contract: str, dagger: int, fast: Path | None) -> None:

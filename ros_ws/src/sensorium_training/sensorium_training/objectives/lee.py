@@ -7,8 +7,11 @@ fourth task, flow, is in `latent_flow`.
 Each task logs what a policy of persistence would score beside it.
 """
 
+from typing import Annotated
+
 import torch
 from pydantic import Field, model_validator
+from sensorium_core.errors import GateConfigError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -62,7 +65,7 @@ class MotionConfig(ObjectiveConfig):
     """From what the tool's next motion is told."""
 
     senses: Senses
-    scale: tuple[float, ...] = Field(min_length=1)
+    scale: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
     """An error of this size costs one, for each number of the motion [m, rad]."""
     width: int = Field(default=64, gt=0)
 
@@ -212,7 +215,11 @@ class NextMotion(Objective):
     """Huber error of the tool's next motion, given the action."""
 
     def __init__(self, config: MotionConfig, shapes: Shapes) -> None:
+        """Raises `GateConfigError` unless there is a scale for each number of the motion."""
         super().__init__()
+        if len(config.scale) != shapes.motion:
+            allowed = f"{shapes.motion} numbers above 0, one for each number of the motion"
+            raise GateConfigError("scale", config.scale, allowed, of="objective motion")
         self.fusion = Fusion(config.senses, shapes, config.width)
         self.tell = nn.Linear(config.width, len(config.scale))
         self.register_buffer("scale", torch.tensor(config.scale))

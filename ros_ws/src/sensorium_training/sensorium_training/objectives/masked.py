@@ -20,7 +20,7 @@ from sensorium_training.objectives.interface import (
     exact,
     mean_over,
 )
-from sensorium_training.objectives.masking import mask_patches, mask_window
+from sensorium_training.objectives.masking import Hidden, mask_patches, mask_window
 
 _NOISE = 4.0
 """Added to the deviation of a patch, in grey levels, so that a flat one is not blown up."""
@@ -78,7 +78,8 @@ class Masked(Objective):
         """Needs samples and the encoder of the sense."""
         rows = batch.rows(self.config.sense)
         sample = exact(batch.sample(self.config.sense, rows))
-        hidden = self.mask(sample, generator)
+        drawn = self.mask(sample, generator)
+        hidden = drawn.where
         latent = batch.encoder(self.config.sense)(self.hide(sample, hidden))
         told = exact(self.decoder(latent))
         truth, places = self._truth(sample, hidden)
@@ -87,17 +88,19 @@ class Masked(Objective):
         blank = mean_over(truth.square() * places, int(places.sum()))
         share = mean_over(hidden.float(), hidden.numel())
         logs = {"error": loss.detach(), "error_of_zero": blank.detach(), "hidden": share}
+        for event, flags in drawn.rows.items():
+            logs[f"hidden_{event}"] = mean_over(flags.float(), len(flags))
         return Terms(loss, logs)
 
-    def mask(self, sample: Tensor, generator: torch.Generator) -> Tensor:
-        """True where hidden: `(b, steps, channels)`, or `(b, h, w, 1)` of an image."""
+    def mask(self, sample: Tensor, generator: torch.Generator) -> Hidden:
+        """What is hidden: of `(b, steps, channels)`, or `(b, h, w, 1)` of an image."""
         c = self.config
         if not self.is_image:
             return mask_window(sample, c.fingers, c.threshold_n, c.least, c.most, generator)
         rows, cols = self.sample[0] // c.patch, self.sample[1] // c.patch
         patches = mask_patches(len(sample), rows * cols, c.share, generator).to(sample.device)
         grid = patches.reshape(-1, rows, cols, 1)
-        return grid.repeat_interleave(c.patch, 1).repeat_interleave(c.patch, 2)
+        return Hidden(grid.repeat_interleave(c.patch, 1).repeat_interleave(c.patch, 2))
 
     def hide(self, sample: Tensor, hidden: Tensor) -> Tensor:
         """What the encoder sees: the learned fill stands where something is hidden."""

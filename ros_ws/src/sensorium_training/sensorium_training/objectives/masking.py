@@ -5,8 +5,24 @@ Masks are bool, True where hidden. All chance comes from the generator; the same
 state, hides the same. Shapes: windows `(b, steps, channels)`, images `(b, patches)`.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
+
+EVENTS = ("contact", "finger", "span")
+"""What of a window may be hidden."""
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What is hidden of some rows, and as what."""
+
+    where: Tensor
+    """True where hidden."""
+    rows: Mapping[str, Tensor] = field(default_factory=dict)
+    """`(b,)` bool by event: in which rows it was hidden, one event in each; none of images."""
 
 
 def contact_strength(window: Tensor, fingers: int) -> Tensor:
@@ -69,10 +85,11 @@ def mask_window(
     least: float,
     most: float,
     generator: torch.Generator,
-) -> Tensor:
+) -> Hidden:
     """Hide one event of each row `(b, steps, channels)`: a contact, a finger or a span.
 
-    Each row draws its kind; where there is no whole contact, or only one finger, it is a span.
+    Each row draws its kind, each as likely; where there is no whole contact, or only one finger,
+    it is a span.
     """
     b, steps, channels = window.shape
     kind = torch.randint(3, (b,), generator=generator)
@@ -83,7 +100,12 @@ def mask_window(
     of_finger = (kind == 1) & (fingers > 1)
     in_time = torch.where(of_contact.unsqueeze(1), contact, span).unsqueeze(2)
     hidden = torch.where(of_finger.reshape(-1, 1, 1), finger.unsqueeze(1), in_time)
-    return hidden.expand(b, steps, channels).to(window.device)
+    rows = dict(zip(EVENTS, (of_contact, of_finger, ~of_contact & ~of_finger), strict=True))
+    device = window.device
+    return Hidden(
+        hidden.expand(b, steps, channels).to(device),
+        {event: flags.to(device) for event, flags in rows.items()},
+    )
 
 
 def mask_patches(b: int, patches: int, share: float, generator: torch.Generator) -> Tensor:

@@ -30,6 +30,10 @@ _LATER = ("touch", "image")
 _OF_TOKENS = ("matching", "transport")
 _OF_FUTURE = ("contact", "motion", "flow")
 _OF_VIEWS = ("factorcl",)
+_OF_NEGATIVES = ("infonce", "binding", "vse")
+"""Objectives that take all other rows as negatives unless they are said which sense is words."""
+_OF_MOMENTS = ("alignment",)
+"""Objectives whose negatives are of the same episode."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +117,16 @@ def load_objectives(path: Path) -> ObjectivesConfig:
 
 
 def needs(entries: Mapping[str, Entry]) -> Needs:
-    """What these objectives ask for; raises `UnknownNameError` for a sense that there is not."""
+    """What these objectives ask for.
+
+    Raises:
+        UnknownNameError: a sense that there is not.
+        GateConfigError: words are told apart that are the same.
+    """
     named: dict[str, set[str]] = {"trained": set(), "now": set(), "later": set()}
     kinds = {entry.objective for entry in entries.values()}
     for label, entry in entries.items():
+        _require_words_are_known(label, entry)
         told = getattr(entry.config, INSTRUCTION, None)
         if told not in (None, INSTRUCTION):
             raise UnknownNameError(f"instruction of {label!r}", told, (INSTRUCTION,))
@@ -137,6 +147,22 @@ def needs(entries: Mapping[str, Entry]) -> Needs:
         tokens=bool(kinds & set(_OF_TOKENS)),
         views=bool(kinds & set(_OF_VIEWS)),
     )
+
+
+def _require_words_are_known(label: str, entry: Entry) -> None:
+    """Many rows are told the same words: those may not be each other's negatives unnoticed."""
+    settings = {name: getattr(entry.config, name, ()) for name in _TRAINED}
+    named = {name: value for name, value in settings.items() if INSTRUCTION in _names(value)}
+    of = f"objective {label!r} ({entry.objective})"
+    if entry.objective in _OF_MOMENTS and named:
+        setting, value = next(iter(named.items()))
+        allowed = "senses that change within an episode, whose words stay the same; `matching` "
+        allowed += "tells whether words and senses belong together"
+        raise GateConfigError(setting, value, allowed, of=of)
+    if entry.objective in _OF_NEGATIVES and named and entry.config.instruction is None:
+        allowed = f"`{INSTRUCTION}: {INSTRUCTION}`, as that sense is among these: rows that were "
+        allowed += "told the same words are then no negatives of each other"
+        raise GateConfigError(INSTRUCTION, None, allowed, of=of)
 
 
 def _names(value: Any) -> list[str]:

@@ -36,7 +36,10 @@ Seen = tuple[Tensor, Tensor | None, Tensor | None]
 
 
 def shapes_of(contract: Contract, net: NetConfig) -> Shapes:
-    """Sizes of every sense. A cloud is no window: it has no sample that could be masked."""
+    """Sizes of every sense. A cloud is no window: it has no sample that could be masked.
+
+    Of a window of joints the newest alone is encoded.
+    """
     pads = contract.modality("touch_left").shape
     samples = {
         "scene_rgb": contract.modality("scene_rgb").shape,
@@ -44,7 +47,7 @@ def shapes_of(contract: Contract, net: NetConfig) -> Shapes:
         "wrist_rgb": contract.modality("wrist_rgb").shape,
         "wrench": contract.modality("wrench").shape,
         "pads": (pads[0], 2 * pads[1]),
-        "joints": contract.modality("joints").shape,
+        "joints": contract.modality("joints").shape[-1:],
     }
     senses = {sense: SenseShape(net.width, samples[sense]) for sense in SENSES}
     return Shapes({**senses, INSTRUCTION: SenseShape(_WORD)}, ACTION, MOTION)

@@ -76,7 +76,7 @@ class RunLog:
     """`log.jsonl` and, where TensorBoard is installed, its event files beside it."""
 
     def __init__(self, directory: Path, step: int) -> None:
-        """Go on after a step; what was written beyond it is forgotten."""
+        """Go on after a step; what was written beyond it is forgotten, and before step 0 all."""
         directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / "log.jsonl"
         kept = self._path.read_text().splitlines() if self._path.is_file() else []
@@ -89,17 +89,19 @@ class RunLog:
         except ImportError:
             self._events, self.missing = None, HOW_TO_GET_TENSORBOARD
         else:
-            self._events = SummaryWriter(str(directory / "tensorboard"), purge_step=step + 1)
+            begins = step + 1 if step else 0
+            self._events = SummaryWriter(str(directory / "tensorboard"), purge_step=begins)
 
     def write(self, step: int, kind: str, terms: Mapping[str, float]) -> None:
-        """One line; `kind` is train or validation."""
+        """One line, and the same on disk for TensorBoard; `kind` is train or validation."""
         with self._path.open("a") as log:
             log.write(json.dumps({"step": step, "kind": kind, **terms}) + "\n")
         if self._events is not None:
             for name, value in terms.items():
                 self._events.add_scalar(f"{kind}/{name}", value, step)
+            self._events.flush()
 
     def close(self) -> None:
-        """Write out what TensorBoard keeps back."""
+        """End TensorBoard's thread."""
         if self._events is not None:
             self._events.close()

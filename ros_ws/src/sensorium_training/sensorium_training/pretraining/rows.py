@@ -183,7 +183,7 @@ class PretrainRows:
 
     def take(self, indices: Numbers) -> Rows:
         """These rows, in this order."""
-        now = self._data.batch(indices)
+        now = self._sensed(indices)
         samples, valid = _senses(now, (*self._needs.senses, *self._needs.samples))
         told = self._told[indices]
         valid["instruction"] = torch.from_numpy(~self._silent[told])
@@ -195,6 +195,13 @@ class PretrainRows:
             time_s=self._times(indices),
             drawn=torch.from_numpy(indices),
         )  # fmt: skip
+
+    def _sensed(self, indices: Numbers) -> Items:
+        """Rows as the loader gives them, of a window of joints the newest alone, as encoded."""
+        rows = dict(self._data.batch(indices))
+        if rows["joints"].ndim > 2:
+            rows["joints"] = rows["joints"][:, -1]
+        return rows
 
     def _times(self, indices: Numbers) -> Tensor:
         since = self._t_ns[indices] - self._t_ns[self._first[indices]]
@@ -208,7 +215,7 @@ class PretrainRows:
         valid: dict[str, Tensor] = {}
         if self._needs.future:
             ahead = self.next[indices]
-            later = self._data.batch(np.where(ahead < 0, indices, ahead))
+            later = self._sensed(np.where(ahead < 0, indices, ahead))
             samples, valid = _senses(later, self._needs.later)
             felt = SENSES.index("joints")
             there = (ahead >= 0) & (now["valid"][:, felt] > 0.5) & (later["valid"][:, felt] > 0.5)

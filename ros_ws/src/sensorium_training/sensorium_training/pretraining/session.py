@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.progress import Progress
-from sensorium_core.contract import Contract
 from sensorium_recording.splits import Split
 
+from sensorium_training.encoders import contract_of
 from sensorium_training.objectives.compose import parse
 from sensorium_training.pretraining.config import PretrainConfig, needs
+from sensorium_training.pretraining.encoding import Pretraining
 from sensorium_training.pretraining.processes import Processes
 from sensorium_training.pretraining.rows import PretrainRows
 from sensorium_training.pretraining.source import load_rows
@@ -25,17 +26,23 @@ class Session:
         cache: Path,
         workers: int,
         language: Path,
-        contract: Contract,
         config: PretrainConfig,
         processes: Processes,
         bar: Progress,
     ) -> None:
         self._demos, self._run, self._cache, self._workers = demos, run_dir, cache, workers
-        self._language, self._contract, self._config = language, contract, config
+        self._language, self._config = language, config
         self._processes, self._bar = processes, bar
 
     def run(self, resume: Path | None) -> Path:
-        """Pretrain; returns the encoders' file. Raises `BagError` or `LoaderError`."""
+        """Pretrain; returns the encoders' file.
+
+        Raises:
+            GateConfigError, ShapeError, UnknownNameError: an objective that cannot be built; found
+                before rows are made.
+            BagError, LoaderError: nothing to learn from, or a checkpoint of another run.
+        """
+        Pretraining(self._config.objectives, self._config.net, contract_of(self._config.net))
         train, watch = self._rows()
         trainer = Pretrainer(train, watch, self._run, self._config, self._processes, resume)
         self._say(f"{len(train)} rows to learn from, {len(watch)} kept aside")
@@ -68,9 +75,9 @@ class Session:
             self._bar.update(task, completed=done, total=total, visible=done < total)
 
         rows, data = load_rows(
-            self._demos, split, self._contract, needs(parse(self._config.objectives)),
-            self._config.validation_share, language=self._language, cache=self._cache,
-            workers=self._workers, progress=show,
+            self._demos, split, contract_of(self._config.net),
+            needs(parse(self._config.objectives)), self._config.validation_share,
+            language=self._language, cache=self._cache, workers=self._workers, progress=show,
         )  # fmt: skip
         if split == "train":
             for path, problem in data.problems.items():

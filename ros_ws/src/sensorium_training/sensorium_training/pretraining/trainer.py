@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from sensorium_core.contract import tabletop
 from sensorium_core.errors import LoaderError
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from sensorium_training.encoders import contract_of
 from sensorium_training.objectives.interface import Terms
 from sensorium_training.pretraining.config import PretrainConfig
 from sensorium_training.pretraining.encoding import Pretraining
@@ -62,7 +62,7 @@ class Pretrainer:
         self._train, self._watch, self._views = train, watch, Views()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.net = Pretraining(config.objectives, config.net, tabletop())
+            self.net = Pretraining(config.objectives, config.net, contract_of(config.net))
         self._dtype = torch.float64 if config.precision == "float64" else torch.float32
         self.net.to(self.processes.device, self._dtype)
         trained = [p for p in self.net.parameters() if p.requires_grad]

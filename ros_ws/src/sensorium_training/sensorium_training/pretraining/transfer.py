@@ -19,6 +19,7 @@ from sensorium_core.errors import WeightsError
 from sensorium_core.hashes import file_sha256
 from torch import Tensor
 
+from sensorium_training.encoders import NetConfig, contract_of
 from sensorium_training.fusion.interface import SENSES
 from sensorium_training.network import PolicyNet
 from sensorium_training.pretraining.encoding import SenseEncoders
@@ -73,9 +74,11 @@ def take_encoders(net: PolicyNet, path: Path) -> Taken:
     """Put the encoders of a file into a network; the rest of it stays as it is.
 
     Raises:
-        WeightsError: the file cannot be read, is no encoders, or does not fit the network.
+        WeightsError: the file cannot be read, is no encoders, is of another contract, or does not
+            fit the network.
     """
     weights, told = _read(path)
+    _require_contract(path, told, net.config)
     known = net.state_dict()
     senses = tuple(sense for sense in SENSES if any(_of(sense, name) for name in weights))
     wanted = {name for name in known if any(_of(sense, name) for sense in senses)}
@@ -99,6 +102,21 @@ def take_encoders(net: PolicyNet, path: Path) -> Taken:
     return Taken(senses, parameters, told, file_sha256(path))
 
 
+def _require_contract(path: Path, told: Mapping[str, Any], net: NetConfig) -> None:
+    """The shapes of both contracts' encoders are the same, but not what they were shown.
+
+    A file that does not say its contract's version is from before there were two.
+    """
+    settings = told.get("config")
+    version = settings.get("version", 1) if isinstance(settings, dict) else 1
+    if version != net.version:
+        theirs, ours = (contract_of(NetConfig(version=v)).name for v in (version, net.version))
+        raise WeightsError(
+            path, f"pretrained for the contract {theirs}, and this network is for {ours}",
+            f"train with `--contract {theirs}`, or pretrain with `--contract {ours}`",
+        )  # fmt: skip
+
+
 def _of(sense: str, name: str) -> bool:
     return name.startswith(sense + ".")
 
@@ -120,4 +138,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     for name, value in weights.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise WeightsError(path, f"{name} is not finite", "pretrain anew with a lower rate")
-    return weights, parse_json(told[FORMAT])
+    facts = parse_json(told[FORMAT])
+    if not isinstance(facts, dict):
+        raise WeightsError(path, "its metadata are no facts", "pretrain anew")
+    return weights, facts

@@ -28,7 +28,9 @@ def release(run: Path, out: Path) -> float:
     known["imputation"] = net.config.imputation
     plain = contract_of(net.config)
     contract = Contract.parse({**plain.model_dump(), "provenance": known}, plain.name)
-    difference = export(net, contract, out / "policy.onnx")
+    only = known.get("recipe", {}).get("only", [])
+    dead = tuple(sense for sense in plain.senses if only and sense not in only)
+    difference = export(net, contract, out / "policy.onnx", dead)
     (out / "card.md").write_text(_card(contract, known, difference))
     return difference
 
@@ -47,10 +49,25 @@ def _provenance(facts: dict[str, Any], difference: float) -> dict[str, str]:
         "none by people",
         "rollouts labelled by the expert (DAgger)": f"{facts.get('episodes_dagger', 0)}",
         "rollout success before they were used": f"{facts.get('rollout_success', 'not measured')}",
+        **_recipe(facts.get("recipe", {})),
         "data hash": f"`{str(facts.get('data_hash_demos'))[:16]}`",
         "training seed": f"{facts.get('seed')}",
         "exported at commit": f"`{facts['git_commit']}`",
         "largest difference ONNX - torch": f"{difference:.1e}",
+    }
+
+
+def _recipe(told: dict[str, Any]) -> dict[str, str]:
+    """What the run could choose and noted; runs of before it could tell nothing."""
+    if not told:
+        return {}
+    odds = ", ".join(f"{sense} {share:g}" for sense, share in told["drop"].items())
+    return {
+        "share of the demonstrations learnt from": f"{told['share']:g}",
+        "hears these senses alone": ", ".join(told["only"]) or "no: on all",
+        "odds of a sense dead in a row": odds,
+        "share of rows in which a sense goes wrong": f"{told['corrupt']:g}",
+        "blur of vision at the start [pixels]": f"{told['blur']:g}",
     }
 
 

@@ -1,6 +1,7 @@
 """From the loader's rows to augmented training batches."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from sensorium_recording.loader import Items
 from torch import Tensor
 
 from sensorium_training.dataset import TENSORS, RowSource
+from sensorium_training.forgetting import TELLING, forget, silenced
 from sensorium_training.labels import GOALS
 from sensorium_training.losses import Labels
 
@@ -29,17 +31,25 @@ class Augmentation:
     point_m: float = 0.001
     brightness: float = 0.12
     forget: float = 0.5
-    """Share of the rows in which a sense of touch is dead that remember nothing by it either: it
-    has been dead from the start."""
+    """Share of the rows in which a sense is dead that remember nothing by it either: it has been
+    dead from the start. Of memories of contract version 2."""
     token: float = 0.08
     """Largest share of a slot's token that goes to a random other class."""
 
+    def dropping(self, odds: Mapping[str, float]) -> "Augmentation":
+        """The same with these odds for some senses; 0 drops one never."""
+        return replace(self, drop=tuple({**dict(self.drop), **odds}.items()))
+
 
 class Batches:
-    """Random rows as `(inputs, labels)`; every row draws one of its goals."""
+    """Random rows as `(inputs, labels)`; every row draws one of its goals.
 
-    def __init__(self, rows: RowSource, seed: int) -> None:
-        self._rows = rows
+    Senses that are `dead` are so in every row, augmented or not, and nothing is remembered by
+    them.
+    """
+
+    def __init__(self, rows: RowSource, seed: int, dead: tuple[str, ...] = ()) -> None:
+        self._rows, self._dead = rows, dead
         self._rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
@@ -54,6 +64,7 @@ class Batches:
         inputs["reference"] = torch.from_numpy(rows["tool"])
         inputs["memory"] = torch.from_numpy(rows["memory"][each, goal])
         inputs["text"] = self._tokens(rows["goal"][each, goal].astype(np.int64), augment)
+        inputs = silenced(inputs, self._dead)
         if augment is not None:
             self._augment(inputs, augment)
         return inputs, _labels(rows, goal)
@@ -86,27 +97,22 @@ class Batches:
         cloud[..., 3:6][blind] = 0.5 * cloud[..., 6:][blind]
         memory = inputs["memory"]
         if memory.shape[1] > _SHORT:
-            self._forget(memory, valid, augment.forget)
+            self._forget(memory, valid, augment)
         shift = torch.from_numpy(
             (rng.standard_normal((size, 3)) * augment.anchor_m).astype(np.float32)
         )
         memory[:, :3] += shift * memory[:, 3:4]
 
-    def _forget(self, memory: Tensor, valid: Tensor, odds: float) -> None:
-        """Wipe what dead senses would have told memories of contract version 2 `(b, 32)`."""
-        for sense, told in _TOLD_BY.items():
+    def _forget(self, memory: Tensor, valid: Tensor, augment: Augmentation) -> None:
+        """Wipe what dead senses would have told; of those that are dropped, in a share of rows."""
+        for sense in (sense for sense, _ in augment.drop if sense in TELLING):
             dead = valid[:, SENSES.index(sense)] < 0.5
-            rows = dead & torch.from_numpy(self._rng.random(len(valid)) < odds)
-            memory[rows[:, None] & torch.isin(torch.arange(memory.shape[1]), told)] = 0.0
+            share = torch.from_numpy(self._rng.random(len(valid)) < augment.forget)
+            forget(memory, sense, dead & share)
 
 
 _SHORT = 5
 """Numbers of the memory of contract version 1."""
-_TOLD_BY = {
-    "wrench": torch.tensor([*range(4, 15), 20, 21, 28, 29]),
-    "pads": torch.arange(15, 32),
-}
-"""Which numbers of `FeltMemory.vector` need which sense: presses and weights, grasps."""
 _GOAL_ODDS = np.array([0.3, 0.16, 0.16, 0.16, 0.11, 0.11])
 """The episode's own goal, three others in the scene, two absent ones."""
 

@@ -29,7 +29,9 @@ def release(run: Path, out: Path) -> float:
     known["imputation"] = net.config.imputation
     plain = contract_of(net.config)
     contract = Contract.parse({**plain.model_dump(), "provenance": known}, plain.name)
-    difference = export(net, contract, out / "policy.onnx")
+    only = known.get("recipe", {}).get("only", [])
+    dead = tuple(sense for sense in plain.senses if only and sense not in only)
+    difference = export(net, contract, out / "policy.onnx", dead)
     (out / "card.md").write_text(_card(contract, known, difference))
     return difference
 
@@ -48,6 +50,7 @@ def _provenance(facts: dict[str, Any], difference: float) -> dict[str, str]:
         "none by people",
         "rollouts labelled by the expert (DAgger)": f"{facts.get('episodes_dagger', 0)}",
         "their success, by round, before they were used": _successes(facts),
+        **_recipe(facts.get("recipe", {})),
         "data hash": f"`{str(facts.get('data_hash_demos'))[:16]}`",
         "training seed": f"{facts.get('seed')}",
         "exported at commit": f"`{facts['git_commit']}`",
@@ -58,6 +61,20 @@ def _provenance(facts: dict[str, Any], difference: float) -> dict[str, str]:
 def _successes(facts: dict[str, Any]) -> str:
     rounds = sorted((k, v) for k, v in facts.items() if k.startswith("rollout_success"))
     return ", ".join(f"{value:.2f}" for _, value in rounds) or "not measured"
+
+
+def _recipe(told: dict[str, Any]) -> dict[str, str]:
+    """What the run could choose and noted; runs of before it could tell nothing."""
+    if not told:
+        return {}
+    odds = ", ".join(f"{sense} {share:g}" for sense, share in told["drop"].items())
+    return {
+        "share of the demonstrations learnt from": f"{told['share']:g}",
+        "hears these senses alone": ", ".join(told["only"]) or "no: on all",
+        "odds of a sense dead in a row": odds,
+        "share of rows in which a sense goes wrong": f"{told['corrupt']:g}",
+        "blur of vision at the start [pixels]": f"{told['blur']:g}",
+    }
 
 
 def _card(contract: Contract, facts: dict[str, Any], difference: float) -> str:

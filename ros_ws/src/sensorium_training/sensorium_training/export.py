@@ -14,6 +14,7 @@ from sensorium_core.onnx_session import open_session
 from sensorium_core.policy import METADATA_KEY, output_names, unreadable_policy
 from torch import Tensor, nn
 
+from sensorium_training.forgetting import silenced
 from sensorium_training.network import PolicyNet
 
 TOLERANCE = 1e-4
@@ -21,14 +22,17 @@ TOLERANCE = 1e-4
 
 
 class _Deployed(nn.Module):
-    """The network as the runtime calls it: named tensors in order, probabilities out."""
+    """The network as the runtime calls it: named tensors in order, probabilities out.
 
-    def __init__(self, net: PolicyNet, names: tuple[str, ...]) -> None:
+    It does not hear senses that it was trained without.
+    """
+
+    def __init__(self, net: PolicyNet, names: tuple[str, ...], dead: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.net, self.names = net, names
+        self.net, self.names, self.dead = net, names, dead
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        out = self.net(**dict(zip(self.names, tensors, strict=True)))
+        out = self.net(**silenced(dict(zip(self.names, tensors, strict=True)), self.dead))
         present, done = torch.sigmoid(out.present), torch.sigmoid(out.done)
         answer = out.chunk, out.target, present, done, out.weights
         return answer if self.net.config.version == 1 else (*answer, out.intent)
@@ -64,14 +68,15 @@ def example_inputs(
     return tensors
 
 
-def export(net: PolicyNet, contract: Contract, path: Path) -> float:
+def export(net: PolicyNet, contract: Contract, path: Path, dead: tuple[str, ...] = ()) -> float:
     """Write the policy file; returns the largest difference from torch over 20 random inputs.
 
-    Raises `ParityError` above 1e-4 and leaves no file then.
+    Senses that are `dead`, since the network was trained without them, change nothing that the
+    file computes. Raises `ParityError` above 1e-4 and leaves no file then.
     """
     net = net.eval()
     tensors = example_inputs(contract, words=net.config.words)
-    deployed = _Deployed(net, tuple(tensors))
+    deployed = _Deployed(net, tuple(tensors), dead)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

@@ -6,6 +6,7 @@ Rows, checkpoints and rollouts that are there are kept; what a stage cost stands
 import json
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from sensorium_core.errors import BagError, LoaderError
 from sensorium_core.hashes import file_sha256
 from sensorium_recording.splits import Split
 
+from sensorium_training.batches import Augmentation
 from sensorium_training.curriculum import BlurCurriculum
 from sensorium_training.dagger import rollouts, successes
 from sensorium_training.dataset import EpisodeDataset, load
 from sensorium_training.encoders import NetConfig, contract_of
 from sensorium_training.export import export
 from sensorium_training.network import PolicyNet
+from sensorium_training.part import Part
 from sensorium_training.pretraining.transfer import Taken, take_encoders
+from sensorium_training.recipe import Recipe, contract_named
 from sensorium_training.train import TrainConfig, Trainer, load_network
 
 
@@ -38,8 +42,7 @@ class Stages:
         learning_rate: float,
         device: str,
         bar: Progress,
-        net: NetConfig | None = None,
-        blur: BlurCurriculum | None = None,
+        recipe: Recipe | None = None,
         encoders: Path | None = None,
         fast: Path | None = None,
     ) -> None:
@@ -49,8 +52,8 @@ class Stages:
         """Bags and cache of each set. Demonstrations serve every run; rollouts only their own."""
         self._run, self._workers, self._seed = run_dir, workers, seed
         self._batch, self._rate, self._device, self._bar = batch, learning_rate, device, bar
-        self._net, self._blur = net or NetConfig(), blur or BlurCurriculum()
-        self._encoders, self._fast = encoders, fast
+        self._recipe, self._encoders, self._fast = recipe or Recipe(), encoders, fast
+        self._net = network(self._recipe)
         if encoders is not None:
             take_encoders(PolicyNet(self._net), encoders)
 
@@ -97,14 +100,15 @@ class Stages:
         )  # fmt: skip
 
     def train(self, name: str, sets: list[str], minutes: float, weights: Path | None) -> Path:
-        """Train for `minutes` on these sets; returns the averaged weights."""
+        """Train for `minutes` on these sets; returns the averaged weights.
+
+        Raises `LoaderError` when the run began with another recipe or other encoders.
+        """
+        self._tell_recipe()
         directory = self._run / name
-        config = TrainConfig(
-            minutes=minutes, batch=self._batch, seed=self._seed, threads=self._workers,
-            device=self._device, learning_rate=self._rate if weights is None else self._rate / 2,
-            net=self._net, blur=self._blur if weights is None else BlurCurriculum(),
-        )  # fmt: skip
-        train, watch = ([self._load(one, of) for one in sets] for of in ("train", "validation"))
+        config = self._config(minutes, anew=weights is None)
+        train = [self._to_learn_from(one) for one in sets]
+        watch = [self._load(one, "validation") for one in sets]
         encoders = self._encoders if weights is None else None
         trainer = Trainer(train, watch, directory, config, weights, encoders)
         if encoders is not None:
@@ -120,6 +124,35 @@ class Stages:
         self._note(f"samples_{name}", trainer.step * self._batch)
         return result
 
+    def _config(self, minutes: float, anew: bool) -> TrainConfig:
+        """How to train, anew or on from weights: slower then, and with sharp eyes."""
+        recipe = self._recipe
+        return TrainConfig(
+            minutes=minutes, batch=self._batch, seed=self._seed, threads=self._workers,
+            device=self._device, learning_rate=self._rate if anew else self._rate / 2,
+            net=self._net, blur=BlurCurriculum(recipe.blur if anew else 0.0),
+            corrupt=recipe.corrupt, augmentation=augmentation(recipe), dead=recipe.dead,
+        )  # fmt: skip
+
+    def _to_learn_from(self, name: str) -> Part:
+        """The rows of a set that train: of the demonstrations, the recipe's share."""
+        part = Part(self._load(name, "train"), self._recipe.share if name == "demos" else 1.0)
+        self._note(f"episodes_learnt_from_{name}", len(part.episodes))
+        return part
+
+    def _tell_recipe(self) -> None:
+        """Say what is made; raises `LoaderError` when the run began with something else."""
+        told, begun = as_facts(self._recipe), self.facts().get("recipe")
+        if begun is None and (self._run / "first" / "last.pt").is_file():
+            begun = {**told, **{name: as_facts(Recipe())[name] for name in _NEWER}}
+        for name, asked in told.items():
+            if begun is not None and begun[name] != asked:
+                raise LoaderError(
+                    f"{self._run} began with {name} {begun[name]}, now it is {asked}",
+                    "a new --run, or what it began with",
+                )
+        self._note("recipe", told)
+
     def _tell_encoders(self, file: Path, taken: Taken | None) -> None:
         """Say what was taken; raises `LoaderError` when the run began with other encoders."""
         if taken is not None:
@@ -134,7 +167,7 @@ class Stages:
         """A policy file of intermediate weights, for rollouts."""
         path = self._run / f"{name}.onnx"
         if not path.is_file():
-            export(load_network(weights), contract_of(self._net), path)
+            export(load_network(weights), contract_of(self._net), path, self._recipe.dead)
         return path
 
     def rollouts(self, policy: Path, seeds: range, done: int = 0) -> None:
@@ -160,3 +193,25 @@ class Stages:
         shutil.copy(weights, self._run / "weights.safetensors")
         self._note("seed", self._seed)
         self._note("last_call_s", round(seconds))
+
+
+_NEWER = ("corrupt", "drop", "only", "share")
+"""What runs could not choose when they did not note their recipe yet."""
+
+
+def network(recipe: Recipe) -> NetConfig:
+    """What is trained."""
+    made_for = contract_named(recipe.contract)
+    return NetConfig.for_contract(made_for, fusion=recipe.fusion, imputation=recipe.imputation)
+
+
+def augmentation(recipe: Recipe) -> Augmentation:
+    """How rows are made harder: the default, but for the senses that the recipe drops."""
+    return Augmentation().dropping(dict(recipe.drop))
+
+
+def as_facts(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON gives it back, with the odds of every sense that may be dropped."""
+    plain = {**asdict(recipe), "drop": dict(augmentation(recipe).drop)}
+    told: dict[str, Any] = json.loads(json.dumps(plain))
+    return told

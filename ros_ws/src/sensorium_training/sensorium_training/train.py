@@ -34,7 +34,7 @@ Progress = Callable[[int, int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train; every field is an option of `sensorium train`."""
+    """How to train. `sensorium train` sets what it has options for; the rest is for code."""
 
     minutes: float = 30.0
     """Wall-clock budget; the learning rate's cosine ends with it."""
@@ -56,6 +56,10 @@ class TrainConfig:
     """How blurred vision starts out; not at all by default."""
     corrupt: float = 0.0
     """Share of rows in which one sense fails in one way of `corruption`, beside those dropped."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How rows are made harder; which senses are dropped how often among it."""
+    dead: tuple[str, ...] = ()
+    """Senses that are never there, in training or validation."""
     imputation: ImputationConfig = field(default_factory=ImputationConfig)
     """How the network's imputer is trained, if it has one."""
 
@@ -100,14 +104,16 @@ class Trainer:
         self.step, self.spent_s = 0, 0.0
         self._resume()
         begun = config.seed + 10 * self.step
-        self._train = [Batches(rows, begun + i) for i, rows in enumerate(train) if len(rows)]
+        self._train = [
+            Batches(rows, begun + i, config.dead) for i, rows in enumerate(train) if len(rows)
+        ]
         if not self._train:
             raise LoaderError(
                 "no rows to train on", "more episodes, so that one is not kept aside"
             )
         self._corruptor = Corruptor(contract_of(config.net))
         self._rng = torch.Generator().manual_seed(begun)
-        self._watch = [Batches(rows, 1) for rows in validation if len(rows)]
+        self._watch = [Batches(rows, 1, config.dead) for rows in validation if len(rows)]
 
     def _resume(self) -> None:
         path = self.directory / "last.pt"
@@ -143,7 +149,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * (0.02 + 0.49 * (1 + math.cos(math.pi * min(progress, 1.0))))
         source = self._train[self.step % len(self._train)]
-        inputs, labels = source.draw(self.config.batch, Augmentation())
+        inputs, labels = source.draw(self.config.batch, self.config.augmentation)
         if self.config.corrupt:
             inputs = corrupt_some(inputs, self.config.corrupt, self._corruptor, self._rng)
         inputs, labels = _to(inputs, labels, self.device)

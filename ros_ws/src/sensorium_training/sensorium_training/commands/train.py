@@ -3,19 +3,14 @@
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
-from sensorium_core.contract import tabletop, touch
 from sensorium_core.fast_policy import FastPolicy
 
 from sensorium_training.commands.progress import progress_bar
-from sensorium_training.fusion.names import FUSIONS
-from sensorium_training.imputation.names import IMPUTATIONS
+from sensorium_training.commands.recipe_options import recipe_of, recipe_options
 from sensorium_training.scene_seeds import ROLLOUTS, rollout_seeds
-
-if TYPE_CHECKING:
-    from sensorium_training.encoders import NetConfig
 
 DAGGER_FIRST_SEED = ROLLOUTS.start
 """Scenes of policy rollouts are training scenes that no demonstration used."""
@@ -57,22 +52,7 @@ DAGGER_FIRST_SEED = ROLLOUTS.start
     help="Processes for caching and rollouts, and threads of training.",
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
-@click.option(
-    "--contract", default="tabletop", show_default=True, type=click.Choice(("tabletop", "touch")),
-    help="What the policy senses and remembers; touch is for all nine families.",
-)  # fmt: skip
-@click.option(
-    "--fusion", default=FUSIONS[0], show_default=True, type=click.Choice(FUSIONS),
-    help="How the senses' tokens become one.",
-)  # fmt: skip
-@click.option(
-    "--imputation", default=IMPUTATIONS[0], show_default=True, type=click.Choice(IMPUTATIONS),
-    help="What stands in for a missing sense: a learned token, or a guess from those there.",
-)  # fmt: skip
-@click.option(
-    "--blur", default=0.0, show_default=True, type=click.FloatRange(0.0),
-    help="Blur of vision at the start [pixels], gone by half of the first training.",
-)  # fmt: skip
+@recipe_options
 @click.option(
     "--encoders", default=None, type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Encoders to start from, as `sensorium pretrain` wrote them.",
@@ -94,27 +74,23 @@ def train(
     seed: int,
     workers: int,
     device: str,
-    contract: str,
-    fusion: str,
-    imputation: str,
-    blur: float,
     encoders: Path | None,
     fast_policy: Path | None,
+    **asked: Any,
 ) -> None:
     """Train the policy on the bags in DEMOS, then once more on its own mistakes.
 
     Every stage is skipped when it is done already, and training goes on from its last checkpoint,
     so the same command resumes after an interruption.
     """
-    from sensorium_training.curriculum import BlurCurriculum
     from sensorium_training.stages import Stages
 
-    net = _network(contract, fusion, imputation)
-    _require_fast_half(contract, dagger, fast_policy)
+    recipe = recipe_of(asked)
+    _require_fast_half(recipe.contract, dagger, fast_policy)
     with progress_bar() as bar:
         stages = Stages(
             demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar,
-            net, BlurCurriculum(blur), encoders, fast_policy,
+            recipe, encoders, fast_policy,
         )  # fmt: skip
         started = time.monotonic()
         stages.rows("demos")
@@ -127,14 +103,6 @@ def train(
         stages.finish(weights, time.monotonic() - started)
     click.echo(f"weights in {run_dir / 'weights.safetensors'}; next: sensorium export")
     click.echo(json.dumps(stages.facts()["validation"], indent=1))
-
-
-def _network(contract: str, fusion: str, imputation: str) -> "NetConfig":
-    """What is trained."""
-    from sensorium_training.encoders import NetConfig
-
-    made_for = tabletop() if contract == "tabletop" else touch()
-    return NetConfig.for_contract(made_for, fusion=fusion, imputation=imputation)
 
 
 def _require_fast_half(contract: str, dagger: int, fast: Path | None) -> None:

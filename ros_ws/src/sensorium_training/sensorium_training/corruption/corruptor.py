@@ -39,6 +39,12 @@ class Corruptor:
         )
         """Pairs of sense and kind that need no `earlier`."""
 
+    def possible(self, inputs: Inputs) -> list[tuple[str, str]]:
+        """Those of `of_rows` whose sense is there in any row."""
+        there = (inputs["valid"] > 0.5).any(0).tolist()
+        here = {s for s, is_there in zip(self._contract.senses, there, strict=True) if is_there}
+        return [(sense, kind) for sense, kind in self.of_rows if sense in here]
+
     def apply(
         self,
         inputs: Inputs,

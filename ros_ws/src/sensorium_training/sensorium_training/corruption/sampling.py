@@ -14,10 +14,13 @@ def corrupt_some(
 ) -> Inputs:
     """A copy of a batch in which each row is corrupted with a probability of `share`.
 
-    Sense and kind are drawn once a batch, the level once a row, evenly up to blackout. Rows know
+    Sense and kind are drawn once a batch among senses that are there, the level once a row, evenly
+    up to blackout. Rows know
     nothing of earlier ones, so pictures, clouds and joints are not made stale or frozen here.
     """
-    pairs = corruptor.of_rows
+    pairs = corruptor.possible(inputs)
+    if not pairs:
+        return dict(inputs)
     sense, kind = pairs[int(torch.randint(len(pairs), (), generator=rng))]
     size = len(inputs["valid"])
     rows = torch.nonzero(torch.rand(size, generator=rng) < share).flatten()

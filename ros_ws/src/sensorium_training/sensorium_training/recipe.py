@@ -1,0 +1,64 @@
+"""What a training run makes, of which demonstrations and with which senses: plain data, no torch.
+
+`sensorium train` has an option for every field; `facts.json` of a run tells them all.
+"""
+
+from dataclasses import dataclass
+
+from sensorium_core.contract import Contract, tabletop, touch
+from sensorium_core.errors import GateConfigError, UnknownNameError
+
+from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.imputation.names import IMPUTATIONS
+
+CONTRACTS = ("tabletop", "touch")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one run differs from another; raises at once what cannot be."""
+
+    contract: str = CONTRACTS[0]
+    """What the policy senses and remembers."""
+    fusion: str = FUSIONS[0]
+    imputation: str = IMPUTATIONS[0]
+    blur: float = 0.0
+    """Blur of vision at the start of the first training [pixels]."""
+    corrupt: float = 0.0
+    """Share of the rows in which one sense goes wrong in one way of `corruption`."""
+    drop: tuple[tuple[str, float], ...] = ()
+    """Senses and the probability that each is dead in a row, where not the default's."""
+    only: tuple[str, ...] = ()
+    """The senses that it hears, all others dead in every row; none named: all of them."""
+    share: float = 1.0
+    """Of the demonstrations to learn from; see `part.Part`."""
+
+    def __post_init__(self) -> None:
+        senses = self.senses
+        for name in (*self.only, *(sense for sense, _ in self.drop)):
+            if name not in senses:
+                raise UnknownNameError("sense", name, senses)
+        for field, value, least in (
+            ("corrupt", self.corrupt, "0"),
+            *((f"drop {sense}", odds, "0") for sense, odds in self.drop),
+            ("share", self.share, "above 0"),
+        ):
+            if not 0 <= value <= 1 or (field == "share" and value == 0):
+                raise GateConfigError(field, value, f"a number from {least} to 1", "training")
+
+    @property
+    def senses(self) -> tuple[str, ...]:
+        """All of the contract, in its order."""
+        return contract_named(self.contract).senses
+
+    @property
+    def dead(self) -> tuple[str, ...]:
+        """Senses that it never hears; the contract requires what it did all the same."""
+        return tuple(s for s in self.senses if self.only and s not in self.only)
+
+
+def contract_named(name: str) -> Contract:
+    """A contract that a policy can be trained for. Raises `UnknownNameError`."""
+    if name not in CONTRACTS:
+        raise UnknownNameError("contract", name, CONTRACTS)
+    return tabletop() if name == "tabletop" else touch()

@@ -166,6 +166,25 @@ def test_touch_tasks_run_with_their_own_cell_judge_and_expert():
     assert not untaught.success
 
 
+def test_the_expert_of_a_touch_task_is_corrected_by_the_fast_half():
+    (slow,) = units_of(Row(EXPERT, EXPERT), "touch", LANGUAGE)
+    (both,) = units_of(Row(EXPERT, EXPERT), "touch", LANGUAGE, FAST)
+    assert both == replace(slow, fast=FAST)
+    assert units_of(Row(EXPERT, EXPERT), "tabletop", LANGUAGE, FAST) == [unit(EXPERT)]
+    held = run_trial(both, trial("hold", "touch"))
+    assert held.success, held
+    assert held == run_trial(both, trial("hold", "touch"))
+    alone = run_trial(slow, trial("hold", "touch"))
+    assert not alone.success, alone
+
+
+def test_an_expert_whose_motion_is_refused_goes_slower_until_the_gate_lets_it_pass():
+    scene = TRIALS.start + 1
+    feels = run_trial(unit(EXPERT, "touch"), trial("feel", "touch", scene))
+    assert feels.success, feels
+    assert 0 < feels.refusals < 20
+
+
 @pytest.mark.parametrize("name", TASK_SETS)
 def test_trials_repeat_and_stage_what_they_tell(name):
     tasks = task_set(name)

@@ -48,7 +48,7 @@ class Unit:
     tasks: str
     language: Path
     fast: Path | None = None
-    """The fast half, of a policy that says what to feel."""
+    """The fast half, of a policy or an expert that says what to feel."""
 
     @property
     def settings(self) -> dict[str, object]:
@@ -79,19 +79,22 @@ def _sha256(path: Path, name: str = "policy.onnx") -> str:
 def units_of(row: Row, tasks: str, language: Path, fast: Path | None = None) -> list[Unit]:
     """One unit for each policy file of a row, or one for a baseline without any.
 
-    The fast half is for policies that say what to feel; others run as without it.
+    The fast half is for those who say what to feel, policies and experts; others run as without.
     """
     files: tuple[Path | None, ...] = row.policies or (None,)
     return [
-        Unit(row.actor, file, row.condition, tasks, language, _fast_of(row.actor, file, fast))
+        Unit(
+            row.actor, file, row.condition, tasks, language,
+            fast if _says_what_to_feel(row.actor, file, tasks) else None,
+        )
         for file in files
-    ]
+    ]  # fmt: skip
 
 
-def _fast_of(actor: str, policy: Path | None, fast: Path | None) -> Path | None:
-    if actor != POLICY or policy is None or fast is None:
-        return None
-    return fast if _policy(policy, False).contract.version > 1 else None
+def _says_what_to_feel(actor: str, policy: Path | None, tasks: str) -> bool:
+    if actor == EXPERT:
+        return task_set(tasks).is_felt
+    return actor == POLICY and policy is not None and _policy(policy, False).contract.version > 1
 
 
 def run_units(
@@ -172,20 +175,22 @@ def _proposer(unit: Unit, trial: Trial, cell: Cell) -> tuple[Proposer, Contract]
     """Who acts in a trial, and the contract that the gate is configured by."""
     if unit.actor == HOLD_STILL:
         return HoldStill(), tabletop()
+    fast = None if unit.fast is None else _fast(unit.fast)
     if unit.actor == EXPERT:
-        return task_set(unit.tasks).expert(trial, cell, tabletop()), tabletop()
+        return task_set(unit.tasks).expert(trial, cell, fast)
     if unit.actor not in (POLICY, PERSISTENCE) or unit.policy is None:
         raise UnknownNameError("actor", unit.actor, (POLICY, PERSISTENCE, HOLD_STILL, EXPERT))
     policy = _policy(unit.policy, unit.condition.lifted)
-    runner = _runner(unit, trial, policy, cell)
+    runner = _runner(unit, trial, policy, cell, fast)
     if unit.actor == PERSISTENCE:
         return Persistence(runner, cell.kinematics), policy.contract
     return runner, policy.contract
 
 
-def _runner(unit: Unit, trial: Trial, policy: Policy, cell: Cell) -> Runner:
+def _runner(
+    unit: Unit, trial: Trial, policy: Policy, cell: Cell, fast: FastPolicy | None
+) -> Runner:
     language, drop = _language(unit.language), frozenset(unit.condition.drop)
-    fast = None if unit.fast is None else _fast(unit.fast)
     if unit.condition.corruption is None:
         return Runner(policy, language, cell.kinematics, drop, fast=fast)
     from sensorium_training.corruption.readings import Corruption

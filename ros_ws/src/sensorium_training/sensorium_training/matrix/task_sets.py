@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from sensorium_core.contract import Contract
+from sensorium_core.contract import Contract, tabletop
 from sensorium_core.errors import UnknownNameError
 from sensorium_core.goal import ALL_FAMILIES, TOUCH_FAMILIES, Goal
+from sensorium_fusion.fast_half import FastFile
 from sensorium_sim.cell import Cell
 from sensorium_sim.episode import Episode, goal_text
 from sensorium_sim.grammar import phrases
@@ -24,7 +25,7 @@ from sensorium_sim.touch_tasks import judge as judge_touch
 
 from sensorium_training.closed_loop import Judge, Proposer
 from sensorium_training.evaluation import verdicts
-from sensorium_training.matrix.experts import TabletopExpert, TouchExpertActs
+from sensorium_training.matrix.experts import TabletopExpert, TouchExpertRunner
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,15 @@ class TaskSet(Protocol):
     def stage(self, trial: Trial) -> Staged:
         """Scene, judge and time of a trial."""
 
-    def expert(self, trial: Trial, cell: Cell, contract: Contract) -> Proposer:
-        """The scripted expert of a trial's goal, who sees the truth of the cell."""
+    @property
+    def is_felt(self) -> bool:
+        """Whether its expert says what to feel, so that a fast half corrects it."""
+
+    def expert(self, trial: Trial, cell: Cell, fast: FastFile | None) -> tuple[Proposer, Contract]:
+        """The scripted expert of a trial's goal, who sees the truth of the cell.
+
+        With it comes the contract that the gate is configured by.
+        """
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ class Tabletop:
     name: str = "tabletop"
     families: tuple[str, ...] = tuple(TASKS)
     is_variant: bool = False
+    is_felt: bool = False
 
     def cell(self) -> Cell:
         """The ordinary cell."""
@@ -99,9 +108,10 @@ class Tabletop:
         episode = Episode(trial.seed, scene, goal)
         return Staged(scene, goal_text(goal), verdicts(episode), episode.time_limit_s)
 
-    def expert(self, trial: Trial, cell: Cell, contract: Contract) -> Proposer:
-        """Its chunks are those that the policy is trained on."""
-        return TabletopExpert(TASKS[trial.family].reset(trial.seed)[1], cell, contract)
+    def expert(self, trial: Trial, cell: Cell, fast: FastFile | None) -> tuple[Proposer, Contract]:
+        """Its chunks are those that the policy is trained on; it has no use for a fast half."""
+        goal, contract = TASKS[trial.family].reset(trial.seed)[1], tabletop()
+        return TabletopExpert(goal, cell, contract), contract
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,7 @@ class Touch:
     """Of the pegs to be inserted."""
     families: tuple[str, ...] = TOUCH_FAMILIES
     is_variant: bool = False
+    is_felt: bool = True
 
     def cell(self) -> Cell:
         """The cell with fixtures and traits."""
@@ -129,10 +140,11 @@ class Touch:
         limit_s = TIME_LIMITS_S[trial.family]
         return Staged(scene, goal.text, _touch_verdicts(goal, limit_s), limit_s)
 
-    def expert(self, trial: Trial, cell: Cell, contract: Contract) -> Proposer:
-        """The slow half alone, at 10 Hz: `hold` needs the fast half and fails."""
+    def expert(self, trial: Trial, cell: Cell, fast: FastFile | None) -> tuple[Proposer, Contract]:
+        """Slow half and fast half; without the latter `hold` fails."""
         assert isinstance(cell, TouchCell)
-        return TouchExpertActs(self._scene(trial.family, trial.seed)[1], cell, contract)
+        runner = TouchExpertRunner(self._scene(trial.family, trial.seed)[1], cell, fast)
+        return runner, runner.contract
 
     def _scene(self, family: str, seed: int) -> tuple[Scene, Goal]:
         return touch_scene(family, seed, self.clearance_m)

@@ -35,8 +35,10 @@ _DT_S = 0.01
 _NEVER_N = 1e9
 _NEWER = 1.25
 """A range this much wider than the steadiest counts as steadier, since it is newer."""
-_LONG_S, _LOAD_N, _SINK_M, _SQUEEZE_N, _PRESS_N = 1.5, 3.0, 0.005, 20.0, 20.0
-"""One in the vector."""
+PRESS_N, LOAD_N = 20.0, 3.0
+"""One in the vector, for forces of a press and for weights."""
+_LONG_S, _SINK_M, _SQUEEZE_N = 1.5, 0.005, 20.0
+"""The same for the others."""
 
 
 @dataclass
@@ -123,8 +125,8 @@ class Press:
         return [
             self.touching, _capped(self.touching * self.lasted_s / _LONG_S),
             self.x * self.known, self.y * self.known, self.z * self.known, self.known,
-            _capped(self.touching * least / _PRESS_N), _capped(self.touching * most / _PRESS_N),
-            _capped(self.steadiest_low_n / _PRESS_N), _capped(self.steadiest_high_n / _PRESS_N),
+            _capped(self.touching * least / PRESS_N), _capped(self.touching * most / PRESS_N),
+            _capped(self.steadiest_low_n / PRESS_N), _capped(self.steadiest_high_n / PRESS_N),
         ]  # fmt: skip
 
 
@@ -152,7 +154,7 @@ class Grasp:
         """`(8,)`."""
         return [
             self.known, self.x, self.y, self.z, self.weighed,
-            _capped(self.load_n / _LOAD_N), _capped(self.sink_m / _SINK_M),
+            _capped(self.load_n / LOAD_N), _capped(self.sink_m / _SINK_M),
             _capped(self.squeeze_n / _SQUEEZE_N),
         ]  # fmt: skip
 

@@ -151,7 +151,9 @@ class Trainer:
         source = self._train[self.step % len(self._train)]
         inputs, labels = source.draw(self.config.batch, self.config.augmentation)
         if self.config.corrupt:
-            inputs = corrupt_some(inputs, self.config.corrupt, self._corruptor, self._rng)
+            forgetful = self.config.augmentation.forget
+            share, rng = self.config.corrupt, self._rng
+            inputs = corrupt_some(inputs, share, self._corruptor, rng, forgetful)
         inputs, labels = _to(inputs, labels, self.device)
         inputs = self.config.blur.apply(inputs, progress)
         _, terms = self._terms(self.net, inputs, labels, self._rng)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import LoaderError, UnknownNameError
 from sensorium_core.geometry import Camera
 from sensorium_training.corruption.amounts import KINDS, Worst
+from sensorium_training.corruption.corruptor import Corruptor
 from sensorium_training.corruption.readings import Corruption, SpoiltReadings
 
 MS = 1_000_000
@@ -76,6 +78,37 @@ def test_stale_messages_come_late_by_the_amount_with_their_own_stamps():
         assert [a[0] for a in arrived] == ([now - delay_ms * MS] if now >= delay_ms * MS else [])
         for stamp, value in arrived:
             assert value is sent[stamp]
+
+
+def test_late_messages_bring_what_was_sensed_then_and_say_that_it_is_now():
+    behind = round(0.4 * WORST.late_s / 0.01)
+    rounds = fed(spoilt("wrench", "late", 0.4), 60, "wrench")
+    sent = [value for _, (_, value), _ in rounds]
+    for i, (_, (now, _), arrived) in enumerate(rounds):
+        assert [stamp for stamp, _ in arrived] == ([now] if i >= behind else [])
+        assert all(value is sent[i - behind] for _, value in arrived)
+
+
+def test_late_readings_of_an_uneven_sensor_never_bear_one_stamp_twice():
+    readings = spoilt("wrench", "late", 0.1)
+    stamps = np.cumsum(np.random.default_rng(0).integers(1, 30, 200)) * MS
+    arrived = [m for i, t in enumerate(stamps) for m in readings.spoil("wrench", int(t), i)]
+    assert len({stamp for stamp, _ in arrived}) == len(arrived) > 100
+    delay_ns = round(0.1 * WORST.late_s * 1e9)
+    for stamp, i in arrived:
+        assert stamps[i] <= stamp - delay_ns < stamps[i + 1]
+
+
+def test_a_late_window_of_training_is_the_one_that_the_live_loop_would_have():
+    window = tabletop().modality("wrench").shape[0]
+    rounds = fed(spoilt("wrench", "late", 0.2), 80, "wrench")
+    live = np.stack([arrived[-1][1] for _, _, arrived in rounds if arrived])[-window:]
+    truth = np.stack([value for _, (_, value), _ in rounds])[-window:].astype(np.float32)
+    inputs = {"wrench": torch.from_numpy(truth)[None], "valid": torch.ones(1, 6)}
+    rows = Corruptor(tabletop()).apply(inputs, "wrench", "late", 0.2, torch.Generator())
+    behind = round(0.2 * WORST.late_s / 0.01)
+    np.testing.assert_array_equal(rows["wrench"][0, behind:], live[behind:].astype(np.float32))
+    assert bool((rows["valid"] == 1).all())
 
 
 def test_frozen_readings_repeat_for_the_amount_with_fresh_stamps():

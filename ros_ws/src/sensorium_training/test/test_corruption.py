@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from sensorium_core.contract import tabletop
+from sensorium_core.contract import tabletop, touch
 from sensorium_core.errors import LoaderError, UnknownNameError
 from sensorium_training.corruption.amounts import KINDS, LEVELS, Worst
 from sensorium_training.corruption.corruptor import Corruptor, History, Inputs
@@ -94,8 +94,8 @@ def test_a_flag_that_fell_at_one_level_stays_down_at_the_higher_ones(
 
 
 @pytest.mark.parametrize("sense", SENSES)
-@pytest.mark.parametrize("kind", ["noisy", "biased", "saturated"])
-def test_nobody_knows_of_noise_bias_and_saturation(sense: str, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["noisy", "biased", "saturated", "late"])
+def test_nobody_knows_of_noise_bias_saturation_and_lateness(sense: str, kind: str) -> None:
     assert bool((spoilt(sense, kind, 0.6)["valid"] == 1).all())
 
 
@@ -149,6 +149,11 @@ def test_a_late_window_is_the_window_of_then_and_too_late_is_known() -> None:
     assert torch.equal(late["wrench"][:, 5:], truth["wrench"][:, :-5])
     assert torch.equal(late["wrench"][:, :5], truth["wrench"][:, :1].expand(-1, 5, -1))
     assert bool((late["valid"] == 1).all())
+    unnoticed = corruptor.apply(truth, "wrench", "late", 0.25, rng)
+    assert same(unnoticed, late)
+    much = corruptor.apply(truth, "wrench", "late", 0.9, rng)
+    assert torch.equal(much["wrench"][:, 18:], truth["wrench"][:, :-18])
+    assert bool((much["valid"] == 1).all())
     too_late = corruptor.apply(truth, "wrench", "stale", 0.51, rng)
     assert too_late["valid"][:, SENSES.index("wrench")].sum() == 0
     held = Corruptor(tabletop(), Worst(frozen_s=1.0)).apply(truth, "wrench", "frozen", 0.1, rng)
@@ -163,8 +168,17 @@ def test_a_late_picture_is_that_of_then_and_rows_alone_do_not_have_it() -> None:
     late = spoilt("wrist_rgb", "stale", 0.3)
     assert torch.equal(late["wrist_rgb"], earlier(torch.ones(SIZE))["wrist_rgb"])
     for sense in ("wrist_rgb", "cloud", "joints"):
-        with pytest.raises(LoaderError, match="earlier"):
-            Corruptor(tabletop()).apply(inputs(), sense, "frozen", 0.3, torch.Generator())
+        for kind in ("stale", "late", "frozen"):
+            with pytest.raises(LoaderError, match="earlier"):
+                Corruptor(tabletop()).apply(inputs(), sense, kind, 0.3, torch.Generator())
+
+
+def test_rows_of_training_are_late_where_windows_allow() -> None:
+    late = [
+        {sense for sense, kind in Corruptor(contract).of_rows if kind == "late"}
+        for contract in (tabletop(), touch())
+    ]
+    assert late == [{"wrench", "pads"}, {"wrench", "pads", "joints"}]
 
 
 def test_a_history_gives_the_step_that_was_then() -> None:

@@ -158,6 +158,18 @@ def test_a_spoilt_sense_reaches_the_policy_in_the_loop():
     assert with_cloud("noisy", 0.1) == with_cloud("noisy", 0.1) != healthy
 
 
+def test_a_late_sense_goes_unnoticed_in_the_loop_and_a_stale_one_does_not():
+    healthy = run_trial(unit(), trial("push"))
+    late, stale = (
+        run_trial(unit(corruption=("cloud", kind, 0.9)), trial("push"))
+        for kind in ("late", "stale")
+    )
+    assert stale.state == "holding"
+    assert late.state != "holding"
+    assert late.moved_m > 0.05
+    assert late != healthy
+
+
 def test_touch_tasks_run_with_their_own_cell_judge_and_expert():
     there = run_trial(unit(EXPERT, "touch"), trial("stack", "touch"))
     assert there.success, there

@@ -7,7 +7,8 @@ from sensorium_core.contract import Modality
 from sensorium_core.errors import UnknownNameError
 from torch import Tensor
 
-KINDS = ("dropped", "stale", "frozen", "noisy", "saturated", "biased")
+KINDS = ("dropped", "stale", "late", "frozen", "noisy", "saturated", "biased")
+"""Stale readings come late with the stamps of their capture, late ones with those of now."""
 LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """From nothing to blackout, as the robustness suite steps through them."""
 _ARM = 6

@@ -2,8 +2,8 @@
 
 A flag falls where the robot would know: a sense that is dropped, staler than the contract allows,
 or that the policy loop finds frozen, black or white (`sensorium_fusion.content_watch`). Of noise,
-bias and saturation, short of that, nobody knows, and the flag stays. At level 1 of any kind the
-sense is dead: flag 0 and zeros, as the aligner gives.
+bias, saturation and lateness, short of that, nobody knows, and the flag stays. At level 1 of any
+kind the sense is dead: flag 0 and zeros, as the aligner gives.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Inputs = dict[str, Tensor]
 Earlier = Callable[[Tensor], Inputs]
 """Gives the inputs as they were so many seconds `(b,)` ago, row by row."""
 _BLACK, _WHITE, _GREY = 8, 247, 0.5
-_LATE = ("stale", "frozen")
+_LATE = ("stale", "late", "frozen")
 _COLOURS = "scene_rgb"
 """The sense that gives the cloud its colours."""
 _EARLIER = "`earlier`, which gives a picture, cloud or joints of seconds ago"
@@ -61,8 +61,8 @@ class Corruptor:
             level: from 0, which changes no byte, to 1, blackout; one for all rows or `(b,)`.
             rng: the same seed at another level gives the same disturbance, larger or smaller; a
                 bias that is to last over the steps of an episode wants the same seed at each.
-            earlier: needed for stale and frozen pictures, clouds and joints; without it a late
-                window begins with its first sample repeated.
+            earlier: needed for stale, late and frozen pictures, clouds and joints of one sample;
+                without it a late window begins with its first sample repeated.
 
         Raises:
             UnknownNameError: no such sense or kind.
@@ -121,15 +121,15 @@ class Corruptor:
         self, modality: Modality, tensor: Tensor, kind: str, levels: Tensor,
         earlier: Earlier | None,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """A tensor late or frozen by seconds, and where that shows."""
-        seconds = levels * (self._worst.late_s if kind == "stale" else self._worst.frozen_s)
+        """A tensor stale, late or frozen by seconds, and where that shows."""
+        seconds = levels * (self._worst.frozen_s if kind == "frozen" else self._worst.late_s)
         before = None if earlier is None else earlier(seconds)[_tensor(modality)]
         if before is None and not modality.window_s:
             raise LoaderError(f"{kind} {modality.name} of rows alone", _EARLIER)
-        if kind == "stale":
+        if kind != "frozen":
             late = _samples(modality, seconds)
             spoilt = effects.delayed(tensor, late) if before is None else before
-            return spoilt, seconds > modality.max_age_s
+            return spoilt, (seconds > modality.max_age_s) & (kind == "stale")
         known = self._seems_frozen(modality, seconds)
         if not modality.window_s:
             return tensor if before is None else before, known

@@ -95,8 +95,9 @@ class SpoiltReadings:
             return []
         if self._what.kind == "dropped":
             return [] if self._is_out(stamp_ns) else [(stamp_ns, value)]
-        if self._what.kind == "stale":
-            return self._delayed(name, stamp_ns, value)
+        if self._what.kind in ("stale", "late"):
+            over = self._delayed(name, stamp_ns, value)
+            return over if self._what.kind == "stale" else [(stamp_ns, v) for _, v in over[-1:]]
         if self._what.kind == "frozen":
             return [(stamp_ns, self._held(name, stamp_ns, value))]
         return [(stamp_ns, self._disturbed(modality, stamp_ns, value))]

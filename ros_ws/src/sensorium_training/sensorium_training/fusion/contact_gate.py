@@ -10,7 +10,9 @@ had no effect, and could learn to stay open in free space, which is what it is t
 """
 
 import torch
+from sensorium_core.felt import LOAD_N, PRESS_N
 from sensorium_core.inputs import PRESS_SCALE_N
+from sensorium_core.memory import WIDTH
 from torch import Tensor, nn
 
 from sensorium_training.encoders import NetConfig
@@ -26,15 +28,21 @@ from sensorium_training.fusion.interface import (
 from sensorium_training.fusion.weighted import scorer, with_text
 
 _FREE = tuple(i for i in range(len(SENSES)) if i not in FORCE_SENSES)
-_PRESS = 4
-"""Place of the largest press in the memory."""
+_SHORT = 5
+"""Numbers of the memory of contract version 1."""
+_REMEMBERED_N = {
+    4: PRESS_SCALE_N,
+    **dict.fromkeys((11, 12, 13, 14), PRESS_N),
+    **dict.fromkeys((21, 29), LOAD_N),
+}
+"""By the places of wrist forces in the memory, of presses and weights, what one is in newtons."""
 
 
 class ContactGate(Fusion):
     """`z + open min(1, beta |z| / |h|) h`; z mixes the other senses, h comes from the forces.
 
     The head also sees the other senses' tokens squeezed, as in `weighted`, and never the force
-    tokens; nor, of the memory, a press that the dead band and the threshold would not let through.
+    tokens; nor, of the memory, a force that the dead band and the threshold would not let through.
     """
 
     stand_ins = _FREE
@@ -52,6 +60,9 @@ class ContactGate(Fusion):
         self.register_buffer("bands_n", bands, persistent=False)
         contact = torch.tensor([config.wrench_contact_n, config.pads_contact_n])
         self.register_buffer("contact_n", contact, persistent=False)
+        places = range(_SHORT if config.version == 1 else WIDTH)
+        one_n = torch.tensor([_REMEMBERED_N.get(place, 0.0) for place in places])
+        self.register_buffer("one_n", one_n, persistent=False)
 
     def forward(self, tokens: Tensor, valid: Tensor, text: Tensor, forces: Tensor) -> Fused:
         """See `Fusion.forward`.
@@ -78,14 +89,14 @@ class ContactGate(Fusion):
         return valid[:, list(FORCE_SENSES)] * felt.to(valid.dtype)
 
     def remembered(self, memory: Tensor) -> Tensor:
-        """The memory; its largest press is 0 unless it was a contact's.
+        """The memory; forces of the wrist, presses and weights, are 0 unless a contact's.
 
-        What else it holds of force begins with a contact, by `sensorium_core.felt`.
+        A weight is taken again and again while a thing hangs still, a press ends a while after its
+        contact: both would tell noise. What else is remembered of force changes in contact alone,
+        by `sensorium_core.felt`: the wrist feels more than this there, or a pad is squeezed.
         """
-        least = (self.bands_n[0] + self.contact_n[0]) / PRESS_SCALE_N
-        press = memory[:, _PRESS : _PRESS + 1]
-        felt = torch.where(press > least, press, torch.zeros_like(press))
-        return torch.cat([memory[:, :_PRESS], felt, memory[:, _PRESS + 1 :]], 1)
+        felt = (memory * self.one_n).abs() > self.bands_n[0] + self.contact_n[0]
+        return torch.where(felt | (self.one_n == 0), memory, torch.zeros_like(memory))
 
     def _pieces(self, base: Tensor, tokens: Tensor, opened: Tensor) -> Tensor:
         """Displacement by each force sense `(b, 2, width)`; without a bias, so 0 where shut."""

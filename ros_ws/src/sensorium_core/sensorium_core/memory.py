@@ -10,6 +10,7 @@ further apart than their windows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple, fields, replace
 
 import numpy as np
@@ -28,6 +29,14 @@ Felt = tuple[int | None, tuple[float, ...]]
 """All that `FeltMemory` holds but anchor and peak press: until when it has felt [ns], numbers."""
 WIDTH = 32
 """Numbers of `FeltMemory.vector`."""
+TOLD_BY: Mapping[str, tuple[int, ...]] = {
+    "cloud": (*range(3),),
+    "wrench": (*range(4, 15), 20, 21, 28, 29),
+    "pads": (*range(15, 32),),
+    "joints": (*range(7, 11), *range(15, 32)),
+}
+"""Which numbers of it need which sense: the target's place; presses and weights; grasps; the
+places of presses, and grasps."""
 PERIOD_NS = 10_000_000
 """Spacing of the samples of a window."""
 LIFTED_M, STILL_RAD_S = 0.025, 0.015

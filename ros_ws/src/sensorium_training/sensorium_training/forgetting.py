@@ -5,19 +5,12 @@ its first five numbers.
 """
 
 import torch
+from sensorium_core.memory import TOLD_BY
 from torch import Tensor
 
 from sensorium_training.fusion.interface import SENSES
 
-_TOLD_BY = {
-    "cloud": (*range(3),),
-    "wrench": (*range(4, 15), 20, 21, 28, 29),
-    "pads": (*range(15, 32),),
-    "joints": (*range(7, 11), *range(15, 32)),
-}
-"""Which numbers need which sense: the target's place; presses and weights; grasps; the places of
-presses, and grasps."""
-TELLING = tuple(_TOLD_BY)
+TELLING = tuple(TOLD_BY)
 """Senses without which a memory holds less."""
 _GREY = 0.5
 
@@ -27,7 +20,7 @@ def forget(memory: Tensor, sense: str, rows: Tensor) -> None:
 
     A sense of which memories hold nothing changes nothing.
     """
-    told = _TOLD_BY.get(sense, ())
+    told = TOLD_BY.get(sense, ())
     places = torch.tensor([place in told for place in range(memory.shape[1])])
     memory[rows[:, None] & places] = 0.0
 
@@ -41,7 +34,7 @@ def silenced(inputs: dict[str, Tensor], senses: tuple[str, ...]) -> dict[str, Te
         return inputs
     memory = inputs["memory"]
     there = torch.tensor([float(sense not in senses) for sense in SENSES])
-    told = {place for sense in senses for place in _TOLD_BY.get(sense, ())}
+    told = {place for sense in senses for place in TOLD_BY.get(sense, ())}
     kept = torch.tensor([float(place not in told) for place in range(memory.shape[1])])
     cloud = inputs["cloud"]
     if "scene_rgb" in senses:

@@ -14,11 +14,10 @@ from sensorium_core.policy import Policy
 from sensorium_recording.bag_reader import BagReader
 from sensorium_sim.disturbance import DisturbanceConfig
 from sensorium_sim.generate import EpisodeGenerator, GenerateConfig
-from sensorium_training.batches import _TOLD_BY
 from sensorium_training.export import export
 from sensorium_training.losses import _MOTION_SCALE
 from sensorium_training.matrix.measured import Matrix, Plan
-from sensorium_training.matrix.offline import MEMORY_OF, SCALE, HeldOut, OfflineError
+from sensorium_training.matrix.offline import SCALE, HeldOut, OfflineError
 from sensorium_training.matrix.rows import ALL, HOLD_STILL, POLICY, Condition, Row
 from sensorium_training.matrix.store import MatrixStore
 from sensorium_training.network import NetConfig, PolicyNet
@@ -116,9 +115,6 @@ def test_bags_of_other_scenes_are_refused_with_the_command_that_makes_the_right_
 
 
 def test_what_dead_senses_would_have_told_is_not_remembered(held_out):
-    assert {sense: list(MEMORY_OF[sense]) for sense in _TOLD_BY} == {
-        sense: told.tolist() for sense, told in _TOLD_BY.items()
-    }
     held_out.rows["memory"][0, 0] = 1.0
     feed = held_out._feed(0, tabletop(), ("wrench",))
     assert feed["memory"][0].tolist() == [1.0, 1.0, 1.0, 1.0, 0.0]

@@ -20,6 +20,7 @@ from sensorium_core.errors import LoaderError
 from sensorium_core.geometry import GREY
 from sensorium_core.kinematics import GRIPPER_OPEN_M
 from sensorium_core.language import LanguageEncoder
+from sensorium_core.memory import TOLD_BY
 from sensorium_core.policy import Policy
 from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.loader import EpisodeDataset, Items
@@ -38,12 +39,6 @@ _IN_UNITS = np.array([1e3, 1e3, 1e3, 1e3, 1e3 * GRIPPER_OPEN_M])
 SCALE = (0.02, 0.02, 0.02, 0.1, 0.25)
 """An error of this size costs one in training: m, m, m, rad, open fraction."""
 MOST_ROWS = 600
-MEMORY_OF: Mapping[str, tuple[int, ...]] = {
-    "wrench": (*range(4, 15), 20, 21, 28, 29),
-    "pads": tuple(range(15, 32)),
-    "joints": (*range(7, 11), *range(15, 32)),
-}
-"""Which numbers of a policy's memory need which sense: presses and weights, grasps, places."""
 _AT_ONCE = 256
 """Rows in memory while looking for usable ones."""
 _NAMED = 3
@@ -191,7 +186,7 @@ def _remembered(memory: NDArray[np.generic], drop: tuple[str, ...]) -> NDArray[n
     """A policy's memory without what senses that have always been dead would have told."""
     kept = memory.copy()
     for sense in drop:
-        kept[[place for place in MEMORY_OF.get(sense, ()) if place < len(kept)]] = 0
+        kept[[place for place in TOLD_BY.get(sense, ()) if place < len(kept)]] = 0
     return kept
 
 

@@ -44,13 +44,13 @@ def urdf_path() -> Path:
 
 @cache
 def load_urdf(**xacro_args: str) -> str:
-    """Expands the xacro to URDF text.
+    """Expands the xacro to URDF text, the same wherever the package is installed.
 
     Args:
         **xacro_args: arguments of the xacro file, e.g. `scene_camera_xyz="1 0 0.8"`.
     """
     document = xacro.process_file(str(urdf_path()), mappings=dict(xacro_args))
-    return str(document.toxml())
+    return str(document.toxml()).replace(str(urdf_path()), f"{_ROOT.name}/urdf/{urdf_path().name}")
 
 
 def _frozen(value: Any) -> Any:

@@ -129,3 +129,10 @@ def test_constants_fit_the_urdf() -> None:
     assert float(limit.get("upper", "0")) == constants.gripper_stroke_m
     assert len(constants.max_acceleration) == len(constants.joints) == 7
     assert urdf_path().is_file()
+
+
+def test_the_description_does_not_tell_where_it_is_installed():
+    """Bags hold it and caches are named by its hash: they would differ from place to place."""
+    text = load_urdf()
+    assert str(urdf_path().parent) not in text
+    assert "sensorium_description/urdf/cell.urdf.xacro" in text

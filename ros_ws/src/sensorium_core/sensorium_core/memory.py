@@ -29,6 +29,8 @@ Felt = tuple[int | None, tuple[float, ...]]
 """All that `FeltMemory` holds but anchor and peak press: until when it has felt [ns], numbers."""
 WIDTH = 32
 """Numbers of `FeltMemory.vector`."""
+SHORT_WIDTH = 5
+"""Numbers of `Memory.vector`: the memory of contract version 1."""
 TOLD_BY: Mapping[str, tuple[int, ...]] = {
     "cloud": (*range(3),),
     "wrench": (*range(4, 15), 20, 21, 28, 29),
@@ -156,4 +158,4 @@ def copy_of(memory: Memory) -> Memory:
 
 def memory_width(contract: Contract) -> int:
     """Numbers of the tensor `memory`."""
-    return 5 if contract.version == 1 else WIDTH
+    return SHORT_WIDTH if contract.version == 1 else WIDTH

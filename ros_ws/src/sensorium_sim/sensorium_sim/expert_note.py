@@ -20,11 +20,11 @@ from sensorium_sim.give_expert import WeighMemory
 from sensorium_sim.hold_expert import HoldMemory
 from sensorium_sim.insert_expert import SearchMemory
 from sensorium_sim.touch_driver import Move
-from sensorium_sim.touch_episode import Memory, TouchExpert
+from sensorium_sim.touch_episode import Memory, Remembered, TouchExpert
 from sensorium_sim.touch_sight import Felt, Sight
 
 EXPERT_TOPIC = "/sim/expert"
-_MEMORIES: dict[str, type[HoldMemory | WeighMemory | FeelMemory | SearchMemory]] = {
+_MEMORIES: dict[str, type[Remembered]] = {
     "insert": SearchMemory,
     "hold": HoldMemory,
     "give": WeighMemory,
@@ -87,8 +87,6 @@ def _note(data: dict[str, Any]) -> ExpertNote:
     return ExpertNote(family, tuple(data["tool"]), Felt(**felt), memory, move)
 
 
-def _copy(
-    kind: type[HoldMemory | WeighMemory | FeelMemory | SearchMemory], data: dict[str, Any]
-) -> Memory:
+def _copy(kind: type[Remembered], data: dict[str, Any]) -> Memory:
     own: dict[str, Any] = {k: list(v) if isinstance(v, list) else v for k, v in data.items()}
     return kind(**own)

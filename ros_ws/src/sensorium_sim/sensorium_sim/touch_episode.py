@@ -24,7 +24,8 @@ from sensorium_sim.touch_scene import TouchScene, TouchState
 from sensorium_sim.touch_sight import Sight, sight_of
 from sensorium_sim.touch_tasks import TIME_LIMITS_S, judge
 
-Memory = HoldMemory | WeighMemory | FeelMemory | SearchMemory | None
+Remembered = HoldMemory | WeighMemory | FeelMemory | SearchMemory
+Memory = Remembered | None
 """What an expert remembers from move to move."""
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sensorium_core.codebook import CLASSES, SLOTS, TOKEN_SIZE, slot_codes
+from sensorium_core.memory import SHORT_WIDTH
 from sensorium_recording.loader import Items
 from torch import Tensor
 
@@ -96,7 +97,7 @@ class Batches:
         blind = valid[:, 0] < 0.5
         cloud[..., 3:6][blind] = 0.5 * cloud[..., 6:][blind]
         memory = inputs["memory"]
-        if memory.shape[1] > _SHORT:
+        if memory.shape[1] > SHORT_WIDTH:
             self._forget(memory, valid, augment)
         shift = torch.from_numpy(
             (rng.standard_normal((size, 3)) * augment.anchor_m).astype(np.float32)
@@ -111,8 +112,6 @@ class Batches:
             forget(memory, sense, dead & share)
 
 
-_SHORT = 5
-"""Numbers of the memory of contract version 1."""
 _GOAL_ODDS = np.array([0.3, 0.16, 0.16, 0.16, 0.11, 0.11])
 """The episode's own goal, three others in the scene, two absent ones."""
 

@@ -1,6 +1,7 @@
 """Points at what is meant: the text attends to places in the cloud."""
 
 import torch
+from sensorium_core.memory import SHORT_WIDTH
 from torch import Tensor, nn
 
 from sensorium_training.encoders import NetConfig
@@ -8,8 +9,6 @@ from sensorium_training.recall import Recall
 
 _MASKED = -1e4
 COLOUR_CLASSES = 7
-_SHORT_MEMORY = 5
-"""Numbers of the memory of contract version 1."""
 _REACH_M = {1: 0.03, 2: 0.06}
 """How far from its points, along each axis, the middle of a thing may be; version 2 has bowls."""
 _ONE_M = {1: None, 2: 0.03}
@@ -42,7 +41,7 @@ class PointingHead(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Target `(b, 3)`, attended feature, attention logits, presence logit, class logits."""
         film, felt = self.film(text), features
-        if memory.shape[1] > _SHORT_MEMORY:
+        if memory.shape[1] > SHORT_WIDTH:
             film = film + self.recall(memory)
             felt = features + self.recall.at(centres, memory, tool)
         scale, shift = film.unsqueeze(1).chunk(2, -1)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import click
-from sensorium_core.contract import tabletop, touch
 
 from sensorium_training.commands.progress import progress_bar
+from sensorium_training.recipe import CONTRACTS, contract_named
 
 _LANGUAGE = "models/language/encoder.onnx"
 
@@ -31,7 +31,7 @@ _LANGUAGE = "models/language/encoder.onnx"
     help="Checkpoint to go on from; the run's newest by default.",
 )  # fmt: skip
 @click.option(
-    "--contract", default="tabletop", show_default=True, type=click.Choice(("tabletop", "touch")),
+    "--contract", default=CONTRACTS[0], show_default=True, type=click.Choice(CONTRACTS),
     help="Of the policy whose encoders these are: its windows of force are what they learn from.",
 )  # fmt: skip
 @click.option("--steps", default=4000, show_default=True, type=click.IntRange(1))
@@ -95,7 +95,7 @@ def pretrain(
     from sensorium_training.pretraining.session import Session
 
     torch.set_num_threads(threads)
-    net = NetConfig.for_contract(tabletop() if contract == "tabletop" else touch())
+    net = NetConfig.for_contract(contract_named(contract))
     asked = PretrainConfig(load_objectives(config or DEFAULT), net=net, **settings)
     with processes(device) as here, progress_bar(here.writes) as bar:
         session = Session(demos, run_dir, cache, workers, language, asked, here, bar)

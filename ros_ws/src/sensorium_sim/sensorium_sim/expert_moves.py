@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorium_sim.fast_correction import Intent
 from sensorium_sim.scene import ObjectState
 from sensorium_sim.touch_driver import Move
 from sensorium_sim.touch_sight import Sight, wrap
@@ -15,9 +16,18 @@ GAIN = 0.45
 """Part of the remaining way that a move covers."""
 TRAVEL_M = 0.025
 TURN_RAD = 0.16
-_INNER_M, _OUTER_M = 0.004, 0.03
-_GRASP_M, _GRASP_KEEP_M = 0.004, 0.012
-_GRASP_RAD = 0.10
+_INNER_M, _OUTER_M = 0.007, 0.03
+GRASP_M, _GRASP_KEEP_M = 0.008, 0.014
+"""How near is near enough to close the fingers, and to go on closing: no finer than a policy sees.
+Where its expert is finer it hovers, for it cannot tell which side of the border it is on.
+"""
+_GRASP_RAD = 0.16
+_STANDS_M = 0.0025
+"""An underside lower than this stands on the table."""
+LANDING_M = 0.012
+"""From this height on something is put down gently."""
+LANDING_N, LANDED_N = 2.0, 1.0
+"""What the fast half keeps while it is put down, and what says that it stands."""
 
 
 def funnel(tool: Array, place: Array, travel_z: float, misturned: float = 0.0) -> Array:
@@ -37,12 +47,19 @@ def turn(angle: float) -> float:
     return float(np.clip(GAIN * angle, -TURN_RAD, TURN_RAD))
 
 
-def grasp(sight: Sight, place: Array, misturned: float, half: float, travel_z: float) -> Move:
-    """Goes over `place` and closes the fingers around what stands there."""
+def grasp(
+    sight: Sight,
+    place: Array,
+    misturned: float,
+    half: float,
+    travel_z: float,
+    near_m: float = GRASP_M,
+) -> Move:
+    """Goes over `place` and closes the fingers around what stands there, once `near_m` from it."""
     gap = float(np.hypot(*(place[:2] - sight.tool[:2])))
     level = abs(float(place[2] - sight.tool[2]))
     closing = sight.opening < half + 0.012
-    reach = _GRASP_KEEP_M if closing else _GRASP_M
+    reach = _GRASP_KEEP_M if closing else near_m
     if gap < reach and level < reach and abs(misturned) < _GRASP_RAD:
         return Move(grip=0.0)
     narrow = sight.opening < half + 0.006
@@ -57,12 +74,14 @@ def straight_up(sight: Sight, to_z: float, grip: float) -> Move:
 
 
 def lower(sight: Sight, index: int) -> Move:
-    """Puts the held object down where it is, and lets go."""
+    """Puts the held object down where it is, gently, and lets go once it stands or presses."""
     item = sight.state.objects[index]
     bottom = float(item.position[2]) - 0.5 * item.size_m
-    if bottom < 0.0025:
+    if bottom < _STANDS_M or (bottom < LANDING_M and sight.press_n > LANDED_N):
         return Move(grip=1.0)
-    return Move(np.array([0.0, 0.0, -float(np.clip(GAIN * bottom, 0.002, 0.015))]), 0.0, 0.0)
+    fall = float(np.clip(GAIN * bottom, 0.002, 0.015))
+    gently = Intent(LANDING_N, 0.0) if bottom < LANDING_M else None
+    return Move(np.array([0.0, 0.0, -fall]), 0.0, 0.0, gently)
 
 
 def take_yaw(item: ObjectState) -> float:

@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 _TRAVEL_Z = 0.095
 _WEIGH_Z = 0.075
 """Tool height at which a block hangs free and is weighed."""
+_WEIGH_NEAR_M = 0.006
+"""It is weighed this near to that height."""
 _GIVE_Z = HANDOVER_HEIGHT_M + 0.055
 _NEAR_M = 0.03
 
@@ -69,7 +71,7 @@ class GiveExpert:
 
     def _weigh(self, sight: Sight, held: int) -> Move:
         """Lifts it clear, waits until all is still and notes the weight."""
-        high = abs(float(sight.tool[2]) - _WEIGH_Z) < 0.002
+        high = abs(float(sight.tool[2]) - _WEIGH_Z) < _WEIGH_NEAR_M
         if high and sight.felt.speed_rad_s < STILL_RAD_S:
             self.memory.weights_n[held] = sight.felt.load_n
             return Move(grip=0.0)

@@ -29,13 +29,14 @@ _TIP_TRAVEL_Z = 0.080
 """The tip of a carried peg clears a standing one."""
 _NEAR_M = 0.012
 """Within this distance and height of the well the expert feels its way."""
-_LANDED_M = 0.0018
+_LANDED_M = 0.0032
 """The tip is at most this high above the seen rim when it stands on the block."""
-_CENTRED_M = 0.0030
+_GRASP_M = 0.005
+_CENTRED_M = 0.0050
 """This near to the seen well it may land: no camera says it better."""
-_SEARCH_M = 0.0075
+_SEARCH_M = 0.0095
 """How far from where it landed the search goes."""
-_ASTRAY_M = 0.0045
+_ASTRAY_M = 0.0080
 """Landed farther than this from the seen well it lifts the peg and tries again."""
 _INSIDE_M = 0.0028
 """This deep below the seen rim the tip is in the well: the rim is known to a millimetre."""
@@ -94,9 +95,9 @@ class InsertExpert:
         if not (sight.holding and near):
             aim = wrap(peg.yaw, quarter) if square else 0.0
             place = np.array([*peg.position[:2], _GRASP_Z])
-            return grasp(
-                sight, place, aim - float(sight.tool[3]), 0.5 * PEG_WIDTH_M, _EMPTY_TRAVEL_Z
-            )
+            turned = aim - float(sight.tool[3])
+            half = 0.5 * PEG_WIDTH_M
+            return grasp(sight, place, turned, half, _EMPTY_TRAVEL_Z, _GRASP_M)
         hole = hole_position(scene.block, self._kind, seen=True)
         tip = peg_tip(sight.state, shapes.index(PEG_SHAPES[self._kind]))
         misturned = wrap(scene.block.yaw - peg.yaw, quarter) if square else 0.0

@@ -38,8 +38,10 @@ from sensorium_sim.touch_scene import (
 
 Array = NDArray[np.float64]
 
+BLOCK_POSE = (0.54, 0.0, 0.0)
+"""Where the block with the wells is bolted down, as everybody knows it: x, y [m], yaw."""
 HOLE_ERROR_M = (0.003, 0.003, 0.001)
-"""Largest error, along each axis, of where cameras show the block."""
+"""Largest error of that along each axis; cameras show the block where it is known to be."""
 STIFFNESS_N_PER_M, PRELOAD_N = (1200.0, 6000.0), (0.5, 8.0)
 CAP_ERROR_M = 0.0025
 """Largest error of the height at which cameras show a cap."""
@@ -77,11 +79,17 @@ def _with(scene: TouchScene, **changes: object) -> TouchScene:
 
 
 def spots(
-    rng: np.random.Generator, scene: TouchScene, radii: list[float]
+    rng: np.random.Generator,
+    scene: TouchScene,
+    radii: list[float],
+    taken: tuple[tuple[float, float, float], ...] = (),
 ) -> list[tuple[float, float]]:
-    """Places in the work area, further apart than the sum of their radii, and off the buttons."""
+    """Places in the work area, further apart than the sum of their radii, off the buttons and off
+    what is `taken`: x, y, radius.
+    """
     area = load_constants().work_area
     buttons = [(b.x, b.y, BUTTON_SPACING_M - _OBJECT_ROOM_M) for b in scene.buttons]
+    buttons += taken
     while True:
         found = list(buttons)
         for radius in radii:
@@ -101,18 +109,18 @@ def _shade(rng: np.random.Generator, colour: str) -> tuple[float, float, float]:
 
 def _insert(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Goal]:
     """A round and a square peg, standing, and the block with both wells."""
-    where = spots(rng, scene, [_BLOCK_ROOM_M, _OBJECT_ROOM_M, _OBJECT_ROOM_M])
+    x, y, yaw = BLOCK_POSE
+    where = spots(rng, scene, [_OBJECT_ROOM_M] * 2, ((x, y, _BLOCK_ROOM_M),))
     colour = str(rng.choice(COLOURS))
     pegs = tuple(
         ObjectSpec(
             colour, PEG_SHAPES[kind], PEG_WIDTH_M, *place,
             yaw=float(rng.uniform(-0.6, 0.6)), mass_kg=0.05, rgb=_shade(rng, colour),
         )
-        for kind, place in zip(PEGS, where[1:], strict=True)
+        for kind, place in zip(PEGS, where, strict=True)
     )  # fmt: skip
-    yaw = float(rng.uniform(-0.5, 0.5) + np.pi * rng.integers(2))
-    error = rng.uniform(-1.0, 1.0, 3) * np.array(HOLE_ERROR_M)
-    block = BlockSpec(*where[0], yaw, seen_error_m=(*map(float, error),))  # type: ignore[arg-type]
+    dx, dy, dz = (rng.uniform(-1.0, 1.0, 3) * np.array(HOLE_ERROR_M)).tolist()
+    block = BlockSpec(x - dx, y - dy, yaw, seen_error_m=(dx, dy, dz))
     goal = Goal("insert", quality=str(rng.choice(PEGS)))
     traits = (ObjectTraits(height_m=PEG_HEIGHT_M),) * 2
     return _with(scene, objects=pegs, traits=traits, block=block), goal

@@ -14,6 +14,7 @@ from sensorium_sim.touch_json import (
     touch_state_from_json,
 )
 from sensorium_sim.touch_layout import (
+    BLOCK_POSE,
     CAP_ERROR_M,
     HARD_M_PER_N,
     HEAVIER_KG,
@@ -61,6 +62,9 @@ def test_where_the_well_is_is_known_to_three_millimetres(seed: int) -> None:
         wrong = hole_position(scene.block, kind, True) - hole_position(scene.block, kind, False)
         np.testing.assert_allclose(wrong, scene.block.seen_error_m, atol=1e-12)
         assert (np.abs(wrong) <= HOLE_ERROR_M).all()
+    drawn = np.array([scene.block.x, scene.block.y, 0.0]) + scene.block.seen_error_m
+    np.testing.assert_allclose(drawn[:2], BLOCK_POSE[:2], atol=1e-12)
+    assert scene.block.yaw == BLOCK_POSE[2]
 
 
 def test_errors_and_answers_are_spread_evenly() -> None:

@@ -19,6 +19,8 @@ _REL_SCALE = 10.0
 """Relative metres to network units: 10 cm is one."""
 _NEAR_M = 0.035
 """Points of a group lie within this of its anchor."""
+_NEIGHBOURS = {1: 16, 2: 32}
+"""By version: where touch decides, the middle of a thing is to be found more finely."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ class NetConfig:
         """The network of a contract: of its version, reading as many words as that has slots."""
         slots = TABLETOP_SLOTS if contract.version == 1 else SLOTS
         text = TOKEN_SIZE * len(slots)
-        return cls(version=contract.version, text_channels=text, **settings)
+        sizes = {"text_channels": text, "neighbours": _NEIGHBOURS[contract.version]}
+        return cls(version=contract.version, **{**sizes, **settings})
 
 
 def contract_of(net: NetConfig) -> Contract:

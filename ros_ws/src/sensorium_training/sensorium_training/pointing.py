@@ -16,7 +16,11 @@ _ONE_M = {1: None, 2: 0.03}
 
 
 class PointingHead(nn.Module):
-    """Text attends to anchors; the attended, offset-corrected centre is the target."""
+    """Text attends to anchors; the attended, offset-corrected centre is the target.
+
+    In version 2 a command may name two things, of which one is pointed at: whether both are there
+    is told from what answers to the text anywhere, too.
+    """
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
@@ -28,7 +32,8 @@ class PointingHead(nn.Module):
         self.reach_m, self.one_m = _REACH_M[config.version], _ONE_M[config.version]
         if config.version > 1:
             self.recall = Recall(w)
-        self.present = nn.Sequential(nn.Linear(w + 2, w), nn.ReLU(), nn.Linear(w, 1))
+        wide = w + 2 if config.version == 1 else 2 * w + 2
+        self.present = nn.Sequential(nn.Linear(wide, w), nn.ReLU(), nn.Linear(w, 1))
 
     def forward(
         self,
@@ -55,7 +60,10 @@ class PointingHead(nn.Module):
         feature, meant = attended.chunk(2, -1)
         peak = logits.amax(-1, keepdim=True).clamp(min=-20) * 0.1
         any_point = mask.amax(-1, keepdim=True)
-        present = self.present(torch.cat([meant, peak, any_point], -1)).squeeze(-1)
+        signs = [meant, peak, any_point]
+        if self.one_m is not None:
+            signs.append((told * mask.unsqueeze(-1)).amax(1))
+        present = self.present(torch.cat(signs, -1)).squeeze(-1)
         return target, feature, logits, present, self.classes(features)
 
 

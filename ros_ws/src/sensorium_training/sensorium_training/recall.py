@@ -6,7 +6,7 @@ The layout of the memory is that of `sensorium_core.memory.FeltMemory.vector`.
 import torch
 from torch import Tensor, nn
 
-FELT_GEOMETRY = 38
+FELT_GEOMETRY = 40
 """Numbers of `felt_geometry`."""
 _NEAR_M = 0.03
 _PRESS_PLACE, _PRESS_KNOWN = slice(7, 10), slice(10, 11)
@@ -47,7 +47,7 @@ class Recall(nn.Module):
 
 
 def felt_geometry(memory: Tensor, tool: Tensor, target: Tensor) -> Tensor:
-    """Where things were felt, from the tool and from what is meant now, and how `(b, 38)`."""
+    """Where things were felt, from the tool and from what is meant now, and how `(b, 40)`."""
     known = memory[:, _PRESS_KNOWN]
     from_press = (tool - memory[:, _PRESS_PLACE]) * known
     parts = [
@@ -58,6 +58,7 @@ def felt_geometry(memory: Tensor, tool: Tensor, target: Tensor) -> Tensor:
         thing = memory[:, first : first + 8]
         place, there = thing[:, 1:4], thing[:, :1]
         parts += [there, (place - tool) * 10.0 * there, (place - target) * 10.0 * there]
+        parts.append((place - tool)[:, 2:] * _FINE * there)
         parts.append(thing[:, 4:])
     latest, before = (memory[:, first + 4 : first + 6] for first in _THINGS)
     heavier = (latest[:, 1:] - before[:, 1:]) * latest[:, :1] * before[:, :1]

@@ -47,6 +47,35 @@ def test_whether_a_thing_is_there_is_not_read_off_what_was_found_before() -> Non
         torch.testing.assert_close(before, after, rtol=0, atol=0)
 
 
+def test_it_learns_that_the_second_thing_of_two_is_missing() -> None:
+    """A stack needs both: what is pointed at does not tell whether the other one is there."""
+    torch.manual_seed(0)
+    head = PointingHead(CONFIG)
+    optimizer = torch.optim.Adam(head.parameters(), 0.003)
+    looks = torch.randn(3, CONFIG.width)
+
+    def scenes(seed: int) -> tuple[dict[str, Tensor], Tensor]:
+        told, _ = alike(seed)
+        both = torch.rand(SIZE) < 0.5
+        beside = torch.where(both, 1, 2)
+        features = torch.stack([looks[0].expand(SIZE, -1), looks[beside]], 1)
+        return told | {"features": features}, both.float()
+
+    first = torch.zeros(SIZE, dtype=torch.long)
+    for seed in range(80):
+        told, both = scenes(seed)
+        _, _, logits, there, _ = head(**told)
+        loss = torch.nn.functional.cross_entropy(logits, first)
+        loss = loss + torch.nn.functional.binary_cross_entropy_with_logits(there, both)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    told, both = scenes(1000)
+    _, _, logits, there, _ = head(**told)
+    assert float((logits.argmax(1) == first).float().mean()) > 0.9
+    assert float(((there > 0) == (both > 0.5)).float().mean()) > 0.9
+
+
 def test_in_doubt_between_two_it_points_at_one_and_never_between() -> None:
     torch.manual_seed(0)
     head = PointingHead(CONFIG)

@@ -38,6 +38,10 @@ _SEARCH_M = 0.0095
 """How far from where it landed the search goes."""
 _ASTRAY_M = 0.0080
 """Landed farther than this from the seen well it lifts the peg and tries again."""
+_STRAIGHT_RAD, _SEARCH_TURN_RAD = 0.06, 0.02
+"""A square peg lands turned by no more than the first; a move of the search turns it by the second.
+Turned by 0.1 rad a peg is as much wider as a well of 1 mm clearance.
+"""
 _INSIDE_M = 0.0028
 """This deep below the seen rim the tip is in the well: the rim is known to a millimetre."""
 _DEPTH_M = 0.0195
@@ -106,14 +110,17 @@ class InsertExpert:
             return self._carry(sight, tip, hole, misturned)
         if not self._feels:
             return _push_down(offset, height)
-        return self._feel_in(sight, offset, height, _PITCH * scene.block.clearance_m)
+        pitch = _PITCH * scene.block.clearance_m
+        return self._feel_in(sight, offset, height, misturned, pitch)
 
     def _carry(self, sight: Sight, tip: Array, hole: Array, misturned: float) -> Move:
         above = hole + np.array([0.0, 0.0, 0.006])
         step = funnel(tip, above, _TIP_TRAVEL_Z, misturned)
         return Move(step, turn(misturned), 0.0)
 
-    def _feel_in(self, sight: Sight, offset: Array, height: float, pitch: float) -> Move:
+    def _feel_in(
+        self, sight: Sight, offset: Array, height: float, misturned: float, pitch: float
+    ) -> Move:
         """The last centimetre: land, search, push in."""
         if height < -_INSIDE_M:
             down = np.zeros(3)
@@ -123,25 +130,27 @@ class InsertExpert:
         searched = sight.tool[:2] - (self.memory.x, self.memory.y)
         near = np.hypot(*searched) < _SEARCH_M and np.hypot(*(offset - searched)) < _ASTRAY_M
         if height < _LANDED_M and self.memory.touching and near:
-            return _search(sight, searched, pitch)
+            return _search(sight, searched, misturned, pitch)
         gap = float(np.hypot(*offset))
-        if self.memory.touching or gap > _CENTRED_M:
+        if self.memory.touching or gap > _CENTRED_M or abs(misturned) > _STRAIGHT_RAD:
             back = -GAIN * offset * min(1.0, 0.006 / gap) if height > 0.003 else np.zeros(2)
             rise = float(np.clip(0.006 - height, -0.002, 0.003))
-            return Move(np.array([*back, rise]), 0.0, 0.0)
+            return Move(np.array([*back, rise]), turn(misturned), 0.0)
         fall = float(np.clip(GAIN * (height + 0.001), 0.0008, 0.003))
-        return Move(np.array([*(-GAIN * offset), -fall]), 0.0, 0.0, Intent(_SEARCH_N, 0.0))
+        step = np.array([*(-GAIN * offset), -fall])
+        return Move(step, turn(misturned), 0.0, Intent(_SEARCH_N, 0.0))
 
 
-def _search(sight: Sight, searched: Array, pitch: float) -> Move:
+def _search(sight: Sight, searched: Array, misturned: float, pitch: float) -> Move:
     """Along the spiral, pressing; over an edge that the tip has caught on."""
     intent = Intent(_SEARCH_N, 1.0)
+    twist = float(np.clip(misturned, -_SEARCH_TURN_RAD, _SEARCH_TURN_RAD))
     if sight.press_n < _CONTACT_N:
-        return Move(np.array([0.0, 0.0, -0.0008]), 0.0, 0.0, intent)
+        return Move(np.array([0.0, 0.0, -0.0008]), twist, 0.0, intent)
     step = _spiral(searched, pitch)
     if float(np.hypot(*sight.force[:2])) > _CAUGHT_N:
-        return Move(np.array([*step, _HOP_M]), 0.0, 0.0, Intent(0.0, 1.0))
-    return Move(np.array([*step, 0.0]), 0.0, 0.0, intent)
+        return Move(np.array([*step, _HOP_M]), twist, 0.0, Intent(0.0, 1.0))
+    return Move(np.array([*step, 0.0]), twist, 0.0, intent)
 
 
 def _spiral(offset: Array, pitch: float) -> Array:

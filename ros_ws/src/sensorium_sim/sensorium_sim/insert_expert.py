@@ -39,7 +39,7 @@ _SEARCH_M = 0.0095
 _ASTRAY_M = 0.0080
 """Landed farther than this from the seen well it lifts the peg and tries again."""
 _STRAIGHT_RAD, _SEARCH_TURN_RAD = 0.06, 0.02
-"""A square peg lands turned by no more than the first; a move of the search turns it by the second.
+"""Turned by no more than the first a square peg lands; a move of the search turns by the second.
 Turned by 0.1 rad a peg is as much wider as a well of 1 mm clearance.
 """
 _INSIDE_M = 0.0028

@@ -7,7 +7,7 @@ The label is free; the logs carry it. Names, keys, senses and values that are no
 before anything is built, with the legal ones listed.
 """
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -91,7 +91,7 @@ def _entry(label: str, settings: dict[str, object]) -> Entry:
         raise UnknownNameError(f"objective of {label!r}", name, OBJECTIVES)
     weight = settings.pop("weight", 1.0)
     number = weight if isinstance(weight, (int, float)) and not isinstance(weight, bool) else 0
-    if not math.isfinite(number) or number <= 0:
+    if not 0 < number <= sys.float_info.max:
         raise GateConfigError("weight", weight, "a number above 0", of=f"objective {label!r}")
     kind = _KINDS[str(name)].config
     unknown = sorted(set(settings) - set(kind.model_fields))

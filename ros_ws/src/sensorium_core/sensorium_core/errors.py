@@ -147,7 +147,7 @@ class PhrasesFileError(SensoriumError):
 class WeightsError(SensoriumError):
     """Pretrained weights that cannot be fetched or are not the pinned ones."""
 
-    def __init__(self, what: str, problem: str, remedy: str) -> None:
+    def __init__(self, what: object, problem: str, remedy: str) -> None:
         super().__init__(f"pretrained weights {what}: {problem}; {remedy}")
 
 

@@ -13,12 +13,13 @@ from typing import Any
 from rich.progress import Progress
 from sensorium_core.errors import BagError, LoaderError
 from sensorium_core.hashes import file_sha256
+from sensorium_recording.loader import EpisodeDataset
 from sensorium_recording.splits import Split
 
 from sensorium_training.batches import Augmentation
 from sensorium_training.curriculum import BlurCurriculum
 from sensorium_training.dagger import rollouts, successes
-from sensorium_training.dataset import EpisodeDataset, load
+from sensorium_training.dataset import load
 from sensorium_training.encoders import NetConfig, contract_of
 from sensorium_training.export import export
 from sensorium_training.network import PolicyNet

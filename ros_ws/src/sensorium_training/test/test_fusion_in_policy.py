@@ -13,11 +13,13 @@ from sensorium_core.onnx_session import open_session
 from sensorium_core.policy import OUTPUTS, Policy, unreadable_policy
 from sensorium_sim.sensors import FORCE_NOISE_N, TORQUE_NOISE_NM, TOUCH_NOISE_N
 from sensorium_training.encoders import NetConfig
-from sensorium_training.export import _Deployed, example_inputs, export, parity
+from sensorium_training.export import _Deployed, example_inputs, parity
 from sensorium_training.fusion.interface import SENSES
 from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.network import PolicyNet
 from torch import Tensor
+
+from .exported_policies import exported_by
 
 SHIPPED = Path(__file__).resolve().parents[4] / "models" / "tabletop" / "policy.onnx"
 BYTES_OF = {**{name: (name,) for name in SENSES}, "pads": ("touch_left", "touch_right")}
@@ -56,11 +58,7 @@ def free_space(seed: int, size: int) -> dict[str, Tensor]:
     return tensors
 
 
-@pytest.fixture(scope="module", params=FUSIONS)
-def exported(request, tmp_path_factory) -> tuple[str, Path]:  # type: ignore[no-untyped-def]
-    path = tmp_path_factory.mktemp(request.param) / "policy.onnx"
-    assert export(net_of(request.param), tabletop(), path) <= 1e-4
-    return request.param, path
+exported = exported_by(net_of, tabletop())
 
 
 def test_the_exported_file_is_accepted_and_computes_what_torch_does_with_any_senses_missing(

@@ -15,13 +15,14 @@ from sensorium_core.onnx_session import open_session
 from sensorium_core.policy import Policy, output_names, unreadable_policy
 from sensorium_description import load_urdf
 from sensorium_sim.sensors import FORCE_NOISE_N, TORQUE_NOISE_NM, TOUCH_NOISE_N
-from sensorium_training.export import _Deployed, example_inputs, export, parity
+from sensorium_training.export import _Deployed, example_inputs, parity
 from sensorium_training.fusion.interface import SENSES
-from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.network import PolicyNet
 from sensorium_training.recipe import Recipe
 from sensorium_training.stages import network
 from torch import Tensor
+
+from .exported_policies import exported_by
 
 ARM = Kinematics(load_urdf())
 WORDS = len(SLOTS)
@@ -34,11 +35,7 @@ def net_of(fusion: str) -> PolicyNet:
     return PolicyNet(replace(network(Recipe("touch")), fusion=fusion)).eval()
 
 
-@pytest.fixture(scope="module", params=FUSIONS)
-def exported(request, tmp_path_factory) -> tuple[str, Path]:  # type: ignore[no-untyped-def]
-    path = tmp_path_factory.mktemp(request.param) / "policy.onnx"
-    assert export(net_of(request.param), touch(), path) <= 1e-4
-    return request.param, path
+exported = exported_by(net_of, touch())
 
 
 def test_the_exported_file_is_accepted_and_computes_what_torch_does_with_any_senses_missing(

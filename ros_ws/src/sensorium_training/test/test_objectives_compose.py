@@ -90,6 +90,8 @@ def test_an_unknown_sense_is_refused_when_the_objective_is_built(config):
         ({"pairs": [["sight"]]}, "pairs.0.1"),
         ({"weight": -1}, "weight"),
         ({"weight": float("nan")}, "weight"),
+        ({"weight": float("inf")}, "weight"),
+        ({"weight": 10**400}, "weight"),
         ({"weight": "much"}, "weight"),
         ({"weight": True}, "weight"),
     ],

@@ -21,13 +21,7 @@ from sensorium_training.pretraining.views import Views
 
 from .synthetic_rows import LENGTH, OBJECTIVES, Made, config, rows_of, speak
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from tensorboard.summary.writer import event_file_writer
 
 from .synthetic_rows import Made, config, rows_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 OBJECTIVES = {"hidden": {"objective": "masked", "sense": "pads", "fingers": 2}}
 
 
@@ -25,14 +26,6 @@ def every_file_has_a_second_of_its_own(monkeypatch):
     """Event files are read in the order of the second in which each was begun."""
     clock = count(1_700_000_000)
     monkeypatch.setattr(event_file_writer, "time", SimpleNamespace(time=lambda: next(clock)))
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def run(folder: Path, resume: Path | None = None) -> None:

@@ -79,7 +79,14 @@ def pretrain(
     device: str,
     language: Path,
     contract: str,
-    **settings: float | str,
+    steps: int,
+    batch: int,
+    rows_per_episode: int,
+    learning_rate: float,
+    seed: int,
+    precision: str,
+    checkpoint_steps: int,
+    log_steps: int,
 ) -> None:
     """Train the policy's sense encoders on the bags in DEMOS, without labels.
 
@@ -95,8 +102,11 @@ def pretrain(
     from sensorium_training.pretraining.session import Session
 
     torch.set_num_threads(threads)
-    net = NetConfig.for_contract(contract_named(contract))
-    asked = PretrainConfig(load_objectives(config or DEFAULT), net=net, **settings)
+    asked = PretrainConfig(
+        load_objectives(config or DEFAULT), steps, batch, rows_per_episode, learning_rate,
+        seed=seed, precision=precision, log_steps=log_steps, checkpoint_steps=checkpoint_steps,
+        net=NetConfig.for_contract(contract_named(contract)),
+    )  # fmt: skip
     with processes(device) as here, progress_bar(here.writes) as bar:
         session = Session(demos, run_dir, cache, workers, language, asked, here, bar)
         encoders = session.run(resume)

@@ -64,7 +64,8 @@ class Scribe:
         self._rng, self._disturbance = rng, disturbance
         self._rows: list[tuple[Array, Array, Array, Array]] = []
         self.runs: list[Run] = []
-        self._span, self._intent = 0, None
+        self._span = 0
+        self._intent: Intent | None = None
         self._wander, self._kick, self._kick_ticks = np.zeros(3), np.zeros(3), 0
         self._last = np.zeros(3)
 

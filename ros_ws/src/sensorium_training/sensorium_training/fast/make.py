@@ -12,16 +12,17 @@ from typing import Any
 
 import click
 import torch
+from rich.progress import Progress, TaskID
 from sensorium_core.fast_policy import FastPolicy
 from sensorium_sim.fast_correction import FastCorrection
 
-from sensorium_training.card import git_commit
 from sensorium_training.commands.progress import progress_bar
 from sensorium_training.fast.card import fast_card
 from sensorium_training.fast.collect import collect
 from sensorium_training.fast.export import export_fast
 from sensorium_training.fast.runs import data_hash, load_split, scene_seeds
 from sensorium_training.fast.train import FastTrainConfig, FastTrainer, errors_m, load_fast_net
+from sensorium_training.provenance import git_commit
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class Plan:
 class Stages:
     """The stages of one run directory, in their order."""
 
-    def __init__(self, directory: Path, plan: Plan, config: FastTrainConfig, bar: Any) -> None:
+    def __init__(
+        self, directory: Path, plan: Plan, config: FastTrainConfig, bar: Progress
+    ) -> None:
         self._directory, self._plan, self._config, self._bar = directory, plan, config, bar
 
     def rows(self, round_: int, student: FastCorrection | None) -> None:
@@ -50,10 +53,11 @@ class Stages:
         ):
             seeds = scene_seeds(round_, n, aside)
             task = self._bar.add_task(f"round {round_}: {name}", total=len(seeds), note="")
-            collect(
-                self._directory / name / str(round_), seeds, student, self._config.net,
-                lambda done, task=task: self._bar.update(task, completed=done),
-            )  # fmt: skip
+
+            def show(done: int, task: TaskID = task) -> None:
+                self._bar.update(task, completed=done)
+
+            collect(self._folder(name, round_), seeds, student, self._config.net, show)
 
     def train(self, round_: int, before: Path | None) -> Path:
         """Weights after learning from all rounds so far."""
@@ -94,7 +98,7 @@ class Stages:
         return self._directory / name / str(round_)
 
 
-def make(directory: Path, out: Path, plan: Plan, config: FastTrainConfig, bar: Any) -> float:
+def make(directory: Path, out: Path, plan: Plan, config: FastTrainConfig, bar: Progress) -> float:
     """All stages; returns the largest difference between the file and torch."""
     torch.set_num_threads(1)
     stages = Stages(directory, plan, config, bar)

@@ -62,12 +62,12 @@ def save_runs(path: Path, runs: Sequence[Run]) -> None:
     """Write an episode's contacts at once, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lengths = np.array([len(run) for run in runs], np.int64)
-    arrays = {
-        name: np.concatenate([getattr(run, name) for run in runs]) if runs else np.zeros(0)
+    wrench, intent, last, label = (
+        np.concatenate([getattr(run, name) for run in runs]) if runs else np.zeros(0)
         for name in _FIELDS
-    }
+    )
     partial = path.with_suffix(".part.npz")
-    np.savez(partial, lengths=lengths, **arrays)
+    np.savez(partial, lengths=lengths, wrench=wrench, intent=intent, last=last, label=label)
     partial.replace(path)
 
 

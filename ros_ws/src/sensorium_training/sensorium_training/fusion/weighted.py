@@ -37,5 +37,5 @@ class Weighted(nn.Sequential, Fusion):
 
     def forward(self, tokens: Tensor, valid: Tensor, text: Tensor, forces: Tensor) -> Fused:
         """See `Fusion.forward`."""
-        weights = torch.softmax(super().forward(with_text(tokens, text)), 1)
+        weights = torch.softmax(nn.Sequential.forward(self, with_text(tokens, text)), 1)
         return Fused((weights * tokens).sum(1), weights.squeeze(-1))

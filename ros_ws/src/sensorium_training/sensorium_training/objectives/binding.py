@@ -6,7 +6,7 @@ anchor, takes no part in that sense's InfoNCE.
 
 import torch
 from pydantic import Field, model_validator
-from torch import nn
+from torch import Tensor, nn
 
 from sensorium_training.objectives.critics import CriticName
 from sensorium_training.objectives.infonce import LEAST, MOST, PairContrast
@@ -62,7 +62,8 @@ class Binding(Objective):
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Terms:
         """Needs embeddings of the anchor and of every sense."""
-        losses, logs = [], {}
+        losses: list[Tensor] = []
+        logs: dict[str, Tensor] = {}
         for sense in self.senses:
             rows = batch.rows(self.anchor, sense)
             anchor = self.project[self.anchor](batch.embedding(self.anchor, rows))

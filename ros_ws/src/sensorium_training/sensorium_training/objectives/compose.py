@@ -7,7 +7,7 @@ The label is free; the logs carry it. Names, keys, senses and values that are no
 before anything is built, with the legal ones listed.
 """
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -90,16 +90,16 @@ def _entry(label: str, settings: dict[str, object]) -> Entry:
     if name not in _KINDS:
         raise UnknownNameError(f"objective of {label!r}", name, OBJECTIVES)
     weight = settings.pop("weight", 1.0)
-    legal = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-    if not legal or not math.isfinite(weight) or weight <= 0:
+    number = weight if isinstance(weight, (int, float)) and not isinstance(weight, bool) else 0
+    if not 0 < number <= sys.float_info.max:
         raise GateConfigError("weight", weight, "a number above 0", of=f"objective {label!r}")
     kind = _KINDS[str(name)].config
     unknown = sorted(set(settings) - set(kind.model_fields))
     if unknown:
-        allowed = ("objective", "weight", *kind.model_fields)
-        raise UnknownNameError(f"key of objective {label!r} ({name})", unknown[0], allowed)
+        known = ("objective", "weight", *kind.model_fields)
+        raise UnknownNameError(f"key of objective {label!r} ({name})", unknown[0], known)
     try:
-        return Entry(str(name), float(weight), kind.model_validate(settings))
+        return Entry(str(name), float(number), kind.model_validate(settings))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "as a whole"

@@ -135,7 +135,8 @@ class InfoNCE(Objective):
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Terms:
         """Needs embeddings of both senses of every pair."""
-        losses, logs = [], {}
+        losses: list[Tensor] = []
+        logs: dict[str, Tensor] = {}
         for (a, b), (of_a, of_b), pair in zip(
             self.pairs, self.project, self.contrasts, strict=True
         ):

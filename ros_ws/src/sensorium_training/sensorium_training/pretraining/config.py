@@ -14,7 +14,10 @@ from sensorium_core.errors import GateConfigError, UnknownNameError
 
 from sensorium_training.encoders import NetConfig
 from sensorium_training.fusion.interface import SENSES
+from sensorium_training.objectives.binding import BindingConfig
 from sensorium_training.objectives.compose import Entry, parse
+from sensorium_training.objectives.infonce import InfoNCEConfig
+from sensorium_training.objectives.vse import VSEConfig
 
 INSTRUCTION = "instruction"
 """The sense whose tokens are words; it has no encoder of its own here."""
@@ -30,8 +33,8 @@ _LATER = ("touch", "image")
 _OF_TOKENS = ("matching", "transport")
 _OF_FUTURE = ("contact", "motion", "flow")
 _OF_VIEWS = ("factorcl",)
-_OF_NEGATIVES = ("infonce", "binding", "vse")
-"""Objectives that take all other rows as negatives unless they are said which sense is words."""
+_OF_NEGATIVES = (InfoNCEConfig, BindingConfig, VSEConfig)
+"""Of objectives that take all other rows as negatives unless told which sense is words."""
 _OF_MOMENTS = ("alignment",)
 """Objectives whose negatives are of the same episode."""
 
@@ -159,7 +162,8 @@ def _require_words_are_known(label: str, entry: Entry) -> None:
         allowed = "senses that change within an episode, whose words stay the same; `matching` "
         allowed += "tells whether words and senses belong together"
         raise GateConfigError(setting, value, allowed, of=of)
-    if entry.objective in _OF_NEGATIVES and named and entry.config.instruction is None:
+    config = entry.config
+    if isinstance(config, _OF_NEGATIVES) and named and config.instruction is None:
         allowed = f"`{INSTRUCTION}: {INSTRUCTION}`, as that sense is among these: rows that were "
         allowed += "told the same words are then no negatives of each other"
         raise GateConfigError(INSTRUCTION, None, allowed, of=of)

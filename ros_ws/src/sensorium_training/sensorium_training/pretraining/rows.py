@@ -7,7 +7,7 @@ Several processes draw the same rows and take a share each.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 import numpy as np
 import torch
@@ -94,6 +94,16 @@ class Rows:
                 moved(value) if is_tensor else {k: moved(v) for k, v in value.items()}
             )
         return Rows(**found)
+
+
+class _Ahead(TypedDict):
+    """What `Rows` says of the step after each row."""
+
+    later: Mapping[str, Tensor]
+    later_valid: Mapping[str, Tensor]
+    there: Tensor
+    action: Tensor
+    motion: Tensor
 
 
 def following(episode: Numbers, t_ns: Numbers, step_ns: int) -> Numbers:
@@ -207,7 +217,7 @@ class PretrainRows:
         since = self._t_ns[indices] - self._t_ns[self._first[indices]]
         return torch.from_numpy((since * 1e-9).astype(np.float32))
 
-    def _future(self, indices: Numbers, now: Items) -> dict[str, object]:
+    def _future(self, indices: Numbers, now: Items) -> _Ahead:
         size = len(indices)
         action, motion = np.zeros((size, ACTION)), np.zeros((size, MOTION))
         there = np.zeros(size, bool)
@@ -218,7 +228,7 @@ class PretrainRows:
             later = self._sensed(np.where(ahead < 0, indices, ahead))
             samples, valid = _senses(later, self._needs.later)
             felt = SENSES.index("joints")
-            there = (ahead >= 0) & (now["valid"][:, felt] > 0.5) & (later["valid"][:, felt] > 0.5)
+            there = (ahead >= 0) & _is_there(now, felt) & _is_there(later, felt)
             action = _turned(later["tool"].astype(float) - now["tool"]) / ACTION_UNIT
             there &= np.isfinite(action).all(1)
             action[~there] = 0.0
@@ -250,9 +260,14 @@ def _turned(difference: NDArray[np.float64]) -> NDArray[np.float64]:
     return difference
 
 
+def _is_there(rows: Items, sense: int) -> NDArray[np.bool_]:
+    """In which rows `(b,)` this sense, by its place in `SENSES`, is valid."""
+    return np.asarray(rows["valid"], np.float32)[:, sense] > 0.5
+
+
 def _senses(rows: Items, names: tuple[str, ...]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Samples by sense, zeros where invalid, and validity of all senses."""
-    valid = {sense: torch.from_numpy(rows["valid"][:, i] > 0.5) for i, sense in enumerate(SENSES)}
+    valid = {sense: torch.from_numpy(_is_there(rows, i)) for i, sense in enumerate(SENSES)}
     samples: dict[str, Tensor] = {}
     for name in names:
         both = ("touch_left", "touch_right")

@@ -33,13 +33,12 @@ _LANDED_M = 0.0032
 """The tip is at most this high above the seen rim when it stands on the block."""
 _GRASP_M = 0.005
 _CENTRED_M = 0.0050
-"""This near to the seen well it may land: no camera says it better."""
+"""This near to the seen well it lands at full speed: no camera says it better."""
 _SEARCH_M = 0.0095
-"""How far from where it landed the search goes."""
-_ASTRAY_M = 0.0080
-"""Landed farther than this from the seen well it lifts the peg and tries again."""
+"""How far from where it landed the search goes; then it lifts the peg and lands again."""
+_LIFT_STEP_M = 0.003
 _STRAIGHT_RAD, _SEARCH_TURN_RAD = 0.06, 0.02
-"""Turned by no more than the first a square peg lands; a move of the search turns by the second.
+"""Turned by more than the first a square peg lands slower; the search turns it by the second.
 Turned by 0.1 rad a peg is as much wider as a well of 1 mm clearance.
 """
 _INSIDE_M = 0.0028
@@ -127,18 +126,26 @@ class InsertExpert:
             if sight.press_n < 0.7 * _INSERT_N and height > -_DEPTH_M:
                 down[2] = -min(0.0025, height + _DEPTH_M + 0.001)
             return Move(down, 0.0, 0.0, Intent(_INSERT_N, 1.0) if height > -_DEPTH_M else None)
-        searched = sight.tool[:2] - (self.memory.x, self.memory.y)
-        near = np.hypot(*searched) < _SEARCH_M and np.hypot(*(offset - searched)) < _ASTRAY_M
-        if height < _LANDED_M and self.memory.touching and near:
-            return _search(sight, searched, misturned, pitch)
-        gap = float(np.hypot(*offset))
-        if self.memory.touching or gap > _CENTRED_M or abs(misturned) > _STRAIGHT_RAD:
-            back = -GAIN * offset * min(1.0, 0.006 / gap) if height > 0.003 else np.zeros(2)
-            rise = float(np.clip(0.006 - height, -0.002, 0.003))
-            return Move(np.array([*back, rise]), turn(misturned), 0.0)
-        fall = float(np.clip(GAIN * (height + 0.001), 0.0008, 0.003))
-        step = np.array([*(-GAIN * offset), -fall])
-        return Move(step, turn(misturned), 0.0, Intent(_SEARCH_N, 0.0))
+        if self.memory.touching:
+            searched = sight.tool[:2] - (self.memory.x, self.memory.y)
+            if height < _LANDED_M and np.hypot(*searched) < _SEARCH_M:
+                return _search(sight, searched, misturned, pitch)
+            return Move(np.array([0.0, 0.0, _LIFT_STEP_M]), turn(misturned), 0.0)
+        return _land(offset, height, misturned)
+
+
+def _land(offset: Array, height: float, misturned: float) -> Move:
+    """Down on the block, the slower the farther aside or turned, and never up again.
+
+    Rising where it is too far aside would balance falling where it is not: a policy, which does
+    not know the peg in its hand to a millimetre, would stay in the air.
+    """
+    gap = float(np.hypot(*offset))
+    near = float(np.clip((_NEAR_M - gap) / (_NEAR_M - _CENTRED_M), 0.0, 1.0))
+    straight = float(np.clip(_STRAIGHT_RAD / max(abs(misturned), 1e-9), 0.0, 1.0))
+    fall = near * straight * float(np.clip(GAIN * (height + 0.001), 0.0008, 0.003))
+    side = -GAIN * offset * min(1.0, 0.006 / max(gap, 1e-9))
+    return Move(np.array([*side, -fall]), turn(misturned), 0.0, Intent(_SEARCH_N, 0.0))
 
 
 def _search(sight: Sight, searched: Array, misturned: float, pitch: float) -> Move:

@@ -140,3 +140,15 @@ def test_where_touch_decides_a_near_miss_is_worth_mending():
     assert cost(0.003, truth()) == pytest.approx(cost(0.006, truth()) / 4, rel=1e-3)
     assert cost(0.003, felt(0.1)) > 0.3 * cost(0.006, felt(0.1))
     assert cost(0.0, felt(0.1)) == 0.0
+
+
+def test_where_touch_decides_what_the_hand_hides_is_located_all_the_same():
+    """A well is under the peg when it matters; the tabletop's policy looks before it acts."""
+    off = replace(answer(), target=answer().target + 0.01, intent=torch.zeros(ROWS, 2))
+    felt_ones = {p: replace(truth(p), intent=torch.zeros(ROWS, 2)) for p in (0.0, 0.5, 1.0)}
+    costs = {p: float(policy_losses(off, labels)["target"]) for p, labels in felt_ones.items()}
+    mixed = replace(felt_ones[1.0], present=torch.tensor([1.0, 1.0, 0.5, 0.5]))
+    assert costs[0.0] == 0.0
+    assert costs[1.0] > 0.0
+    assert float(policy_losses(off, mixed)["target"]) == pytest.approx(1.5 * costs[1.0])
+    assert float(policy_losses(off, truth(0.5))["target"]) == 0.0

@@ -6,7 +6,7 @@ the policy learns what to do in the states that its own mistakes lead to.
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
@@ -14,7 +14,7 @@ from queue import Queue
 import numpy as np
 from sensorium_core.codebook import goal_tokens
 from sensorium_core.fast_policy import FastPolicy
-from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES, Goal
+from sensorium_core.goal import TOUCH_FAMILIES, Goal
 from sensorium_core.language import Command
 from sensorium_core.policy import Policy
 from sensorium_recording.bag_reader import BagReader
@@ -23,13 +23,14 @@ from sensorium_sim.all_tasks import ALL_TASKS
 from sensorium_sim.episode_log import EpisodeLog
 from sensorium_sim.generate import episode_path
 from sensorium_sim.scene import SceneState
-from sensorium_sim.scene_json import goal_to_json, scene_to_json
+from sensorium_sim.scene_json import goal_from_json, goal_to_json, scene_to_json
 from sensorium_sim.shadow import Shadow
 
 from sensorium_training.closed_loop import ClosedLoop
 
 _SIZE = (96, 128)
 _LIMIT_S = 8.0
+_LEAST_ODDS = 0.1
 
 
 @dataclass
@@ -43,22 +44,47 @@ class Told:
         return Command(text, goal_tokens(self.goal), {}, self.goal, True, "ok")
 
 
+def asked_for(
+    seeds: Sequence[int], families: Sequence[str], failing: Mapping[str, float] | None = None
+) -> dict[int, str]:
+    """The family that a policy is asked for in the scene of each seed.
+
+    All alike by default, else in proportion to the share of each that is `failing`, and of those
+    that never fail a tenth as often as of those that always do: what a policy can do already
+    teaches it little. Families take turns throughout.
+    """
+    if failing is None:
+        return {seed: families[seed % len(families)] for seed in seeds}
+    odds = np.array([_LEAST_ODDS + failing.get(family, 1.0) for family in families])
+    counts = np.zeros(len(families))
+    asked: dict[int, str] = {}
+    for done, seed in enumerate(seeds, 1):
+        next_one = int(np.argmax(odds / odds.sum() * done - counts))
+        counts[next_one] += 1
+        asked[seed] = families[next_one]
+    return asked
+
+
 def rollouts(
     policy: Path,
     directory: Path,
-    seeds: range,
+    asked: Mapping[int, str],
     workers: int,
     progress: Callable[[int], None],
     fast: Path | None = None,
 ) -> int:
-    """Let a policy file act in the scenes of `seeds`; bags that exist are kept.
+    """Let a policy file act in scenes by seed, each for a family; bags that exist are kept.
 
     `fast` is the file of a fast half, for a policy that says what to feel. Returns how many were
     made.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    todo = [s for s in seeds if not (episode_path(directory, s) / "metadata.yaml").is_file()]
-    progress(len(seeds) - len(todo))
+    todo = [
+        (seed, family)
+        for seed, family in asked.items()
+        if not (episode_path(directory, seed) / "metadata.yaml").is_file()
+    ]
+    progress(len(asked) - len(todo))
     if not todo:
         return 0
     jobs = [(policy, directory, todo[i::workers], fast) for i in range(workers)]
@@ -67,7 +93,7 @@ def rollouts(
     queue: Queue[int] = context.Manager().Queue()
     with context.Pool(workers) as pool:
         result = pool.starmap_async(_work, [(*job, queue) for job in jobs])
-        done = len(seeds) - len(todo)
+        done = len(asked) - len(todo)
         while not result.ready() or not queue.empty():
             done += _drain(queue)
             progress(done)
@@ -84,14 +110,16 @@ def _drain(queue: Queue[int]) -> int:
 
 
 def _work(
-    policy: Path, directory: Path, seeds: list[int], fast: Path | None, queue: Queue[int]
+    policy: Path,
+    directory: Path,
+    asked: list[tuple[int, str]],
+    fast: Path | None,
+    queue: Queue[int],
 ) -> None:
     told = Told()
-    actor = Policy(policy)
-    loop = ClosedLoop(actor, told, fast=None if fast is None else FastPolicy(fast))
-    families = FAMILIES if actor.contract.version == 1 else ALL_FAMILIES
-    for seed in seeds:
-        episode(loop, told, directory, seed, families[seed % len(families)])
+    loop = ClosedLoop(Policy(policy), told, fast=None if fast is None else FastPolicy(fast))
+    for seed, family in asked:
+        episode(loop, told, directory, seed, family)
         queue.put(1)
 
 
@@ -120,10 +148,23 @@ def episode(loop: ClosedLoop, told: Told, directory: Path, seed: int, family: st
         bag.write_metadata("result", {"success": str(run.success), "reason": run.reason})
 
 
-def successes(directory: Path, seeds: range) -> float:
+def successes(directory: Path, seeds: Sequence[int]) -> float:
     """Share of the rollouts in the scenes of `seeds` that succeeded, from the bags."""
-    results = [
-        BagReader(episode_path(directory, seed)).metadata()["result"]["success"] == "True"
-        for seed in seeds
-    ]
+    results = [_result(directory, seed)[1] for seed in seeds]
     return float(np.mean(results)) if results else float("nan")
+
+
+def failing(directory: Path, seeds: Sequence[int]) -> dict[str, float]:
+    """Share of the rollouts of each family that failed (Laplace), from the bags that there are."""
+    by_family: dict[str, list[bool]] = {}
+    made = [s for s in seeds if (episode_path(directory, s) / "metadata.yaml").is_file()]
+    for family, success in (_result(directory, seed) for seed in made):
+        by_family.setdefault(family, []).append(success)
+    return {f: (r.count(False) + 1) / (len(r) + 2) for f, r in by_family.items()}
+
+
+def _result(directory: Path, seed: int) -> tuple[str, bool]:
+    """What was asked for in a rollout, and whether it was done."""
+    told = BagReader(episode_path(directory, seed)).metadata()
+    family = goal_from_json(told["episode"]["goal"]).family
+    return family, told["result"]["success"] == "True"

@@ -12,13 +12,14 @@ from typing import Any
 
 from rich.progress import Progress
 from sensorium_core.errors import BagError, LoaderError
+from sensorium_core.goal import ALL_FAMILIES, FAMILIES
 from sensorium_core.hashes import file_sha256
 from sensorium_recording.loader import EpisodeDataset
 from sensorium_recording.splits import Split
 
 from sensorium_training.batches import Augmentation
 from sensorium_training.curriculum import BlurCurriculum
-from sensorium_training.dagger import rollouts, successes
+from sensorium_training.dagger import asked_for, failing, rollouts, successes
 from sensorium_training.dataset import load
 from sensorium_training.encoders import NetConfig, contract_of
 from sensorium_training.export import export
@@ -174,16 +175,20 @@ class Stages:
     def rollouts(self, policy: Path, seeds: range, done: int = 0) -> None:
         """Let the policy drive where no policy of the `done` earlier rounds has, and make rows.
 
-        `seeds` are those of all rounds together.
+        `seeds` are those of all rounds together. The more of a family failed in the round before,
+        the more of it there is in this one.
         """
         directory, began = self._run / "rollouts", time.monotonic()
-        task = self._bar.add_task("roll out the policy", total=len(seeds), note="")
+        each = len(seeds) // (done + 1)
+        before, last = seeds[:-each][-each:], seeds[-each:]
+        families = FAMILIES if self._net.version == 1 else ALL_FAMILIES
+        asked = asked_for(last, families, failing(directory, before) if done else None)
+        task = self._bar.add_task("roll out the policy", total=len(last), note="")
         made = rollouts(
-            policy, directory, seeds, self._workers,
+            policy, directory, asked, self._workers,
             lambda n: self._bar.update(task, completed=n), self._fast,
         )  # fmt: skip
         if made:
-            last = seeds[len(seeds) * done // (done + 1) :]
             suffix = "" if done == 0 else f"_round{done + 1}"
             self._note(f"rollouts{suffix}_s", round(time.monotonic() - began))
             self._note(f"rollout_success{suffix}", successes(directory, last))

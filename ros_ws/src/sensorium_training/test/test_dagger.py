@@ -1,0 +1,50 @@
+"""Rollouts go where a policy fails, and every family has its turn."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sensorium_core.goal import ALL_FAMILIES, Goal
+from sensorium_recording.bag_writer import BagWriter
+from sensorium_sim.generate import episode_path
+from sensorium_sim.scene_json import goal_to_json
+from sensorium_training.dagger import asked_for, failing, successes
+
+SEEDS = range(500_000, 500_900)
+
+
+def test_the_first_round_asks_for_all_families_alike_by_seed():
+    asked = asked_for(SEEDS, ALL_FAMILIES)
+    assert list(asked) == list(SEEDS)
+    assert set(Counter(asked.values()).values()) == {100}
+    assert asked[500_005] == ALL_FAMILIES[500_005 % len(ALL_FAMILIES)]
+
+
+def test_later_rounds_ask_in_proportion_to_failures_and_take_turns():
+    odds = {family: 0.0 for family in ALL_FAMILIES} | {"insert": 0.9, "give": 0.4}
+    asked = asked_for(SEEDS, ALL_FAMILIES, odds)
+    counts = Counter(asked.values())
+    share = 900 / (7 * 0.1 + 1.0 + 0.5)
+    for family in ALL_FAMILIES:
+        assert counts[family] == pytest.approx(share * (0.1 + odds[family]), abs=1)
+    half = Counter(list(asked.values())[:450])
+    assert all(abs(2 * half[family] - counts[family]) <= 2 for family in ALL_FAMILIES)
+    assert asked_for(SEEDS, ALL_FAMILIES, odds) == asked
+
+
+def test_a_family_that_was_never_tried_counts_as_failing():
+    counts = Counter(asked_for(range(110), ("pick", "insert"), {"pick": 0.0}).values())
+    assert counts["insert"] == pytest.approx(11 * counts["pick"], abs=11)
+
+
+def test_failures_are_read_from_the_bags_that_were_made(tmp_path: Path):
+    goals = [Goal("insert", quality="round"), Goal("pick", "red", "cube")]
+    for seed, (goal, success) in enumerate(
+        [(goals[0], False), (goals[0], False), (goals[0], True), (goals[1], True)]
+    ):
+        with BagWriter(episode_path(tmp_path, seed), "zstd") as bag:
+            bag.write_metadata("episode", {"goal": goal_to_json(goal)})
+            bag.write_metadata("result", {"success": str(success), "reason": ""})
+    assert failing(tmp_path, range(10)) == {"insert": 3 / 5, "pick": 1 / 3}
+    assert successes(tmp_path, range(4)) == 0.5
+    assert failing(tmp_path, range(10, 20)) == {}

@@ -241,6 +241,9 @@ def test_standard_rows_cover_every_sense_and_lift_what_is_required():
     with pytest.raises(UnknownNameError, match="smell"):
         standard_rows(ours, {}, contract, groups=(("smell",),))
     assert [row.label for row in chosen(rows, ["shuffled"])] == [SHUFFLED]
+    without = "all but wrench + pads"
+    assert [row.label for row in chosen(rows, [without])] == [without]
+    assert len(chosen(rows, [without[:-1]])) > 1
     with pytest.raises(UnknownNameError, match="nonsense"):
         chosen(rows, ["nonsense"])
 

@@ -40,7 +40,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Matrix: tabletop, touch or touch-hard; repeatable.",
     ),
     click.option(
-        "--row", "only", multiple=True, help="Matrix: rows whose label has this; repeatable."
+        "--row", "only", multiple=True,
+        help="Matrix: the row of this label, or rows with this in theirs; repeatable.",
     ),
     click.option(
         "--bags", type=click.Path(path_type=Path, exists=True, file_okay=False),

@@ -125,8 +125,13 @@ def described(condition: Condition) -> dict[str, object]:
 
 
 def chosen(rows: list[Row], only: Sequence[str]) -> list[Row]:
-    """Rows whose label contains one of some texts; all for none. Raises when one fits nothing."""
+    """Rows whose label contains one of some texts, or that one of them names; all for none.
+
+    A text that is a whole label names that row alone. Raises when one fits nothing.
+    """
+    labels = [row.label for row in rows]
     for text in only:
-        if not any(text in row.label for row in rows):
-            raise UnknownNameError("row", text, [row.label for row in rows])
-    return [row for row in rows if not only or any(text in row.label for text in only)]
+        if not any(text in label for label in labels):
+            raise UnknownNameError("row", text, labels)
+    wanted = [{text} if text in labels else {la for la in labels if text in la} for text in only]
+    return [row for row in rows if not only or row.label in set().union(*wanted)]

@@ -20,7 +20,7 @@ from sensorium_training.network import NetConfig, PolicyNet
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGE, FAST = ROOT / "models/language/encoder.onnx", ROOT / "models/fast"
-ROWS = (ALL, NO_FORCE, EXPERT)
+ROWS = (ALL, NO_FORCE, VISION, f"{VISION}, {LIFTED}", EXPERT)
 TASKS = ("tabletop", "touch")
 REAL = (ALL, "press")
 """The one trial that is run here; of the others a file tells what came of them."""

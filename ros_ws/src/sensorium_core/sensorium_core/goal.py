@@ -109,6 +109,11 @@ _WAYS: Mapping[str | None, str] = {
 }  # fmt: skip
 
 
+def families_of(version: int) -> tuple[str, ...]:
+    """The families that policies of a version of the contract are trained for."""
+    return FAMILIES if version == 1 else ALL_FAMILIES
+
+
 def allowed_words(family: str, field: str) -> tuple[str, ...]:
     """The words of one field of a goal of some family."""
     return QUALITIES.get(family, ()) if field == "quality" else _WORDS[field]

@@ -32,6 +32,7 @@ _NEAR_M = 0.012
 _LANDED_M = 0.0032
 """The tip is at most this high above the seen rim when it stands on the block."""
 _GRASP_M = 0.005
+"""The fingers close this near to a peg, which shall not hang far beside the middle of the pads."""
 _CENTRED_M = 0.0050
 """This near to the seen well it lands at full speed: no camera says it better."""
 _SEARCH_M = 0.0095

@@ -7,7 +7,7 @@ from typing import Any
 
 from sensorium_core.contract import Contract
 from sensorium_core.errors import PolicyFileError
-from sensorium_core.goal import ALL_FAMILIES, FAMILIES
+from sensorium_core.goal import families_of
 
 from sensorium_training.encoders import contract_of
 from sensorium_training.export import export
@@ -82,7 +82,7 @@ def _card(contract: Contract, facts: dict[str, Any], difference: float) -> str:
     senses = ", ".join(contract.senses)
     metrics = {name: f"{value:.4g}" for name, value in facts.get("validation", {}).items()}
     times = {k: v for k, v in facts.items() if k.endswith("_s") and isinstance(v, (int, float))}
-    told = ", ".join(FAMILIES if contract.version == 1 else ALL_FAMILIES)
+    told = ", ".join(families_of(contract.version))
     return f"""# {contract.name}
 
 Moves a {contract.robot} as told: {told}. Senses: {senses}, and text.

@@ -85,7 +85,7 @@ def policy_losses(out: NetOutput, labels: Labels) -> dict[str, Tensor]:
     felt = {} if labels.intent is None else {"intent": _intent(out, labels.intent, here)}
     return {
         "chunk": (error * here).sum() / count,
-        "target": (_missing(miss, labels) * _located(labels)).sum() / seen_count,
+        "target": (_missing(miss, labels) * _located(labels, here, plain)).sum() / seen_count,
         "attention": -(mass * seen).sum() / seen.sum().clamp(min=1.0),
         "present": _masked_bce(out.present, plain, 1 - here + plain),
         "done": _masked_bce(out.done, labels.done, here),
@@ -105,15 +105,12 @@ def _fineness(labels: Labels) -> Tensor:
     return torch.cat([fine.expand(-1, 1, 3), torch.ones_like(fine).expand(-1, 1, 2)], -1)
 
 
-def _located(labels: Labels) -> Tensor:
+def _located(labels: Labels, here: Tensor, plain: Tensor) -> Tensor:
     """`(b,)` weight of where the thing meant is: half where touch decides and the hand hides it.
 
     A well is under the peg when it matters; what can be seen of the block says where.
     """
-    plain = (labels.present > 0.75).float()
-    if labels.intent is None:
-        return plain
-    return plain + 0.5 * (labels.present > 0.25).float() * (1 - plain)
+    return plain if labels.intent is None else 0.5 * (here + plain)
 
 
 def _missing(miss: Tensor, labels: Labels) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.progress import Progress
 from sensorium_core.errors import BagError, LoaderError
-from sensorium_core.goal import ALL_FAMILIES, FAMILIES
+from sensorium_core.goal import families_of
 from sensorium_core.hashes import file_sha256
 from sensorium_recording.loader import EpisodeDataset
 from sensorium_recording.splits import Split
@@ -181,8 +181,8 @@ class Stages:
         directory, began = self._run / "rollouts", time.monotonic()
         each = len(seeds) // (done + 1)
         before, last = seeds[:-each][-each:], seeds[-each:]
-        families = FAMILIES if self._net.version == 1 else ALL_FAMILIES
-        asked = asked_for(last, families, failing(directory, before) if done else None)
+        failed = failing(directory, before) if done else None
+        asked = asked_for(last, families_of(self._net.version), failed)
         task = self._bar.add_task("roll out the policy", total=len(last), note="")
         made = rollouts(
             policy, directory, asked, self._workers,

@@ -15,6 +15,7 @@ from sensorium_training.dataset import TENSORS, RowSource
 from sensorium_training.forgetting import TELLING, forget, silenced
 from sensorium_training.labels import GOALS
 from sensorium_training.losses import Labels
+from sensorium_training.recipe import senses_of
 
 SENSES = ("scene_rgb", "cloud", "wrist_rgb", "wrench", "pads", "joints")
 
@@ -25,8 +26,9 @@ class Augmentation:
 
     drop: tuple[tuple[str, float], ...] = (
         ("scene_rgb", 0.08), ("wrist_rgb", 0.12), ("wrench", 0.1), ("pads", 0.1),
+        ("wrench+pads", 0.06),
     )  # fmt: skip
-    """Probability that a sense is dead in a row."""
+    """Probability that a sense is dead in a row, or several together, with + between them."""
     anchor_m: float = 0.004
     """Standard deviation of the remembered place of the target."""
     point_m: float = 0.001
@@ -38,8 +40,9 @@ class Augmentation:
     """Largest share of a slot's token that goes to a random other class."""
 
     def dropping(self, odds: Mapping[str, float]) -> "Augmentation":
-        """The same with these odds for some senses; 0 drops one never."""
-        return replace(self, drop=tuple({**dict(self.drop), **odds}.items()))
+        """The same with these odds for some senses, or some together; 0 drops them never."""
+        named = {"+".join(sorted(senses_of(k), key=SENSES.index)): v for k, v in odds.items()}
+        return replace(self, drop=tuple({**dict(self.drop), **named}.items()))
 
 
 class Batches:
@@ -88,8 +91,10 @@ class Batches:
     def _augment(self, inputs: dict[str, Tensor], augment: Augmentation) -> None:
         rng, size = self._rng, len(inputs["valid"])
         cloud, valid = inputs["cloud"], inputs["valid"]
-        for sense, odds in augment.drop:
-            valid[:, SENSES.index(sense)] *= torch.from_numpy(rng.random(size) >= odds)
+        for group, odds in augment.drop:
+            here = torch.from_numpy(rng.random(size) >= odds)
+            for sense in senses_of(group):
+                valid[:, SENSES.index(sense)] *= here
         jitter = rng.standard_normal((*cloud.shape[:2], 3), dtype=np.float32) * augment.point_m
         cloud[..., :3] += torch.from_numpy(jitter) * cloud[..., 6:]
         gain = rng.uniform(1 - augment.brightness, 1 + augment.brightness, (size, 1, 3))
@@ -106,10 +111,10 @@ class Batches:
 
     def _forget(self, memory: Tensor, valid: Tensor, augment: Augmentation) -> None:
         """Wipe what dead senses would have told; of those that are dropped, in a share of rows."""
-        for sense in (sense for sense, _ in augment.drop if sense in TELLING):
-            dead = valid[:, SENSES.index(sense)] < 0.5
-            share = torch.from_numpy(self._rng.random(len(valid)) < augment.forget)
-            forget(memory, sense, dead & share)
+        from_start = torch.from_numpy(self._rng.random(len(valid)) < augment.forget)
+        for sense in sorted({sense for group, _ in augment.drop for sense in senses_of(group)}):
+            if sense in TELLING:
+                forget(memory, sense, (valid[:, SENSES.index(sense)] < 0.5) & from_start)
 
 
 _GOAL_ODDS = np.array([0.3, 0.16, 0.16, 0.16, 0.11, 0.11])

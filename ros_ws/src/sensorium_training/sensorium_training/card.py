@@ -1,6 +1,7 @@
 """Releases a policy: contract with provenance inside, and a card for people beside it."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def release(run: Path, out: Path) -> float:
     only = known.get("recipe", {}).get("only", [])
     dead = tuple(sense for sense in plain.senses if only and sense not in only)
     difference = export(net, contract, out / "policy.onnx", dead)
+    shutil.copy(weights, out / "weights.safetensors")
     (out / "card.md").write_text(_card(contract, known, difference))
     return difference
 
@@ -51,11 +53,16 @@ def _provenance(facts: dict[str, Any], difference: float) -> dict[str, str]:
         "rollouts labelled by the expert (DAgger)": f"{facts.get('episodes_dagger', 0)}",
         "their success, by round, before they were used": _successes(facts),
         **_recipe(facts.get("recipe", {})),
+        "went on from weights": _short(facts.get("went_on_from")) or "none: from scratch",
         "data hash": f"`{str(facts.get('data_hash_demos'))[:16]}`",
         "training seed": f"{facts.get('seed')}",
         "exported at commit": f"`{facts['git_commit']}`",
         "largest difference ONNX - torch": f"{difference:.1e}",
     }
+
+
+def _short(sha256: str | None) -> str:
+    return f"`{sha256[:16]}`" if sha256 else ""
 
 
 def _successes(facts: dict[str, Any]) -> str:

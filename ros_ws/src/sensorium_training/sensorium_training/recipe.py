@@ -27,7 +27,8 @@ class Recipe:
     corrupt: float = 0.0
     """Share of the rows in which one sense goes wrong in one way of `corruption`."""
     drop: tuple[tuple[str, float], ...] = ()
-    """Senses and the probability that each is dead in a row, where not the default's."""
+    """Senses, or several with + between them, and the probability that they are dead in a row,
+    together; where not the default's."""
     only: tuple[str, ...] = ()
     """The senses that it hears, all others dead in every row; none named: all of them."""
     share: float = 1.0
@@ -35,7 +36,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         senses = self.senses
-        for name in (*self.only, *(sense for sense, _ in self.drop)):
+        dropped = (sense for group, _ in self.drop for sense in senses_of(group))
+        for name in (*self.only, *dropped):
             if name not in senses:
                 raise UnknownNameError("sense", name, senses)
         for field, value, least in (
@@ -55,6 +57,11 @@ class Recipe:
     def dead(self) -> tuple[str, ...]:
         """Senses that it never hears; the contract requires what it did all the same."""
         return tuple(s for s in self.senses if self.only and s not in self.only)
+
+
+def senses_of(group: str) -> tuple[str, ...]:
+    """The senses that are dropped together, of `wrench+pads`, say."""
+    return tuple(sense.strip() for sense in group.split("+"))
 
 
 def contract_named(name: str) -> Contract:

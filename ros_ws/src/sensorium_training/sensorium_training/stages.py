@@ -28,6 +28,7 @@ from sensorium_training.part import Part
 from sensorium_training.pretraining.transfer import Taken, take_encoders
 from sensorium_training.recipe import Recipe, contract_named
 from sensorium_training.train import TrainConfig, Trainer, load_network
+from sensorium_training.weights import take_weights
 
 
 class Stages:
@@ -47,15 +48,18 @@ class Stages:
         recipe: Recipe | None = None,
         encoders: Path | None = None,
         fast: Path | None = None,
+        weights: Path | None = None,
     ) -> None:
-        """Raises `WeightsError` when the encoders do not fit, before rows are made."""
+        """Raises `WeightsError` when encoders or weights do not fit, before rows are made."""
         run_dir.mkdir(parents=True, exist_ok=True)
         self._bags = {"demos": (demos, cache), "dagger": (run_dir / "rollouts", run_dir / "cache")}
         """Bags and cache of each set. Demonstrations serve every run; rollouts only their own."""
         self._run, self._workers, self._seed = run_dir, workers, seed
         self._batch, self._rate, self._device, self._bar = batch, learning_rate, device, bar
         self._recipe, self._encoders, self._fast = recipe or Recipe(), encoders, fast
-        self._net = network(self._recipe)
+        self._net, self._weights = network(self._recipe), weights
+        if weights is not None:
+            take_weights(PolicyNet(self._net), weights)
         if encoders is not None:
             take_encoders(PolicyNet(self._net), encoders)
 
@@ -104,10 +108,15 @@ class Stages:
     def train(self, name: str, sets: list[str], minutes: float, weights: Path | None) -> Path:
         """Train for `minutes` on these sets; returns the averaged weights.
 
-        Raises `LoaderError` when the run began with another recipe or other encoders.
+        Without `weights` it goes on from those that the run was given, or from scratch.
+
+        Raises `LoaderError` when the run began with another recipe, other encoders or weights.
         """
         self._tell_recipe()
         directory = self._run / name
+        if weights is None:
+            self._tell_weights()
+            weights = self._weights
         config = self._config(minutes, anew=weights is None)
         train = [self._to_learn_from(one) for one in sets]
         watch = [self._load(one, "validation") for one in sets]
@@ -154,6 +163,17 @@ class Stages:
                     "a new --run, or what it began with",
                 )
         self._note("recipe", told)
+
+    def _tell_weights(self) -> None:
+        """Say what it goes on from; raises `LoaderError` when the run began with other weights."""
+        given = None if self._weights is None else file_sha256(self._weights)
+        began = self.facts().get("went_on_from")
+        if (self._run / "first" / "last.pt").is_file() and began != given:
+            raise LoaderError(
+                f"{self._run} began {'from scratch' if began is None else 'with other weights'}",
+                "a new --run, or the --weights it began with, if any",
+            )
+        self._note("went_on_from", given)
 
     def _tell_encoders(self, file: Path, taken: Taken | None) -> None:
         """Say what was taken; raises `LoaderError` when the run began with other encoders."""

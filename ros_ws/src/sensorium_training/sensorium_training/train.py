@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from sensorium_core.errors import LoaderError
 from torch import Tensor
 
+from sensorium_training.allocator import keep_freed_memory
 from sensorium_training.batches import Augmentation, Batches
 from sensorium_training.corruption.corruptor import Corruptor
 from sensorium_training.corruption.sampling import corrupt_some
@@ -28,6 +29,7 @@ from sensorium_training.imputation.interface import hide
 from sensorium_training.losses import Labels, policy_losses, total
 from sensorium_training.network import NetOutput, PolicyNet
 from sensorium_training.pretraining.transfer import take_encoders
+from sensorium_training.weights import take_weights
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -87,13 +89,14 @@ class Trainer:
             encoders: pretrained ones, where those of a new run start from.
         """
         torch.set_num_threads(config.threads)
+        keep_freed_memory()
         torch.manual_seed(config.seed)
         self.config, self.directory = config, directory
         directory.mkdir(parents=True, exist_ok=True)
         self.device = torch.device(_device(config.device))
         self.net = PolicyNet(config.net).to(self.device)
         if weights is not None:
-            self.net.load_state_dict(load_file(weights))
+            take_weights(self.net, weights)
         begins = encoders is not None and not (directory / "last.pt").is_file()
         self.taken = take_encoders(self.net, encoders) if encoders and begins else None
         """What a new run took of pretrained encoders."""

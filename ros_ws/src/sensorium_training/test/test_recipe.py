@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from sensorium_core.codebook import SLOTS
 from sensorium_core.contract import tabletop, touch
 from sensorium_core.errors import GateConfigError, LoaderError, UnknownNameError
+from sensorium_core.memory import TOLD_BY
 from sensorium_core.onnx_session import open_session
 from sensorium_core.policy import unreadable_policy
 from sensorium_recording.episode_table import LoadedEpisode
@@ -91,6 +92,7 @@ def test_the_plain_recipe_is_what_was_trained_before_there_was_one() -> None:
     [
         ({"only": ("smell",)}, UnknownNameError, "smell.*wrench"),
         ({"drop": (("smell", 0.1),)}, UnknownNameError, "smell.*wrench"),
+        ({"drop": (("wrench+smell", 0.1),)}, UnknownNameError, "smell.*wrench"),
         ({"drop": (("pads", 1.1),)}, GateConfigError, "drop pads.*from 0 to 1"),
         ({"corrupt": float("nan")}, GateConfigError, "corrupt.*from 0 to 1"),
         ({"share": 0.0}, GateConfigError, "share.*above 0 to 1"),
@@ -143,7 +145,7 @@ def test_what_a_dead_sense_would_have_said_changes_no_loss(sense: str, tmp_path:
 def test_odds_of_one_sense_change_its_flags_and_leave_the_other_draws_as_they_were() -> None:
     usual, _ = Batches(Rows(), 3).draw(200, Augmentation())
     for odds in (0.0, 1.0):
-        augment = Augmentation().dropping({"wrench": odds})
+        augment = Augmentation().dropping({"wrench": odds, "pads + wrench": 0.0})
         inputs, _ = Batches(Rows(), 3).draw(200, augment)
         flags = inputs["valid"][:, SENSES.index("wrench")]
         assert int(flags.sum()) == 200 * (1 - odds)
@@ -153,6 +155,28 @@ def test_odds_of_one_sense_change_its_flags_and_leave_the_other_draws_as_they_we
     assert (*Augmentation().drop, ("joints", 0.5)) == more.drop
     inputs, _ = Batches(Rows(), 3).draw(200, more)
     assert 70 < int(inputs["valid"][:, SENSES.index("joints")].sum()) < 130
+
+
+def test_senses_in_a_group_die_together_in_whatever_order_they_are_named() -> None:
+    never = {sense: 0.0 for sense, _ in Augmentation().drop}
+    augment = Augmentation().dropping({**never, "pads+wrench": 0.5})
+    assert augment.drop[-1] == ("wrench+pads", 0.5)
+    inputs, _ = Batches(Rows(), 3).draw(200, augment)
+    flags = inputs["valid"]
+    wrench, pads = (flags[:, SENSES.index(sense)] for sense in ("wrench", "pads"))
+    assert torch.equal(wrench, pads)
+    assert 70 < int(pads.sum()) < 130
+    assert int(flags.sum()) == 200 * (len(SENSES) - 2) + 2 * int(pads.sum())
+
+
+def test_what_died_with_another_is_forgotten_with_it() -> None:
+    augment = Augmentation(drop=(("wrench+pads", 0.5),))
+    inputs, _ = Batches(Rows(), 0).draw(400, augment)
+    dead = inputs["valid"][:, SENSES.index("pads")] < 0.5
+    told = [list(TOLD_BY[sense]) for sense in ("wrench", "pads")]
+    by_wrench, by_pads = ((inputs["memory"][:, places] == 0).all(1) for places in told)
+    assert torch.equal(by_wrench, by_pads)
+    assert 0.35 < float(by_pads[dead].float().mean()) < 0.65
 
 
 def test_a_share_is_fixed_nested_and_about_as_large_as_told() -> None:

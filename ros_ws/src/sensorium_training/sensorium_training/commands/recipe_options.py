@@ -33,7 +33,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--drop", multiple=True, metavar="SENSE=ODDS",
-        help="How often a sense is dead in a row, instead of the default; 0: never. Repeatable.",
+        help="How often a sense is dead in a row, or several together (wrench+pads=0.06), instead "
+        "of the default; 0: never. Repeatable.",
     ),
     click.option(
         "--only", default="", metavar="SENSE,...",

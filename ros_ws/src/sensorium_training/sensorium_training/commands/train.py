@@ -29,8 +29,8 @@ DAGGER_FIRST_SEED = ROLLOUTS.start
     type=click.Path(path_type=Path, file_okay=False), help="Rows of the demonstrations.",
 )  # fmt: skip
 @click.option(
-    "--minutes", default=25.0, show_default=True, type=click.FloatRange(0.01),
-    help="Training time on the demonstrations.",
+    "--minutes", default=25.0, show_default=True, type=click.FloatRange(0.0),
+    help="Training time on the demonstrations; 0, with --weights: none before the rollouts.",
 )  # fmt: skip
 @click.option(
     "--dagger", default=400, show_default=True, type=click.IntRange(0),
@@ -58,6 +58,10 @@ DAGGER_FIRST_SEED = ROLLOUTS.start
     help="Encoders to start from, as `sensorium pretrain` wrote them.",
 )  # fmt: skip
 @click.option(
+    "--weights", default=None, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A trained policy's weights.safetensors to go on from, at half the learning rate.",
+)  # fmt: skip
+@click.option(
     "--fast-policy", default=None, type=click.Path(path_type=Path, exists=True),
     help="The fast half that acts beside a policy where touch decides, in its own episodes.",
 )  # fmt: skip
@@ -75,6 +79,7 @@ def train(
     workers: int,
     device: str,
     encoders: Path | None,
+    weights: Path | None,
     fast_policy: Path | None,
     **asked: Any,
 ) -> None:
@@ -86,23 +91,36 @@ def train(
     from sensorium_training.stages import Stages
 
     recipe = recipe_of(asked)
+    _require_one_start(minutes, encoders, weights)
     _require_fast_half(recipe.contract, dagger, fast_policy)
     with progress_bar() as bar:
         stages = Stages(
             demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar,
-            recipe, encoders, fast_policy,
+            recipe, encoders, fast_policy, weights,
         )  # fmt: skip
         started = time.monotonic()
         stages.rows("demos")
-        weights = stages.train("first", ["demos"], minutes, None)
+        trained = stages.train("first", ["demos"], minutes, None)
         for k in range(rounds if dagger else 0):
-            policy = stages.export(weights, "first" if k == 0 else f"round{k}")
+            policy = stages.export(trained, "first" if k == 0 else f"round{k}")
             stages.rollouts(policy, rollout_seeds(seed, dagger * (k + 1)), k)
             name = "second" if k == 0 else f"round{k + 1}"
-            weights = stages.train(name, ["demos", "dagger"], dagger_minutes, weights)
-        stages.finish(weights, time.monotonic() - started)
+            trained = stages.train(name, ["demos", "dagger"], dagger_minutes, trained)
+        stages.finish(trained, time.monotonic() - started)
     click.echo(f"weights in {run_dir / 'weights.safetensors'}; next: sensorium export")
     click.echo(json.dumps(stages.facts()["validation"], indent=1))
+
+
+def _require_one_start(minutes: float, encoders: Path | None, weights: Path | None) -> None:
+    """Raises `click.UsageError` where a run would start from two things, or from nothing."""
+    if weights is not None and encoders is not None:
+        raise click.UsageError(
+            "--weights hold encoders already: leave out --encoders or --weights"
+        )
+    if minutes == 0 and weights is None:
+        raise click.UsageError(
+            "--minutes 0 would roll out an untrained policy; say how many, or name --weights"
+        )
 
 
 def _require_fast_half(contract: str, dagger: int, fast: Path | None) -> None:

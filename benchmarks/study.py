@@ -1,0 +1,130 @@
+"""Do all senses together beat some of them? Trains every recipe from scratch, with several seeds.
+
+    .venv/bin/sensorium generate data/touch --episodes 2700 --families all
+    .venv/bin/sensorium pretrain data/touch --cache data/touch-cache --contract touch \
+        --run runs/pretraining          # for the recipes on pretrained encoders alone
+    .venv/bin/python benchmarks/study.py data/touch --cache data/touch-cache --minutes 15 --seeds 3
+
+All recipes get the same demonstrations, minutes and threads, and no rollouts of their own. Runs
+that are finished are kept, one that was interrupted goes on. At the end stands the command that
+lets the matrix judge them. `--recipe` names some of the recipes; what they are: RECIPES.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+from results_page import ROOT
+from sensorium_core.contract import touch
+from sensorium_training.commands.progress import progress_bar
+from sensorium_training.dataset import load
+from sensorium_training.train import TrainConfig
+
+_SENSORIUM = str(Path(sys.executable).with_name("sensorium"))
+_VISION = "scene_rgb,cloud,wrist_rgb,joints"
+OURS = "all senses"
+RECIPES: dict[str, tuple[str, ...]] = {
+    OURS: (),
+    "concatenation": ("--fusion", "concatenation"),
+    "contact gate": ("--fusion", "contact_gate"),
+    "vision alone": ("--only", _VISION),
+    "force alone": ("--only", "wrench,pads,joints"),
+    "a tenth, from scratch": ("--share", "0.1"),
+    "a tenth, pretrained": ("--share", "0.1", "--encoders", "{encoders}"),
+}
+"""By label in the matrix, options of `sensorium train`. What hears no force or sees nothing has
+the joints all the same: every arm has them."""
+
+
+def make(recipe: str, seed: int, asked: dict[str, str], runs: Path) -> Path:
+    """Train and export one policy; one that is there is kept. Raises when a command fails."""
+    run = runs / f"{recipe.replace(', ', '-').replace(' ', '-')}-{seed}"
+    policy = run / "release" / "policy.onnx"
+    if policy.is_file():
+        return policy
+    options = {
+        "--run": str(run), "--cache": asked["cache"], "--contract": "touch", "--dagger": "0",
+        "--minutes": asked["minutes"], "--seed": str(seed), "--workers": asked["threads"],
+    }  # fmt: skip
+    told = [part for option in options.items() for part in option]
+    more = [part.format(**asked) for part in RECIPES[recipe]]
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / "out.log").open("a") as log:
+        for command in (
+            ["train", asked["demos"], *told, *more],
+            ["export", str(run), str(policy.parent)],
+        ):
+            subprocess.run(
+                [_SENSORIUM, *command], check=True, stdout=log, stderr=subprocess.STDOUT
+            )
+    return policy
+
+
+def judged(made: dict[str, list[Path]]) -> str:
+    """The command that compares them."""
+    ours, *rest = made.pop(OURS, []) or [Path("models/senses")]
+    words = ["benchmarks/senses.py", str(ours)]
+    words += [part for path in rest for part in ("--also", str(path))]
+    for label, paths in made.items():
+        words += [part for path in paths for part in ("--policy", f"{label}={path}")]
+    words += ["--tasks", "tabletop", "--tasks", "touch", "--fast-policy", "models/fast"]
+    return shlex.join(words)
+
+
+@click.command()
+@click.argument("demos", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--cache", default="data/touch-cache", show_default=True, type=click.Path())
+@click.option("--runs", default=ROOT / "runs" / "study", type=click.Path(path_type=Path))
+@click.option("--minutes", default=15.0, show_default=True, type=click.FloatRange(0.01))
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1),
+              help="Trainings at a time.")  # fmt: skip
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1),
+              help="Of each training.")  # fmt: skip
+@click.option("--encoders", default="runs/pretraining/encoders.safetensors", show_default=True)
+@click.option("--recipe", "recipes", multiple=True, type=click.Choice(list(RECIPES)),
+              help="Repeatable; all by default.")  # fmt: skip
+def main(
+    demos: Path,
+    cache: str,
+    runs: Path,
+    minutes: float,
+    seeds: int,
+    jobs: int,
+    threads: int,
+    encoders: str,
+    recipes: tuple[str, ...],
+) -> None:
+    """Train on DEMOS every recipe with every seed; say how they are compared."""
+    chosen = list(recipes or RECIPES)
+    if any("{encoders}" in RECIPES[name] for name in chosen) and not Path(encoders).is_file():
+        raise click.UsageError(f"no pretrained encoders at {encoders}; see the top of this file")
+    share, workers = TrainConfig.validation_share, jobs * threads
+    load(demos, "all", share, cache=Path(cache), workers=workers, contract=touch())
+    asked = {
+        "demos": str(demos), "cache": cache, "minutes": str(minutes), "threads": str(threads),
+        "encoders": encoders,
+    }  # fmt: skip
+    wanted = [(name, seed) for seed in range(seeds) for name in chosen]
+    with ThreadPoolExecutor(jobs) as pool, progress_bar() as bar:
+        task = bar.add_task("train", total=len(wanted), note="")
+        futures = [pool.submit(make, name, seed, asked, runs) for name, seed in wanted]
+        for future in futures:
+            future.add_done_callback(lambda _: bar.advance(task))
+        paths = [future.result() for future in futures]
+    made: dict[str, list[Path]] = {}
+    for (name, _), path in zip(wanted, paths, strict=True):
+        made.setdefault(name, []).append(path)
+        facts = json.loads((path.parents[1] / "facts.json").read_text())
+        click.echo(f"{path}: {facts['samples_first']} rows seen, {facts['train_first_s']} s")
+    click.echo(judged(made))
+
+
+if __name__ == "__main__":
+    main()

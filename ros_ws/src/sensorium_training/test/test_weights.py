@@ -1,0 +1,107 @@
+"""A run that goes on from a trained policy: what it takes, what it refuses, what it notes."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from safetensors.torch import load_file, save_file
+from sensorium_core.contract import tabletop, touch
+from sensorium_core.errors import LoaderError, WeightsError
+from sensorium_core.hashes import file_sha256
+from sensorium_sim.commands.generate import generate
+from sensorium_training.card import release
+from sensorium_training.commands.train import train
+from sensorium_training.encoders import NetConfig
+from sensorium_training.network import PolicyNet
+from sensorium_training.train import load_network
+from sensorium_training.weights import take_weights
+
+PLAIN = NetConfig.for_contract(tabletop())
+
+
+def write(path: Path, net: PolicyNet, **changed: torch.Tensor) -> Path:
+    told = {"config": json.dumps(asdict(net.config))}
+    save_file({**net.state_dict(), **changed}, path, metadata=told)
+    return path
+
+
+def test_a_network_takes_every_weight_of_another(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net, other = PolicyNet(PLAIN), PolicyNet(PLAIN)
+    take_weights(other, write(tmp_path / "w.safetensors", net))
+    assert all(map(torch.equal, net.state_dict().values(), other.state_dict().values()))
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (NetConfig.for_contract(touch()), r"text_channels 224, here 128.*--contract"),
+        (replace(PLAIN, fusion="concatenation"), "fusion concatenation, here weighted.*--fusion"),
+    ],
+)
+def test_weights_of_another_make_are_refused_with_what_differs(
+    config: NetConfig, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsError, match=words):
+        take_weights(PolicyNet(PLAIN), write(tmp_path / "w.safetensors", PolicyNet(config)))
+
+
+def test_what_is_no_weights_is_refused(tmp_path: Path) -> None:
+    net, file = PolicyNet(PLAIN), tmp_path / "w.safetensors"
+    file.write_bytes(b"no tensors")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        take_weights(net, file)
+    save_file(net.state_dict(), file, metadata={"config": "[" * 9})
+    with pytest.raises(WeightsError, match="cannot be read"):
+        take_weights(net, file)
+    with pytest.raises(WeightsError, match=r"done.bias is not the network's"):
+        take_weights(net, write(file, net, **{"done.bias": torch.zeros(2)}))
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demos")
+    told = CliRunner().invoke(generate, [str(folder), "--episodes", "4"])
+    assert told.exit_code == 0, told.output
+    return folder
+
+
+def asked(demos: Path, run: Path, *options: object) -> Result:
+    common = [demos, "--run", run, "--cache", demos.parent / "rows", "--batch", "8",
+              "--workers", "1", "--device", "cpu", "--dagger", "0", *options]  # fmt: skip
+    return CliRunner().invoke(train, list(map(str, common)), catch_exceptions=False)
+
+
+def test_a_released_policy_is_gone_on_from_and_a_run_says_so(demos: Path, tmp_path: Path) -> None:
+    assert asked(demos, tmp_path / "a", "--minutes", 0.01).exit_code == 0
+    release(tmp_path / "a", tmp_path / "released")
+    given = tmp_path / "released" / "weights.safetensors"
+    told = asked(demos, tmp_path / "b", "--minutes", 0, "--weights", given)
+    assert told.exit_code == 0, told.output
+    facts = json.loads((tmp_path / "b" / "facts.json").read_text())
+    assert (facts["went_on_from"], facts["samples_first"]) == (file_sha256(given), 0)
+    first, second = (load_file(tmp_path / run / "weights.safetensors") for run in "ab")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert load_network(given).config == PLAIN
+    release(tmp_path / "b", tmp_path / "again")
+    assert f"`{file_sha256(given)[:16]}`" in (tmp_path / "again" / "card.md").read_text()
+    with pytest.raises(LoaderError, match="began with other weights"):
+        asked(demos, tmp_path / "b", "--minutes", 1)
+    with pytest.raises(LoaderError, match="began from scratch"):
+        asked(demos, tmp_path / "a", "--minutes", 1, "--weights", given)
+
+
+def test_a_run_starts_from_one_thing(tmp_path: Path) -> None:
+    file = tmp_path / "w.safetensors"
+    file.touch()
+    for options, words in (
+        (("--minutes", 0), "untrained"),
+        (("--weights", file, "--encoders", file), "--encoders"),
+    ):
+        told = asked(tmp_path, tmp_path / "run", *options)
+        assert told.exit_code == 2
+        assert words in told.output
+    assert not (tmp_path / "run").exists()

@@ -23,6 +23,7 @@ class WanderingPolicy:
     """Moves somewhere that depends on all that it is fed; notes the bytes."""
 
     contract = tabletop()
+    unheard: frozenset[str] = frozenset()
     families = FAMILIES
 
     def __init__(self) -> None:

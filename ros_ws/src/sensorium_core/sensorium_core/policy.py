@@ -18,6 +18,8 @@ from sensorium_core.memory import memory_width
 from sensorium_core.onnx_session import RUN_FAULTS, misfit, open_session
 
 METADATA_KEY = "sensorium.contract"
+UNHEARD_KEY = "sensorium.unheard"
+"""Senses with commas between; a file that hears all of them has no such entry."""
 TOKENS = (len(SLOTS), TOKEN_SIZE)
 """Shape of an instruction's tokens. A policy takes all, or those of the first four slots."""
 OUTPUTS = ("chunk", "target", "present", "done", "weights")
@@ -58,6 +60,8 @@ class Policy:
         if METADATA_KEY not in metadata:
             raise PolicyFileError(path, "carries no contract", "write it with `sensorium export`")
         self.contract = Contract.from_json(metadata[METADATA_KEY], str(path))
+        self.unheard = self._unheard(metadata.get(UNHEARD_KEY, ""))
+        """Senses of the contract that nothing in the file listens to: trained without them."""
         self._outputs = output_names(self.contract)
         self.input_names = tuple(i.name for i in self._session.get_inputs())
         self._words = self._count_words()
@@ -67,6 +71,14 @@ class Policy:
     def families(self) -> tuple[str, ...]:
         """What it can be told to do, as far as the tokens that it takes can say it."""
         return FAMILIES if self._words < len(SLOTS) else ALL_FAMILIES
+
+    def _unheard(self, told: str) -> frozenset[str]:
+        """The senses told. Raises `PolicyFileError` for what is no sense of the contract."""
+        senses = frozenset(told.split(",")) if told else frozenset()
+        for name in sorted(senses.difference(self.contract.senses)):
+            problem = f"says that it does not hear {name!r}, which its contract does not know"
+            raise PolicyFileError(self.path, problem, "export it anew")
+        return senses
 
     def _count_words(self) -> int:
         """How many tokens the file takes: four, or one for every slot."""

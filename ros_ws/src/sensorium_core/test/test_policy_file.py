@@ -10,7 +10,7 @@ from sensorium_core.codebook import goal_tokens
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import PolicyFileError
 from sensorium_core.goal import ALL_FAMILIES, FAMILIES, Goal
-from sensorium_core.policy import METADATA_KEY, Policy, input_shapes, output_shapes
+from sensorium_core.policy import METADATA_KEY, UNHEARD_KEY, Policy, input_shapes, output_shapes
 
 RELEASED = Path(__file__).parents[4] / "models" / "tabletop" / "policy.onnx"
 
@@ -68,6 +68,14 @@ def test_any_other_number_of_tokens_is_refused(tmp_path, words) -> None:
         Policy(spoken_to(tmp_path / "policy.onnx", words))
 
 
+def test_a_file_tells_the_senses_that_it_was_trained_without(tmp_path) -> None:
+    assert Policy(spoken_to(tmp_path / "a.onnx", 4)).unheard == frozenset()
+    deaf = spoken_to(tmp_path / "b.onnx", 4, **{UNHEARD_KEY: "wrench,pads"})
+    assert Policy(deaf).unheard == {"wrench", "pads"}
+    with pytest.raises(PolicyFileError, match="does not hear 'smell'"):
+        Policy(spoken_to(tmp_path / "c.onnx", 4, **{UNHEARD_KEY: "wrench,smell"}))
+
+
 def inputs(policy: Policy, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Random tensors of all that a step can give."""
     shapes = input_shapes(policy.contract)
@@ -78,7 +86,7 @@ def inputs(policy: Policy, rng: np.random.Generator) -> dict[str, np.ndarray]:
     }
 
 
-def spoken_to(path: Path, words: int) -> Path:
+def spoken_to(path: Path, words: int, **told: str) -> Path:
     """A policy that takes only words, and says their sum as `present`."""
     contract = tabletop()
     shapes = output_shapes(contract)
@@ -94,6 +102,6 @@ def spoken_to(path: Path, words: int) -> Path:
     ]
     graph = helper.make_graph(nodes, "policy", takes, gives, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    helper.set_model_props(model, {METADATA_KEY: contract.to_json()})
+    helper.set_model_props(model, {METADATA_KEY: contract.to_json(), **told})
     onnx.save(model, path)
     return path

@@ -257,7 +257,7 @@ def _why_off(fast: FastFile | None, contract: Contract, drop: frozenset[str]) ->
     if contract.version == 1:
         return "the policy does not say what to feel (contract version 1)"
     if contract.modality(WRENCH).sense in drop:
-        return "the wrench is dropped"
+        return "the wrench is dropped, or the policy was trained without it"
     return ""
 
 

@@ -60,7 +60,7 @@ class Runner:
         self._policy, self._language, self._arm = policy, language, arm
         self._senses = Senses(policy.contract, drop, self._config)
         self._planner = Planner(policy.contract.action, arm)
-        self._fast = FastHalf(fast, policy.contract, arm, drop)
+        self._fast = FastHalf(fast, policy.contract, arm, drop | policy.unheard)
         self._faults: Faults = NO_FAULTS
         self._loop = self._fresh()
 

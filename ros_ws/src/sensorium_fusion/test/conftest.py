@@ -23,6 +23,7 @@ class FakePolicy:
     """Moves 1 cm a step in x; notes what it was fed."""
 
     contract = tabletop()
+    unheard: frozenset[str] = frozenset()
     families = FAMILIES
 
     def __init__(self, present: float = 0.99) -> None:

@@ -21,6 +21,7 @@ class FeelingPolicy:
     """Goes where all that it is fed sends it; notes what it was fed."""
 
     contract = touch()
+    unheard: frozenset[str] = frozenset()
     families = ALL_FAMILIES
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from sensorium_core.contract import Contract
 from sensorium_core.errors import ParityError
 from sensorium_core.memory import memory_width
 from sensorium_core.onnx_session import open_session
-from sensorium_core.policy import METADATA_KEY, output_names, unreadable_policy
+from sensorium_core.policy import METADATA_KEY, UNHEARD_KEY, output_names, unreadable_policy
 from torch import Tensor, nn
 
 from sensorium_training.forgetting import silenced
@@ -89,7 +89,7 @@ def export(net: PolicyNet, contract: Contract, path: Path, dead: tuple[str, ...]
         )
     assert program is not None
     model = program.model_proto
-    _describe(model, contract)
+    _describe(model, contract, dead)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     onnx.save(model, partial)
@@ -101,9 +101,13 @@ def export(net: PolicyNet, contract: Contract, path: Path, dead: tuple[str, ...]
     return worst
 
 
-def _describe(model: onnx.ModelProto, contract: Contract) -> None:
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, contract.to_json()
+def _describe(model: onnx.ModelProto, contract: Contract, dead: tuple[str, ...]) -> None:
+    told = {METADATA_KEY: contract.to_json()}
+    if dead:
+        told[UNHEARD_KEY] = ",".join(dead)
+    for key, value in told.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
     model.producer_name = "sensorium"
 
 

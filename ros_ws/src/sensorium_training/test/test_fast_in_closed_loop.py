@@ -26,6 +26,7 @@ class Presser:
     """Goes above a button, then down to contact, and stands still there; notes what it feels."""
 
     contract = touch()
+    unheard: frozenset[str] = frozenset()
     families = ALL_FAMILIES
 
     def __init__(self) -> None:

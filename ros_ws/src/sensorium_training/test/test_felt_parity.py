@@ -26,6 +26,7 @@ class Grabber:
     """Goes down over a place and closes the fingers there, then lifts; notes what it is fed."""
 
     contract = touch()
+    unheard: frozenset[str] = frozenset()
     families = ALL_FAMILIES
 
     def __init__(self, x: float, y: float) -> None:

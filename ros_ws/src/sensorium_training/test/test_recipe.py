@@ -13,7 +13,7 @@ from sensorium_core.contract import tabletop, touch
 from sensorium_core.errors import GateConfigError, LoaderError, UnknownNameError
 from sensorium_core.memory import TOLD_BY
 from sensorium_core.onnx_session import open_session
-from sensorium_core.policy import unreadable_policy
+from sensorium_core.policy import Policy, unreadable_policy
 from sensorium_recording.episode_table import LoadedEpisode
 from sensorium_sim.commands.generate import generate
 from sensorium_training.batches import SENSES, Augmentation, Batches
@@ -250,6 +250,7 @@ def test_a_policy_does_not_hear_what_it_was_trained_without(tmp_path: Path) -> N
     torch.manual_seed(0)
     net, dead = PolicyNet(TOUCH), ("scene_rgb", "wrist_rgb", "wrench", "pads")
     assert export(net, touch(), tmp_path / "deaf.onnx", dead) <= 1e-4
+    assert Policy(tmp_path / "deaf.onnx").unheard == set(dead)
     session = open_session(tmp_path / "deaf.onnx", unreadable_policy).session
     feed = {k: v.numpy() for k, v in example_inputs(touch(), 0, len(SLOTS)).items()}
     loud = {k: v.copy() for k, v in feed.items()}

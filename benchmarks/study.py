@@ -3,9 +3,9 @@
     .venv/bin/sensorium generate data/touch --episodes 2700 --families all
     .venv/bin/sensorium pretrain data/touch --cache data/touch-cache --contract touch \
         --run runs/pretraining          # for the recipes on pretrained encoders alone
-    .venv/bin/python benchmarks/study.py data/touch --cache data/touch-cache --minutes 15 --seeds 3
+    .venv/bin/python benchmarks/study.py data/touch --cache data/touch-cache --steps 3000 --seeds 3
 
-All recipes get the same demonstrations, minutes and threads, and no rollouts of their own. Runs
+All recipes get the same demonstrations and steps, and no rollouts of their own. Runs
 that are finished are kept, one that was interrupted goes on. At the end stands the command that
 lets the matrix judge them. `--recipe` names some of the recipes; what they are: RECIPES.
 """
@@ -50,7 +50,7 @@ def make(recipe: str, seed: int, asked: dict[str, str], runs: Path) -> Path:
         return policy
     options = {
         "--run": str(run), "--cache": asked["cache"], "--contract": "touch", "--dagger": "0",
-        "--minutes": asked["minutes"], "--seed": str(seed), "--workers": asked["threads"],
+        "--steps": asked["steps"], "--seed": str(seed), "--workers": asked["threads"],
     }  # fmt: skip
     told = [part for option in options.items() for part in option]
     more = [part.format(**asked) for part in RECIPES[recipe]]
@@ -81,7 +81,7 @@ def judged(made: dict[str, list[Path]]) -> str:
 @click.argument("demos", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--cache", default="data/touch-cache", show_default=True, type=click.Path())
 @click.option("--runs", default=ROOT / "runs" / "study", type=click.Path(path_type=Path))
-@click.option("--minutes", default=15.0, show_default=True, type=click.FloatRange(0.01))
+@click.option("--steps", default=3000, show_default=True, type=click.IntRange(1))
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1),
               help="Trainings at a time.")  # fmt: skip
@@ -94,7 +94,7 @@ def main(
     demos: Path,
     cache: str,
     runs: Path,
-    minutes: float,
+    steps: int,
     seeds: int,
     jobs: int,
     threads: int,
@@ -108,7 +108,7 @@ def main(
     share, workers = TrainConfig.validation_share, jobs * threads
     load(demos, "all", share, cache=Path(cache), workers=workers, contract=touch())
     asked = {
-        "demos": str(demos), "cache": cache, "minutes": str(minutes), "threads": str(threads),
+        "demos": str(demos), "cache": cache, "steps": str(steps), "threads": str(threads),
         "encoders": encoders,
     }  # fmt: skip
     wanted = [(name, seed) for seed in range(seeds) for name in chosen]

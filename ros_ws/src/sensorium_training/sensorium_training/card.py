@@ -77,6 +77,7 @@ def _recipe(told: dict[str, Any]) -> dict[str, str]:
     odds = ", ".join(f"{sense} {share:g}" for sense, share in told["drop"].items())
     return {
         "share of the demonstrations learnt from": f"{told['share']:g}",
+        "steps of the first training": f"{told.get('steps') or 'by time'}",
         "hears these senses alone": ", ".join(told["only"]) or "no: on all",
         "odds of a sense dead in a row": odds,
         "share of rows in which a sense goes wrong": f"{told['corrupt']:g}",

@@ -33,6 +33,8 @@ class Recipe:
     """The senses that it hears, all others dead in every row; none named: all of them."""
     share: float = 1.0
     """Of the demonstrations to learn from; see `part.Part`."""
+    steps: int = 0
+    """Of the first training, instead of a time; 0: as long as it was given."""
 
     def __post_init__(self) -> None:
         senses = self.senses

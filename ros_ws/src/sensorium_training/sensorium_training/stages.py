@@ -124,7 +124,7 @@ class Stages:
         trainer = Trainer(train, watch, directory, config, weights, encoders)
         if encoders is not None:
             self._tell_encoders(encoders, trainer.taken)
-        task = self._bar.add_task(f"train {name}", total=minutes * 60, note="")
+        task = self._bar.add_task(f"train {name}", total=1000, note="")
 
         def show(done: int, _total: int, terms: dict[str, float]) -> None:
             self._bar.update(task, completed=done, note=f"chunk {terms['chunk']:.3f}")
@@ -139,8 +139,8 @@ class Stages:
         """How to train, anew or on from weights: slower then, and with sharp eyes."""
         recipe = self._recipe
         return TrainConfig(
-            minutes=minutes, batch=self._batch, seed=self._seed, threads=self._workers,
-            device=self._device, learning_rate=self._rate if anew else self._rate / 2,
+            minutes=minutes, steps=recipe.steps if anew else 0, batch=self._batch,
+            seed=self._seed, threads=self._workers, device=self._device, learning_rate=self._rate if anew else self._rate / 2,
             net=self._net, blur=BlurCurriculum(recipe.blur if anew else 0.0),
             corrupt=recipe.corrupt, augmentation=augmentation(recipe), dead=recipe.dead,
         )  # fmt: skip
@@ -155,11 +155,12 @@ class Stages:
         """Say what is made; raises `LoaderError` when the run began with something else."""
         told, begun = as_facts(self._recipe), self.facts().get("recipe")
         if begun is None and (self._run / "first" / "last.pt").is_file():
-            begun = {**told, **{name: as_facts(Recipe())[name] for name in _NEWER}}
+            begun = {name: value for name, value in told.items() if name not in _NEWER}
+        before = told if begun is None else {**as_facts(Recipe()), **begun}
         for name, asked in told.items():
-            if begun is not None and begun[name] != asked:
+            if before[name] != asked:
                 raise LoaderError(
-                    f"{self._run} began with {name} {begun[name]}, now it is {asked}",
+                    f"{self._run} began with {name} {before[name]}, now it is {asked}",
                     "a new --run, or what it began with",
                 )
         self._note("recipe", told)
@@ -221,8 +222,8 @@ class Stages:
         self._note("last_call_s", round(seconds))
 
 
-_NEWER = ("corrupt", "drop", "only", "share")
-"""What runs could not choose when they did not note their recipe yet."""
+_NEWER = ("corrupt", "drop", "only", "share", "steps")
+"""What runs could not choose when they did not note it yet."""
 
 
 def network(recipe: Recipe) -> NetConfig:

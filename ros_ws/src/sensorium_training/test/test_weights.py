@@ -94,6 +94,16 @@ def test_a_released_policy_is_gone_on_from_and_a_run_says_so(demos: Path, tmp_pa
         asked(demos, tmp_path / "a", "--minutes", 1, "--weights", given)
 
 
+def test_steps_are_the_budget_where_they_are_told(demos: Path, tmp_path: Path) -> None:
+    told = asked(demos, tmp_path, "--steps", 3)
+    assert told.exit_code == 0, told.output
+    facts = json.loads((tmp_path / "facts.json").read_text())
+    assert (facts["samples_first"], facts["recipe"]["steps"]) == (3 * 8, 3)
+    assert asked(demos, tmp_path, "--steps", 3).exit_code == 0
+    with pytest.raises(LoaderError, match="began with steps 3, now it is 4"):
+        asked(demos, tmp_path, "--steps", 4)
+
+
 def test_a_run_starts_from_one_thing(tmp_path: Path) -> None:
     file = tmp_path / "w.safetensors"
     file.touch()

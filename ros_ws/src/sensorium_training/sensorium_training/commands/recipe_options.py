@@ -46,6 +46,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.FloatRange(0.0, 1.0, min_open=True),
         help="Of the demonstrations to learn from: the same ones in every run.",
     ),
+    click.option(
+        "--steps", default=0, type=click.IntRange(0),
+        help="Of training on the demonstrations, instead of --minutes: for runs to be compared.",
+    ),
 )  # fmt: skip
 
 

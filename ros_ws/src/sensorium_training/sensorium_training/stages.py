@@ -140,8 +140,9 @@ class Stages:
         recipe = self._recipe
         return TrainConfig(
             minutes=minutes, steps=recipe.steps if anew else 0, batch=self._batch,
-            seed=self._seed, threads=self._workers, device=self._device, learning_rate=self._rate if anew else self._rate / 2,
-            net=self._net, blur=BlurCurriculum(recipe.blur if anew else 0.0),
+            seed=self._seed, threads=self._workers, device=self._device,
+            learning_rate=self._rate if anew else self._rate / 2, net=self._net,
+            blur=BlurCurriculum(recipe.blur if anew else 0.0),
             corrupt=recipe.corrupt, augmentation=augmentation(recipe), dead=recipe.dead,
         )  # fmt: skip
 

@@ -28,14 +28,20 @@ from sensorium_training.matrix.bars import bars, lee
 from sensorium_training.matrix.measured import Matrix
 from sensorium_training.matrix.report import Page, pages
 
+TITLES = {
+    "senses": "Senses, alone and together",
+    "study": "Recipes trained from scratch, three seeds each",
+}
+"""By name, sections of docs/results.md: the shipped policy, and what benchmarks/study.py made."""
 
-def text(matrix: Matrix, command: str) -> str:
-    """The section of docs/results.md."""
+
+def text(matrix: Matrix, command: str, title: str = TITLES["senses"]) -> str:
+    """A section of docs/results.md."""
     lines, columns = matrix.lines(), matrix.plan.columns
     commits = ", ".join(dict.fromkeys(c for line in lines for c in line.commits))
     n, load = matrix.plan.n, os.getloadavg()[0]
     parts = [
-        "## Senses, alone and together",
+        f"## {title}",
         f"`{command}`. {n} held-out scenes a task and training seed, wordings: "
         f"{matrix.plan.phrasing}. Trials at commit {commits}; tables at {commit()}, "
         f"{os.cpu_count()} cores, load {load:.1f}. How to read it: docs/evaluation.md.",
@@ -68,6 +74,8 @@ def _told(page: Page) -> list[str]:
 @click.option("--json", "kept", default=ROOT / "out" / "senses.json",
               type=click.Path(path_type=Path), help="What was measured; taken up.")  # fmt: skip
 @click.option("--write", is_flag=True, help="Write the section of docs/results.md.")
+@click.option("--section", default="senses", show_default=True, type=click.Choice(list(TITLES)),
+              help="Which one --write writes.")  # fmt: skip
 @matrix_options
 def main(
     model: Path,
@@ -78,16 +86,17 @@ def main(
     workers: int,
     kept: Path,
     write: bool,
+    section: str,
     **wishes: Any,
 ) -> None:
     """Run the matrix around MODEL and compare it with the bars."""
     wishes.pop("matrix")
     asked = Wishes(**wishes)
     matrix = run_matrix(model, asked, episodes, phrasing, language, workers, kept, fast_policy)
-    section = text(matrix, shlex.join(["benchmarks/senses.py", *sys.argv[1:]]))
-    click.echo(section)
+    told = text(matrix, shlex.join(["benchmarks/senses.py", *sys.argv[1:]]), TITLES[section])
+    click.echo(told)
     if write:
-        write_section("senses", section)
+        write_section(section, told)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""The study's recipes are what `sensorium train` takes; what is finished is not trained again."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sensorium_training.commands.recipe_options import recipe_of
+from sensorium_training.commands.train import train
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+import study
+
+ASKED = {"demos": "demos", "cache": "rows", "steps": "5", "threads": "1"}
+
+
+@pytest.mark.parametrize("name", study.RECIPES)
+def test_a_recipe_is_one_that_can_be_trained(name: str, tmp_path: Path) -> None:
+    encoders = tmp_path / "encoders.safetensors"
+    encoders.touch()
+    options = [part.format(encoders=encoders) for part in study.RECIPES[name]]
+    told = train.make_context("train", [str(tmp_path), "--contract", "touch", *options]).params
+    names = ("contract", "fusion", "imputation", "blur", "corrupt", "drop", "only", "share")
+    recipe = recipe_of({key: told[key] for key in names})
+    assert bool(recipe.dead) == (" alone" in name)
+    assert (recipe.share < 1) == name.startswith("a tenth")
+
+
+def test_a_policy_that_is_there_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> None:
+        ran.append(command[1:])
+        if command[1] == "export":
+            Path(command[3]).mkdir()
+            (Path(command[3]) / "policy.onnx").touch()
+
+    monkeypatch.setattr(study.subprocess, "run", run)
+    asked = {**ASKED, "encoders": "e"}
+    path = study.make("a tenth, pretrained", 2, asked, tmp_path)
+    assert path == tmp_path / "a-tenth-pretrained-2" / "release" / "policy.onnx"
+    assert [command[0] for command in ran] == ["train", "export"]
+    assert ran[0][-4:] == ["--share", "0.1", "--encoders", "e"]
+    assert " --seed 2 " in " ".join(ran[0])
+    assert study.make("a tenth, pretrained", 2, asked, tmp_path) == path
+    assert len(ran) == 2
+
+
+def test_the_seeds_of_our_recipe_are_judged_together_and_others_by_label() -> None:
+    made = {name: [Path(f"{name}{k}") for k in range(2)] for name in (study.OURS, "vision alone")}
+    told = study.judged(made)
+    assert told.startswith("benchmarks/senses.py 'all senses0' --also 'all senses1' --policy")
+    assert "--policy 'vision alone=vision alone1'" in told
+    assert "models/senses" in study.judged({"vision alone": [Path("a")]})
+
+
+def test_pretrained_encoders_that_are_not_there_are_missed_at_once(tmp_path: Path) -> None:
+    told = CliRunner().invoke(
+        study.main, [str(tmp_path), "--encoders", "none", "--recipe", "a tenth, pretrained"]
+    )
+    assert told.exit_code == 2
+    assert "no pretrained encoders at none" in told.output

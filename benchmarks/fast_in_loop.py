@@ -61,6 +61,7 @@ class ExpertAnswers:
     """The expert of a goal as a policy of contract version 2."""
 
     contract, families = _CONTRACT, ALL_FAMILIES
+    unheard: frozenset[str] = frozenset()
 
     def __init__(self, cell: FeelingCell, goal: Goal) -> None:
         self._cell, self._expert = cell, make_expert(goal, feels=True)

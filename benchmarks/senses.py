@@ -30,7 +30,7 @@ from sensorium_training.matrix.report import Page, pages
 
 TITLES = {
     "senses": "Senses, alone and together",
-    "study": "Recipes trained from scratch, three seeds each",
+    "study": "Recipes trained from scratch",
 }
 """By name, sections of docs/results.md: the shipped policy, and what benchmarks/study.py made."""
 

@@ -43,10 +43,14 @@ the joints all the same: every arm has them."""
 
 
 def make(recipe: str, seed: int, asked: dict[str, str], runs: Path) -> Path:
-    """Train and export one policy; one that is there is kept. Raises when a command fails."""
+    """Train and export one policy; one that is there is kept.
+
+    Raises `click.ClickException` when a command fails, or what is there was made otherwise.
+    """
     run = runs / f"{recipe.replace(', ', '-').replace(' ', '-')}-{seed}"
     policy = run / "release" / "policy.onnx"
     if policy.is_file():
+        _require_same(run, asked)
         return policy
     options = {
         "--run": str(run), "--cache": asked["cache"], "--contract": "touch", "--dagger": "0",
@@ -55,25 +59,39 @@ def make(recipe: str, seed: int, asked: dict[str, str], runs: Path) -> Path:
     told = [part for option in options.items() for part in option]
     more = [part.format(**asked) for part in RECIPES[recipe]]
     run.mkdir(parents=True, exist_ok=True)
-    with (run / "out.log").open("a") as log:
-        for command in (
-            ["train", asked["demos"], *told, *more],
-            ["export", str(run), str(policy.parent)],
-        ):
-            subprocess.run(
-                [_SENSORIUM, *command], check=True, stdout=log, stderr=subprocess.STDOUT
-            )
+    for command in (
+        ["train", asked["demos"], *told, *more],
+        ["export", str(run), str(policy.parent)],
+    ):
+        with (run / "out.log").open("a") as log:
+            done = subprocess.run([_SENSORIUM, *command], stdout=log, stderr=subprocess.STDOUT)
+        if done.returncode:
+            raise click.ClickException(f"{recipe}, seed {seed}: see {run / 'out.log'}")
     return policy
 
 
+def _require_same(run: Path, asked: dict[str, str]) -> None:
+    """A finished run is of as many steps and the same demonstrations, or raises."""
+    facts = json.loads((run / "facts.json").read_text())
+    made = facts["recipe"]["steps"], facts["data_hash_demos"]
+    if made != (int(asked["steps"]), asked["data_hash"]):
+        raise click.ClickException(
+            f"{run} is finished with {made[0]} steps on demonstrations {made[1][:12]}, asked are "
+            f"{asked['steps']} on {asked['data_hash'][:12]}; name other --runs, or delete it"
+        )
+
+
 def judged(made: dict[str, list[Path]]) -> str:
-    """The command that compares them."""
-    ours, *rest = made.pop(OURS, []) or [Path("models/senses")]
+    """The command that compares them, in words where there is nothing to compare with."""
+    if OURS not in made:
+        return f"to compare them, train {OURS!r}, too: leave out --recipe, or name it as well"
+    ours, *rest = made.pop(OURS)
     words = ["benchmarks/senses.py", str(ours)]
     words += [part for path in rest for part in ("--also", str(path))]
     for label, paths in made.items():
         words += [part for path in paths for part in ("--policy", f"{label}={path}")]
     words += ["--tasks", "tabletop", "--tasks", "touch", "--fast-policy", "models/fast"]
+    words += ["--json", "out/study.json", "--section", "study"]
     return shlex.join(words)
 
 
@@ -106,10 +124,10 @@ def main(
     if any("{encoders}" in RECIPES[name] for name in chosen) and not Path(encoders).is_file():
         raise click.UsageError(f"no pretrained encoders at {encoders}; see the top of this file")
     share, workers = TrainConfig.validation_share, jobs * threads
-    load(demos, "all", share, cache=Path(cache), workers=workers, contract=touch())
+    data = load(demos, "all", share, cache=Path(cache), workers=workers, contract=touch())
     asked = {
         "demos": str(demos), "cache": cache, "steps": str(steps), "threads": str(threads),
-        "encoders": encoders,
+        "encoders": encoders, "data_hash": data.data_hash,
     }  # fmt: skip
     wanted = [(name, seed) for seed in range(seeds) for name in chosen]
     with ThreadPoolExecutor(jobs) as pool, progress_bar() as bar:
@@ -117,7 +135,11 @@ def main(
         futures = [pool.submit(make, name, seed, asked, runs) for name, seed in wanted]
         for future in futures:
             future.add_done_callback(lambda _: bar.advance(task))
-        paths = [future.result() for future in futures]
+        try:
+            paths = [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     made: dict[str, list[Path]] = {}
     for (name, _), path in zip(wanted, paths, strict=True):
         made.setdefault(name, []).append(path)

@@ -33,7 +33,9 @@ def release(run: Path, out: Path) -> float:
     only = known.get("recipe", {}).get("only", [])
     dead = tuple(sense for sense in plain.senses if only and sense not in only)
     difference = export(net, contract, out / "policy.onnx", dead)
-    shutil.copy(weights, out / "weights.safetensors")
+    kept = out / "weights.safetensors"
+    if not (kept.exists() and kept.samefile(weights)):
+        shutil.copy(weights, kept)
     (out / "card.md").write_text(_card(contract, known, difference))
     return difference
 

@@ -14,6 +14,7 @@ from rich.progress import Progress
 from sensorium_core.errors import BagError, LoaderError
 from sensorium_core.goal import families_of
 from sensorium_core.hashes import file_sha256
+from sensorium_core.policy import Policy
 from sensorium_recording.loader import EpisodeDataset
 from sensorium_recording.splits import Split
 
@@ -26,7 +27,7 @@ from sensorium_training.export import export
 from sensorium_training.network import PolicyNet
 from sensorium_training.part import Part
 from sensorium_training.pretraining.transfer import Taken, take_encoders
-from sensorium_training.recipe import Recipe, contract_named
+from sensorium_training.recipe import Recipe, contract_named, senses_of
 from sensorium_training.train import TrainConfig, Trainer, load_network
 from sensorium_training.weights import take_weights
 
@@ -59,7 +60,7 @@ class Stages:
         self._recipe, self._encoders, self._fast = recipe or Recipe(), encoders, fast
         self._net, self._weights = network(self._recipe), weights
         if weights is not None:
-            take_weights(PolicyNet(self._net), weights)
+            take_weights(PolicyNet(self._net), weights, self._recipe.dead)
         if encoders is not None:
             take_encoders(PolicyNet(self._net), encoders)
 
@@ -117,7 +118,8 @@ class Stages:
         if weights is None:
             self._tell_weights()
             weights = self._weights
-        config = self._config(minutes, anew=weights is None)
+        steps = self._recipe.steps if name == "first" else 0
+        config = self._config(minutes, steps, anew=weights is None)
         train = [self._to_learn_from(one) for one in sets]
         watch = [self._load(one, "validation") for one in sets]
         encoders = self._encoders if weights is None else None
@@ -135,11 +137,11 @@ class Stages:
         self._note(f"samples_{name}", trainer.step * self._batch)
         return result
 
-    def _config(self, minutes: float, anew: bool) -> TrainConfig:
+    def _config(self, minutes: float, steps: int, anew: bool) -> TrainConfig:
         """How to train, anew or on from weights: slower then, and with sharp eyes."""
         recipe = self._recipe
         return TrainConfig(
-            minutes=minutes, steps=recipe.steps if anew else 0, batch=self._batch,
+            minutes=minutes, steps=steps, batch=self._batch,
             seed=self._seed, threads=self._workers, device=self._device,
             learning_rate=self._rate if anew else self._rate / 2, net=self._net,
             blur=BlurCurriculum(recipe.blur if anew else 0.0),
@@ -157,9 +159,9 @@ class Stages:
         told, begun = as_facts(self._recipe), self.facts().get("recipe")
         if begun is None and (self._run / "first" / "last.pt").is_file():
             begun = {name: value for name, value in told.items() if name not in _NEWER}
-        before = told if begun is None else {**as_facts(Recipe()), **begun}
+        before = told if begun is None else {**_first_recipe(), **begun}
         for name, asked in told.items():
-            if before[name] != asked:
+            if _without_nevers(before[name]) != _without_nevers(asked):
                 raise LoaderError(
                     f"{self._run} began with {name} {before[name]}, now it is {asked}",
                     "a new --run, or what it began with",
@@ -190,7 +192,8 @@ class Stages:
     def export(self, weights: Path, name: str) -> Path:
         """A policy file of intermediate weights, for rollouts."""
         path = self._run / f"{name}.onnx"
-        if not path.is_file():
+        dead = frozenset(self._recipe.dead)
+        if not path.is_file() or Policy(path).unheard != dead:
             export(load_network(weights), contract_of(self._net), path, self._recipe.dead)
         return path
 
@@ -225,6 +228,18 @@ class Stages:
 
 _NEWER = ("corrupt", "drop", "only", "share", "steps")
 """What runs could not choose when they did not note it yet."""
+
+
+def _first_recipe() -> dict[str, Any]:
+    """Of runs that did not note it: no senses were dropped together then."""
+    plain = as_facts(Recipe())
+    alone = {group: odds for group, odds in plain["drop"].items() if len(senses_of(group)) == 1}
+    return {**plain, "drop": alone}
+
+
+def _without_nevers(asked: Any) -> Any:
+    """Of odds by sense, those that are not 0; anything else as it is."""
+    return {k: v for k, v in asked.items() if v} if isinstance(asked, dict) else asked
 
 
 def network(recipe: Recipe) -> NetConfig:

@@ -29,7 +29,7 @@ from sensorium_training.imputation.interface import hide
 from sensorium_training.losses import Labels, policy_losses, total
 from sensorium_training.network import NetOutput, PolicyNet
 from sensorium_training.pretraining.transfer import take_encoders
-from sensorium_training.weights import take_weights
+from sensorium_training.weights import DEAD, take_weights
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -98,7 +98,7 @@ class Trainer:
         self.device = torch.device(_device(config.device))
         self.net = PolicyNet(config.net).to(self.device)
         if weights is not None:
-            take_weights(self.net, weights)
+            take_weights(self.net, weights, config.dead)
         begins = encoders is not None and not (directory / "last.pt").is_file()
         self.taken = take_encoders(self.net, encoders) if encoders and begins else None
         """What a new run took of pretrained encoders."""
@@ -229,6 +229,8 @@ class Trainer:
         torch.save(state, partial)
         partial.replace(self.directory / "last.pt")
         told = {"config": json.dumps(asdict(self.config.net))}
+        if self.config.dead:
+            told[DEAD] = ",".join(self.config.dead)
         save_file(self.average, self.directory / "ema.safetensors", metadata=told)
         (self.directory / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
         spent = {"step": self.step, "spent_s": round(self.spent_s, 1)}

@@ -1,6 +1,7 @@
 """Weights of a whole policy network as a file: what a run ends with, and another may go on from.
 
-A safetensors file, the network's configuration in its metadata as JSON.
+A safetensors file, the network's configuration in its metadata as JSON, and which senses it was
+trained without, if any.
 """
 
 from dataclasses import asdict
@@ -13,20 +14,27 @@ from sensorium_core.errors import SensoriumError, WeightsError
 from sensorium_training.encoders import NetConfig
 from sensorium_training.network import PolicyNet
 
+DEAD = "dead"
+"""Of the metadata: senses with commas between."""
 _REMEDY = "name the weights.safetensors of a run or a released policy"
 
 
-def take_weights(net: PolicyNet, path: Path) -> None:
+def take_weights(net: PolicyNet, path: Path, dead: tuple[str, ...] = ()) -> None:
     """Put the weights of a file into a network of the same make.
+
+    Args:
+        net: the network.
+        path: of the file.
+        dead: senses that this network is trained without; the other was, too.
 
     Raises:
         WeightsError: the file cannot be read, or is of a network of another make.
     """
     try:
         with safe_open(path, "pt") as file:
-            told = (file.metadata() or {}).get("config", "{}")
+            metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        theirs = asdict(NetConfig.of(parse_json(told)))
+        theirs = asdict(NetConfig.of(parse_json(metadata.get("config", "{}"))))
     except (OSError, SafetensorError, SensoriumError, TypeError, ValueError) as error:
         raise WeightsError(path, f"cannot be read ({error})", _REMEDY) from None
     ours = asdict(net.config)
@@ -35,6 +43,13 @@ def take_weights(net: PolicyNet, path: Path) -> None:
         raise WeightsError(
             path, f"of another network: {'; '.join(other)}",
             "train with --contract, --fusion and --imputation as the file was",
+        )  # fmt: skip
+    before = metadata.get(DEAD, "")
+    if before != ",".join(dead):
+        here = ",".join(dead) or "none"
+        raise WeightsError(
+            path, f"trained without {before or 'no sense'}, here without {here}",
+            "train with --only as the file was",
         )  # fmt: skip
     known = net.state_dict()
     odd = sorted(

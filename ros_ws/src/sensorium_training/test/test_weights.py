@@ -104,12 +104,58 @@ def test_steps_are_the_budget_where_they_are_told(demos: Path, tmp_path: Path) -
         asked(demos, tmp_path, "--steps", 4)
 
 
+def test_steps_count_from_given_weights_too(demos: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    given = write(tmp_path / "w.safetensors", PolicyNet(PLAIN))
+    told = asked(demos, tmp_path / "run", "--steps", 3, "--minutes", 0, "--weights", given)
+    assert told.exit_code == 0, told.output
+    facts = json.loads((tmp_path / "run" / "facts.json").read_text())
+    assert facts["samples_first"] == 3 * 8
+    state = torch.load(tmp_path / "run" / "first" / "last.pt", weights_only=True)
+    assert state["step"] == 3
+
+
+def test_weights_go_on_with_the_senses_that_they_heard(demos: Path, tmp_path: Path) -> None:
+    told = asked(demos, tmp_path / "a", "--steps", 1, "--only", "scene_rgb,cloud,joints")
+    assert told.exit_code == 0, told.output
+    deaf = tmp_path / "a" / "weights.safetensors"
+    with pytest.raises(WeightsError, match="without wrist_rgb,wrench,pads, here without none"):
+        asked(demos, tmp_path / "b", "--steps", 1, "--weights", deaf)
+    hearing = write(tmp_path / "w.safetensors", PolicyNet(PLAIN))
+    with pytest.raises(WeightsError, match="without no sense, here without wrench,pads"):
+        take_weights(PolicyNet(PLAIN), hearing, ("wrench", "pads"))
+    take_weights(PolicyNet(PLAIN), deaf, ("wrist_rgb", "wrench", "pads"))
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint_not_from_the_weights(
+    demos: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    given = write(tmp_path / "w.safetensors", PolicyNet(PLAIN))
+    options = ("--steps", 4, "--weights", given)
+    assert asked(demos, tmp_path / "run", *options).exit_code == 0
+    checkpoint = tmp_path / "run" / "first" / "last.pt"
+    state = torch.load(checkpoint, weights_only=True)
+    torch.save({**state, "step": 2}, checkpoint)
+    assert asked(demos, tmp_path / "run", *options).exit_code == 0
+    after = torch.load(checkpoint, weights_only=True)
+    assert after["step"] == 4
+    moved = [
+        (after["net"][k] - state["net"][k]).abs().max() for k in ("done.weight", "head.0.bias")
+    ]
+    start = [
+        (after["net"][k] - load_file(given)[k]).abs().max() for k in ("done.weight", "head.0.bias")
+    ]
+    assert all(0 < m < s for m, s in zip(moved, start, strict=True))
+
+
 def test_a_run_starts_from_one_thing(tmp_path: Path) -> None:
     file = tmp_path / "w.safetensors"
     file.touch()
     for options, words in (
         (("--minutes", 0), "untrained"),
         (("--weights", file, "--encoders", file), "--encoders"),
+        (("--weights", file, "--blur", 4), "--blur"),
     ):
         told = asked(tmp_path, tmp_path / "run", *options)
         assert told.exit_code == 2

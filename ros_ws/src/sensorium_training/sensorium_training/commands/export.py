@@ -11,7 +11,7 @@ import click
 )
 @click.argument("out", default="models/tabletop", type=click.Path(path_type=Path, file_okay=False))
 def export(run: Path, out: Path) -> None:
-    """Write OUT/policy.onnx and OUT/card.md from the weights in RUN.
+    """Write OUT/policy.onnx, OUT/weights.safetensors and OUT/card.md from the weights in RUN.
 
     The file carries its contract and provenance; it is checked against torch over random inputs
     and not written when they differ by more than 1e-4.

@@ -10,6 +10,7 @@ from sensorium_core.fast_policy import FastPolicy
 
 from sensorium_training.commands.progress import progress_bar
 from sensorium_training.commands.recipe_options import recipe_of, recipe_options
+from sensorium_training.recipe import Recipe
 from sensorium_training.scene_seeds import ROLLOUTS, rollout_seeds
 
 DAGGER_FIRST_SEED = ROLLOUTS.start
@@ -91,8 +92,8 @@ def train(
     from sensorium_training.stages import Stages
 
     recipe = recipe_of(asked)
-    _require_one_start(minutes, encoders, weights)
-    _require_fast_half(recipe.contract, dagger, fast_policy)
+    _require_one_start(minutes, encoders, weights, recipe)
+    _require_fast_half(recipe, dagger, fast_policy)
     with progress_bar() as bar:
         stages = Stages(
             demos, run_dir, cache, workers, seed, batch, learning_rate, device, bar,
@@ -111,26 +112,31 @@ def train(
     click.echo(json.dumps(stages.facts()["validation"], indent=1))
 
 
-def _require_one_start(minutes: float, encoders: Path | None, weights: Path | None) -> None:
+def _require_one_start(
+    minutes: float, encoders: Path | None, weights: Path | None, recipe: Recipe
+) -> None:
     """Raises `click.UsageError` where a run would start from two things, or from nothing."""
     if weights is not None and encoders is not None:
         raise click.UsageError(
             "--weights hold encoders already: leave out --encoders or --weights"
         )
-    if minutes == 0 and weights is None:
+    if weights is not None and recipe.blur:
+        raise click.UsageError("--blur is for eyes that begin: leave it out, or --weights")
+    if minutes == 0 and weights is None and not recipe.steps:
         raise click.UsageError(
             "--minutes 0 would roll out an untrained policy; say how many, or name --weights"
         )
 
 
-def _require_fast_half(contract: str, dagger: int, fast: Path | None) -> None:
+def _require_fast_half(recipe: Recipe, dagger: int, fast: Path | None) -> None:
     """A policy drives as it will drive: raises `click.UsageError` where its fast half lacks.
 
     Raises `PolicyFileError` when the file is none.
     """
     if fast is not None:
         FastPolicy(fast)
-    if contract == "touch" and dagger and fast is None:
+    felt = recipe.contract == "touch" and "wrench" not in recipe.dead
+    if felt and dagger and fast is None:
         raise click.UsageError(
             f"{dagger} episodes of --dagger would be driven by half a policy: where touch decides "
             "a fast half corrects its motion; say --fast-policy models/fast, or --dagger 0"

@@ -27,7 +27,7 @@ NO_FORCE = "all but wrench + pads"
 VISION = "all but wrench + pads + joints"
 """What is left are the cameras."""
 VISION_TRAINED = "vision alone"
-"""Label of `--policy` for a recipe trained on the cameras alone."""
+"""Label of `--policy` for a recipe trained on the cameras, and perhaps the joints, alone."""
 _VISUAL = ("pick", "push", "press")
 _LEAST_DECIDED = 20
 """Of fewer any interval holds the chance level."""

@@ -90,6 +90,7 @@ class TouchExpertAnswers:
     """
 
     contract, families = _TEN_A_SECOND, ALL_FAMILIES
+    unheard: frozenset[str] = frozenset()
 
     def __init__(self, goal: Goal, cell: TouchCell) -> None:
         self._cell, self._expert = cell, make_expert(goal, feels=True)

@@ -35,7 +35,7 @@ _GRASP_M = 0.005
 """The fingers close this near to a peg, which shall not hang far beside the middle of the pads."""
 _CENTRED_M = 0.0050
 """This near to the seen well it lands at full speed: no camera says it better."""
-_SEARCH_M = 0.0095
+_SEARCH_M = 0.0125
 """How far from where it landed the search goes; then it lifts the peg and lands again."""
 _LIFT_STEP_M = 0.003
 _STRAIGHT_RAD, _SEARCH_TURN_RAD = 0.06, 0.02
@@ -53,9 +53,9 @@ is when `sensorium_core.felt.Press` says so."""
 _SEARCH_N, _INSERT_N = 8.0, 14.0
 _CAUGHT_N, _HOP_M = 5.5, 0.0008
 """More than this sideways is no friction: an edge of the tip has caught on the rim; hop over."""
-_SEARCH_STEP_M = 0.0011
-_PITCH = 1.1
-"""Distance of the spiral's turns, in clearances."""
+_SEARCH_STEP_M = 0.0016
+_PITCH = 1.5
+"""Distance of the spiral's turns, in clearances. With this step a search of 12 mm takes 18 s."""
 
 
 @dataclass
@@ -106,7 +106,8 @@ class InsertExpert:
         tip = peg_tip(sight.state, shapes.index(PEG_SHAPES[self._kind]))
         misturned = wrap(scene.block.yaw - peg.yaw, quarter) if square else 0.0
         offset, height = tip[:2] - hole[:2], float(tip[2] - hole[2])
-        if not (np.hypot(*offset) < _NEAR_M and height < _NEAR_M):
+        reach = _NEAR_M + (_SEARCH_M if self.memory.touching else 0.0)
+        if not (np.hypot(*offset) < reach and height < _NEAR_M):
             return self._carry(sight, tip, hole, misturned)
         if not self._feels:
             return _push_down(offset, height)

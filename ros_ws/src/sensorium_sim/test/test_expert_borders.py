@@ -86,9 +86,9 @@ def test_a_search_that_leaves_its_circle_ends_with_the_peg_lifted(touch_cell: To
     state, _ = state_of(touch_cell, "insert")
     expert = InsertExpert(Goal("insert", quality="round"))
     expert.decide(over_its_well(state, "round", np.zeros(2), 0.0, 0.0, press_n=8.0))
-    within = over_its_well(state, "round", np.array([0.009, 0.0]), 0.0, 0.0, press_n=8.0)
+    within = over_its_well(state, "round", np.array([0.012, 0.0]), 0.0, 0.0, press_n=8.0)
     assert expert.decide(within).dxyz[2] == 0.0
-    beyond = over_its_well(state, "round", np.array([0.010, 0.0]), 0.0, 0.0, press_n=8.0)
+    beyond = over_its_well(state, "round", np.array([0.013, 0.0]), 0.0, 0.0, press_n=8.0)
     assert expert.decide(beyond).dxyz[2] > 0.0
 
 

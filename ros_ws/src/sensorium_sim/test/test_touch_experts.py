@@ -1,5 +1,7 @@
 """Scripted experts do the touch tasks, gently; those that feel nothing do not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sensorium_core.goal import TOUCH_FAMILIES
@@ -40,6 +42,16 @@ def test_experts_that_feel_reach_their_goals_gently(touch_cell: TouchCell, famil
         end, force_n = attempt(touch_cell, family, index, feels=True)
         assert end.outcome.success, end.outcome.reason
         assert force_n < 50.0
+
+
+def test_a_peg_that_lands_far_beside_its_well_is_inserted_in_time(touch_cell: TouchCell) -> None:
+    """As policies land theirs: they do not know to a millimetre how a peg hangs in the hand."""
+    for index in (0, 1):
+        scene, goal = touch_scene("insert", heldout_seed(index))
+        assert scene.block is not None
+        block = replace(scene.block, seen_error_m=(0.008, -0.006, 0.0))
+        end = attempt_touch(touch_cell, replace(scene, block=block), goal, True, Admittance())
+        assert end.outcome.success, end.outcome.reason
 
 
 def test_without_force_a_displaced_well_is_missed(touch_cell: TouchCell) -> None:

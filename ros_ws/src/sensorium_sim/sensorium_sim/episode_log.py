@@ -43,9 +43,13 @@ class EpisodeLog:
         size: tuple[int, int],
         joint_divisor: int,
         wrist_depth: bool,
+        silent: frozenset[str] = frozenset(),
     ) -> None:
-        """`size` is (rows, cols) of the pictures; joints come every `joint_divisor` steps."""
-        self._bag, self._cell = bag, cell
+        """`size` is (rows, cols) of the pictures; joints come every `joint_divisor` steps.
+
+        Fast senses whose topics are `silent` publish nothing, as when their sensor is dead.
+        """
+        self._bag, self._cell, self._silent = bag, cell, silent
         self._joint_divisor, self._wrist_depth = joint_divisor, wrist_depth
         bag.add_topic("/tf_static", messages.TRANSFORMS, latched=True)
         bag.add_topic("/instruction", messages.STRING, latched=True)
@@ -125,6 +129,8 @@ class EpisodeLog:
             ("/touch/left", slow, np.hstack([readings.touch[:, 0], torque])),
             ("/touch/right", slow, np.hstack([readings.touch[:, 1], torque])),
         ):
+            if topic in self._silent:
+                continue
             layout, type_name = self._fast[topic]
             payloads = layout.encode(stamps[keep], values[keep])
             times = stamps[keep].tolist()

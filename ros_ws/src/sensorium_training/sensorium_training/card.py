@@ -79,6 +79,7 @@ def _recipe(told: dict[str, Any]) -> dict[str, str]:
     odds = ", ".join(f"{sense} {share:g}" for sense, share in told["drop"].items())
     return {
         "share of the demonstrations learnt from": f"{told['share']:g}",
+        "share of the rollouts without force": f"{told.get('deaf', 0):g}",
         "steps of the first training": f"{told.get('steps') or 'by time'}",
         "hears these senses alone": ", ".join(told["only"]) or "no: on all",
         "odds of a sense dead in a row": odds,

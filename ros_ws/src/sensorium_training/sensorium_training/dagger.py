@@ -6,7 +6,7 @@ the policy learns what to do in the states that its own mistakes lead to.
 
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
@@ -31,6 +31,12 @@ from sensorium_training.closed_loop import ClosedLoop
 _SIZE = (96, 128)
 _LIMIT_S = 8.0
 _LEAST_ODDS = 0.1
+FORCE = ("wrench", "pads")
+"""The senses that are dead in deaf rollouts..."""
+_FORCE_TOPICS = frozenset({"/wrench", "/touch/left", "/touch/right"})
+"""...and what publishes nothing then."""
+_DEAF_OF = 20
+"""Deaf are so many in this many consecutive seeds, spread over them."""
 
 
 @dataclass
@@ -65,6 +71,14 @@ def asked_for(
     return asked
 
 
+def is_deaf(seed: int, share: float) -> bool:
+    """Whether force is dead in the rollout of a seed, of which a `share` 0..1 is to be so.
+
+    Steps of 7 in 20 meet all families alike, which take turns by seed.
+    """
+    return (7 * seed) % _DEAF_OF < round(share * _DEAF_OF)
+
+
 def rollouts(
     policy: Path,
     directory: Path,
@@ -72,11 +86,13 @@ def rollouts(
     workers: int,
     progress: Callable[[int], None],
     fast: Path | None = None,
+    deaf: float = 0.0,
 ) -> int:
     """Let a policy file act in scenes by seed, each for a family; bags that exist are kept.
 
-    `fast` is the file of a fast half, for a policy that says what to feel. Returns how many were
-    made.
+    `fast` is the file of a fast half, for a policy that says what to feel. In a share `deaf` of
+    the scenes wrench and pads are dead from the start: the bag has none of them. Returns how many
+    were made.
     """
     directory.mkdir(parents=True, exist_ok=True)
     todo = [
@@ -87,7 +103,7 @@ def rollouts(
     progress(len(asked) - len(todo))
     if not todo:
         return 0
-    jobs = [(policy, directory, todo[i::workers], fast) for i in range(workers)]
+    jobs = [(policy, directory, todo[i::workers], fast, deaf) for i in range(workers)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
     queue: Queue[int] = context.Manager().Queue()
@@ -114,17 +130,31 @@ def _work(
     directory: Path,
     asked: list[tuple[int, str]],
     fast: Path | None,
+    deaf: float,
     queue: Queue[int],
 ) -> None:
-    told = Told()
-    loop = ClosedLoop(Policy(policy), told, fast=None if fast is None else FastPolicy(fast))
+    told, half = Told(), None if fast is None else FastPolicy(fast)
+    hearing = ClosedLoop(Policy(policy), told, fast=half)
+    dull = ClosedLoop(Policy(policy), told, frozenset(FORCE), hearing.cell, fast=half)
     for seed, family in asked:
-        episode(loop, told, directory, seed, family)
+        dead = FORCE if is_deaf(seed, deaf) else ()
+        episode(dull if dead else hearing, told, directory, seed, family, dead)
         queue.put(1)
 
 
-def episode(loop: ClosedLoop, told: Told, directory: Path, seed: int, family: str) -> None:
-    """The policy's try at the goal of a seed, as a bag; where touch decides, with a shadow."""
+def episode(
+    loop: ClosedLoop,
+    told: Told,
+    directory: Path,
+    seed: int,
+    family: str,
+    dead: tuple[str, ...] = (),
+) -> None:
+    """The policy's try at the goal of a seed, as a bag; where touch decides, with a shadow.
+
+    `dead` are no senses or `FORCE`: those that the loop drops, which are not recorded either.
+    """
+    silent = _FORCE_TOPICS if dead else frozenset()
     task = ALL_TASKS[family]
     scene, goal = task.reset(seed)
     told.goal = goal
@@ -138,33 +168,49 @@ def episode(loop: ClosedLoop, told: Told, directory: Path, seed: int, family: st
 
     with BagWriter(episode_path(directory, seed), "zstd", replace_partial=True) as bag:
         facts = {"seed": str(seed), "goal": goal_to_json(goal), "scene": scene_to_json(scene)}
+        facts |= {"dead": ",".join(dead)} if dead else {}
         bag.write_metadata("episode", facts)
         touches = family in TOUCH_FAMILIES
         limit_s = task.time_limit_s if touches else _LIMIT_S
         run = loop.run(
-            scene, "dagger", judge, limit_s, lambda cell: EpisodeLog(bag, cell, _SIZE, 1, False),
+            scene, "dagger", judge, limit_s,
+            lambda cell: EpisodeLog(bag, cell, _SIZE, 1, False, silent),
             Shadow(goal) if touches else None,
         )  # fmt: skip
         bag.write_metadata("result", {"success": str(run.success), "reason": run.reason})
 
 
 def successes(directory: Path, seeds: Sequence[int]) -> float:
-    """Share of the rollouts in the scenes of `seeds` that succeeded, from the bags."""
-    results = [_result(directory, seed)[1] for seed in seeds]
+    """Share of the rollouts in the scenes of `seeds` that succeeded, but deaf ones."""
+    results = [r.success for r in _results(directory, seeds) if not r.dead]
     return float(np.mean(results)) if results else float("nan")
 
 
 def failing(directory: Path, seeds: Sequence[int]) -> dict[str, float]:
-    """Share of the rollouts of each family that failed (Laplace), from the bags that there are."""
+    """Share of the rollouts of each family that failed (Laplace), but deaf ones: of those there
+    are as many in every round, and some cannot succeed.
+    """
     by_family: dict[str, list[bool]] = {}
-    made = [s for s in seeds if (episode_path(directory, s) / "metadata.yaml").is_file()]
-    for family, success in (_result(directory, seed) for seed in made):
-        by_family.setdefault(family, []).append(success)
+    for result in (r for r in _results(directory, seeds) if not r.dead):
+        by_family.setdefault(result.family, []).append(result.success)
     return {f: (r.count(False) + 1) / (len(r) + 2) for f, r in by_family.items()}
 
 
-def _result(directory: Path, seed: int) -> tuple[str, bool]:
-    """What was asked for in a rollout, and whether it was done."""
-    told = BagReader(episode_path(directory, seed)).metadata()
-    family = goal_from_json(told["episode"]["goal"]).family
-    return family, told["result"]["success"] == "True"
+@dataclass(frozen=True)
+class _Result:
+    """What was asked for in a rollout, whether it was done, and with which senses dead."""
+
+    family: str
+    success: bool
+    dead: str
+
+
+def _results(directory: Path, seeds: Sequence[int]) -> Iterator[_Result]:
+    """Of the bags that there are."""
+    for seed in seeds:
+        path = episode_path(directory, seed)
+        if (path / "metadata.yaml").is_file():
+            told = BagReader(path).metadata()
+            family = goal_from_json(told["episode"]["goal"]).family
+            success = told["result"]["success"] == "True"
+            yield _Result(family, success, told["episode"].get("dead", ""))

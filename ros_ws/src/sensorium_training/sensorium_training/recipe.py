@@ -35,6 +35,8 @@ class Recipe:
     """Of the demonstrations to learn from; see `part.Part`."""
     steps: int = 0
     """Of the first training, instead of a time; 0: as long as it was given."""
+    deaf: float = 0.2
+    """Share of the policy's own episodes in which wrench and pads are dead, in twentieths."""
 
     def __post_init__(self) -> None:
         senses = self.senses
@@ -46,6 +48,7 @@ class Recipe:
             ("corrupt", self.corrupt, "0"),
             *((f"drop {sense}", odds, "0") for sense, odds in self.drop),
             ("share", self.share, "above 0"),
+            ("deaf", self.deaf, "0"),
         ):
             if not 0 <= value <= 1 or (field == "share" and value == 0):
                 raise GateConfigError(field, value, f"a number from {least} to 1", "training")

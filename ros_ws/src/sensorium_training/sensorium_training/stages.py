@@ -211,7 +211,7 @@ class Stages:
         task = self._bar.add_task("roll out the policy", total=len(last), note="")
         made = rollouts(
             policy, directory, asked, self._workers,
-            lambda n: self._bar.update(task, completed=n), self._fast,
+            lambda n: self._bar.update(task, completed=n), self._fast, self._recipe.deaf,
         )  # fmt: skip
         if made:
             suffix = "" if done == 0 else f"_round{done + 1}"
@@ -226,15 +226,15 @@ class Stages:
         self._note("last_call_s", round(seconds))
 
 
-_NEWER = ("corrupt", "drop", "only", "share", "steps")
+_NEWER = ("corrupt", "deaf", "drop", "only", "share", "steps")
 """What runs could not choose when they did not note it yet."""
 
 
 def _first_recipe() -> dict[str, Any]:
-    """Of runs that did not note it: no senses were dropped together then."""
+    """Of runs that did not note it: no senses were dropped together then, and none in rollouts."""
     plain = as_facts(Recipe())
     alone = {group: odds for group, odds in plain["drop"].items() if len(senses_of(group)) == 1}
-    return {**plain, "drop": alone}
+    return {**plain, "drop": alone, "deaf": 0.0}
 
 
 def _without_nevers(asked: Any) -> Any:

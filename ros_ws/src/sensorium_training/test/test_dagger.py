@@ -3,14 +3,21 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sensorium_core.contract import touch
 from sensorium_core.goal import ALL_FAMILIES, Goal
+from sensorium_core.memory import TOLD_BY
+from sensorium_recording.bag_reader import BagReader
 from sensorium_recording.bag_writer import BagWriter
 from sensorium_sim.generate import episode_path
 from sensorium_sim.scene_json import goal_to_json
-from sensorium_training.dagger import asked_for, failing, successes
+from sensorium_training.batches import SENSES
+from sensorium_training.dagger import asked_for, failing, is_deaf, rollouts, successes
+from sensorium_training.dataset import load
 
 SEEDS = range(500_000, 500_900)
+MODELS = Path(__file__).resolve().parents[4] / "models"
 
 
 def test_the_first_round_asks_for_all_families_alike_by_seed():
@@ -48,3 +55,28 @@ def test_failures_are_read_from_the_bags_that_were_made(tmp_path: Path):
     assert failing(tmp_path, range(10)) == {"insert": 3 / 5, "pick": 1 / 3}
     assert successes(tmp_path, range(4)) == 0.5
     assert failing(tmp_path, range(10, 20)) == {}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
+def test_as_many_rollouts_are_deaf_as_told_of_every_family_alike(share: float):
+    asked = asked_for(SEEDS, ALL_FAMILIES)
+    counts = Counter(family for seed, family in asked.items() if is_deaf(seed, share))
+    assert all(counts[family] == 100 * share for family in ALL_FAMILIES)
+
+
+def test_a_deaf_rollout_holds_no_force_in_bag_or_rows_and_counts_for_no_success(tmp_path: Path):
+    policy, fast, seed = MODELS / "senses" / "policy.onnx", MODELS / "fast", 519_990
+    rollouts(policy, tmp_path / "bags", {seed: "put"}, 1, lambda _: None, fast, deaf=1.0)
+    told = BagReader(episode_path(tmp_path / "bags", seed))
+    assert {"/wrench", "/touch/left", "/touch/right"}.isdisjoint(told.topics())
+    assert {"/joint_states", "/sim/expert"} <= set(told.topics())
+    assert told.metadata()["episode"]["dead"] == "wrench,pads"
+    rows = load(tmp_path / "bags", "all", 0.05, cache=tmp_path / "rows", contract=touch())
+    got = rows.batch(np.arange(len(rows)))
+    assert len(rows) > 5
+    force = [SENSES.index(sense) for sense in ("wrench", "pads")]
+    assert got["valid"][:, force].sum() == 0
+    assert got["valid"][:, SENSES.index("joints")].all()
+    felt = [*TOLD_BY["wrench"], *TOLD_BY["pads"]]
+    assert not got["memory"][:, :, felt].any()
+    assert failing(tmp_path / "bags", [seed]) == {}

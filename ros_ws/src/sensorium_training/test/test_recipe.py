@@ -272,7 +272,7 @@ def test_a_run_from_before_recipes_goes_on_as_it_was_and_not_otherwise(
     demos: Path, tmp_path: Path
 ) -> None:
     """No senses were dropped together then."""
-    as_it_was = ("--dagger", "0", "--drop", "wrench+pads=0")
+    as_it_was = ("--dagger", "0", "--drop", "wrench+pads=0", "--deaf", "0")
     assert asked(demos, tmp_path, *as_it_was).exit_code == 0
     facts = json.loads((tmp_path / "facts.json").read_text())
     del facts["recipe"]
@@ -280,7 +280,9 @@ def test_a_run_from_before_recipes_goes_on_as_it_was_and_not_otherwise(
     with pytest.raises(LoaderError, match=r"began with share 1\.0, now it is 0\.8"):
         asked(demos, tmp_path, *as_it_was, "--share", "0.8")
     with pytest.raises(LoaderError, match=r"began with drop \{[^+]*\}, now it is .*wrench\+pads"):
-        asked(demos, tmp_path, "--dagger", "0")
+        asked(demos, tmp_path, "--dagger", "0", "--deaf", "0")
+    with pytest.raises(LoaderError, match=r"began with deaf 0\.0, now it is 0\.2"):
+        asked(demos, tmp_path, *as_it_was[:-2])
     assert asked(demos, tmp_path, *as_it_was).exit_code == 0
     assert "recipe" in json.loads((tmp_path / "facts.json").read_text())
 

@@ -47,6 +47,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Of the demonstrations to learn from: the same ones in every run.",
     ),
     click.option(
+        "--deaf", default=0.2, show_default=True, type=click.FloatRange(0.0, 1.0),
+        help="Share of the --dagger episodes in which wrench and pads are dead.",
+    ),
+    click.option(
         "--steps", default=0, type=click.IntRange(0),
         help="Of training on the demonstrations, instead of --minutes: for runs to be compared.",
     ),

@@ -68,7 +68,9 @@ def _short(sha256: str | None) -> str:
 
 
 def _successes(facts: dict[str, Any]) -> str:
-    rounds = sorted((k, v) for k, v in facts.items() if k.startswith("rollout_success"))
+    rounds = sorted(
+        (k, v) for k, v in facts.items() if k.startswith("rollout_success") and v is not None
+    )
     return ", ".join(f"{value:.2f}" for _, value in rounds) or "not measured"
 
 

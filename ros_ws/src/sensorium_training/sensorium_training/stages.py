@@ -4,6 +4,7 @@ Rows, checkpoints and rollouts that are there are kept; what a stage cost stands
 """
 
 import json
+import math
 import shutil
 import time
 from dataclasses import asdict
@@ -216,7 +217,8 @@ class Stages:
         if made:
             suffix = "" if done == 0 else f"_round{done + 1}"
             self._note(f"rollouts{suffix}_s", round(time.monotonic() - began))
-            self._note(f"rollout_success{suffix}", successes(directory, last))
+            share = successes(directory, last)
+            self._note(f"rollout_success{suffix}", None if math.isnan(share) else share)
         self.rows("dagger")
 
     def finish(self, weights: Path, seconds: float) -> None:

@@ -15,7 +15,6 @@ from sensorium_core.memory import TOLD_BY
 from sensorium_core.onnx_session import open_session
 from sensorium_core.policy import Policy, unreadable_policy
 from sensorium_recording.episode_table import LoadedEpisode
-from sensorium_sim.commands.generate import generate
 from sensorium_training.batches import SENSES, Augmentation, Batches
 from sensorium_training.card import release
 from sensorium_training.commands.recipe_options import recipe_options
@@ -204,14 +203,6 @@ def test_a_share_that_leaves_nothing_is_refused_and_so_is_none() -> None:
     with pytest.raises(GateConfigError, match="share"):
         Part(Episodes(5), 0.0)
     assert len(Part(Episodes(0), 0.5)) == 0
-
-
-@pytest.fixture(scope="module")
-def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demos")
-    told = CliRunner().invoke(generate, [str(folder), "--episodes", "4"])
-    assert told.exit_code == 0, told.output
-    return folder
 
 
 def asked(demos: Path, run: Path, *options: str) -> Result:

@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 from sensorium_core.contract import tabletop, touch
 from sensorium_core.errors import LoaderError, WeightsError
 from sensorium_core.hashes import file_sha256
-from sensorium_sim.commands.generate import generate
 from sensorium_training.card import release
 from sensorium_training.commands.train import train
 from sensorium_training.encoders import NetConfig
@@ -59,14 +58,6 @@ def test_what_is_no_weights_is_refused(tmp_path: Path) -> None:
         take_weights(net, file)
     with pytest.raises(WeightsError, match=r"done.bias is not the network's"):
         take_weights(net, write(file, net, **{"done.bias": torch.zeros(2)}))
-
-
-@pytest.fixture(scope="module")
-def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demos")
-    told = CliRunner().invoke(generate, [str(folder), "--episodes", "4"])
-    assert told.exit_code == 0, told.output
-    return folder
 
 
 def asked(demos: Path, run: Path, *options: object) -> Result:

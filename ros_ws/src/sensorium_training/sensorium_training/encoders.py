@@ -120,7 +120,21 @@ def contract_of(net: NetConfig) -> Contract:
     return tabletop() if net.version == 1 else touch()
 
 
-class ImageEncoder(nn.Module):
+class Coarse(nn.Module):
+    """A block that may compute in bfloat16: features of pixels and points, never metres."""
+
+    is_coarse = False
+    """Set by training in mixed precision; never in what is exported."""
+
+    def coarsely(self, block: nn.Module, x: Tensor) -> Tensor:
+        """The block of `x`, in float32."""
+        if not self.is_coarse:
+            return block(x)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return block(x).float()
+
+
+class ImageEncoder(Coarse):
     """Convolutions and a spatial soft-argmax (Levine et al. 2016) over an image.
 
     Takes `(batch, 96, 128, 3)` uint8. Every other pixel is enough: the cloud carries the geometry.
@@ -148,8 +162,8 @@ class ImageEncoder(nn.Module):
         """Feature maps `(batch, 32, 12, 16)`."""
         weight = self.convolutions[0].weight
         every_other = image[:, ::2, ::2].permute(0, 3, 1, 2).to(weight.dtype)
-        first = self.convolutions[0](every_other)
-        return self.convolutions[1:](first * (1.0 / 128.0))
+        first = self.coarsely(self.convolutions[0], every_other)
+        return self.coarsely(self.convolutions[1:], first * (1.0 / 128.0))
 
     def summary(self, maps: Tensor) -> Tensor:
         """Token `(batch, width)` of the maps."""
@@ -188,7 +202,7 @@ class WindowEncoder(nn.Module):
         return self.project(torch.cat([x[..., -1], x.amax(-1)], -1))
 
 
-class CloudEncoder(nn.Module):
+class CloudEncoder(Coarse):
     """PointNet++-style grouping (Qi et al. 2017) of a coloured cloud `(batch, points, 7)`.
 
     Anchors are an even stride over the valid points; each pools its nearest neighbours through a
@@ -212,7 +226,8 @@ class CloudEncoder(nn.Module):
         colour = (groups[..., 3:6] * near).sum(2) / near.sum(2).clamp(min=1.0)
         local = (groups[..., :3] - centre.unsqueeze(2)) * (1.0 / _NEAR_M)
         height = groups[..., 2:3] * _REL_SCALE
-        features = self.points(torch.cat([local, height, groups[..., 3:6], near], -1))
+        inputs = torch.cat([local, height, groups[..., 3:6], near], -1)
+        features = self.coarsely(self.points, inputs)
         share = near / near.sum(2, keepdim=True).clamp(min=1.0)
         mean = (share.transpose(2, 3) @ features).squeeze(2)
         peak = features.amax(2)

@@ -12,6 +12,7 @@ from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.imputation.names import IMPUTATIONS
 
 CONTRACTS = ("tabletop", "touch")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,15 @@ class Recipe:
     """Of the demonstrations to learn from; see `part.Part`."""
     steps: int = 0
     """Of the first training, instead of a time; 0: as long as it was given."""
+    precision: str = PRECISIONS[0]
+    """Of the arithmetic; bfloat16 is mixed precision: features of pixels and points alone."""
     deaf: float = 0.2
     """Share of the policy's own episodes in which wrench and pads are dead, in twentieths."""
 
     def __post_init__(self) -> None:
         senses = self.senses
+        if self.precision not in PRECISIONS:
+            raise UnknownNameError("precision", self.precision, PRECISIONS)
         dropped = (sense for group, _ in self.drop for sense in senses_of(group))
         for name in (*self.only, *dropped):
             if name not in senses:

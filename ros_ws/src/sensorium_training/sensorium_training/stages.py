@@ -147,6 +147,7 @@ class Stages:
             learning_rate=self._rate if anew else self._rate / 2, net=self._net,
             blur=BlurCurriculum(recipe.blur if anew else 0.0),
             corrupt=recipe.corrupt, augmentation=augmentation(recipe), dead=recipe.dead,
+            precision=recipe.precision,
         )  # fmt: skip
 
     def _to_learn_from(self, name: str) -> Part:
@@ -228,7 +229,7 @@ class Stages:
         self._note("last_call_s", round(seconds))
 
 
-_NEWER = ("corrupt", "deaf", "drop", "only", "share", "steps")
+_NEWER = ("corrupt", "deaf", "drop", "only", "precision", "share", "steps")
 """What runs could not choose when they did not note it yet."""
 
 

@@ -23,12 +23,13 @@ from sensorium_training.corruption.corruptor import Corruptor
 from sensorium_training.corruption.sampling import corrupt_some
 from sensorium_training.curriculum import BlurCurriculum
 from sensorium_training.dataset import RowSource
-from sensorium_training.encoders import NetConfig, contract_of
+from sensorium_training.encoders import Coarse, NetConfig, contract_of
 from sensorium_training.imputation.config import ImputationConfig
 from sensorium_training.imputation.interface import hide
 from sensorium_training.losses import Labels, policy_losses, total
 from sensorium_training.network import NetOutput, PolicyNet
 from sensorium_training.pretraining.transfer import take_encoders
+from sensorium_training.recipe import PRECISIONS
 from sensorium_training.weights import DEAD, take_weights
 
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -64,6 +65,8 @@ class TrainConfig:
     """How rows are made harder; which senses are dropped how often among it."""
     dead: tuple[str, ...] = ()
     """Senses that are never there, in training or validation."""
+    precision: str = PRECISIONS[0]
+    """`bfloat16`: mixed. Validation is in float32 all the same."""
     imputation: ImputationConfig = field(default_factory=ImputationConfig)
     """How the network's imputer is trained, if it has one."""
 
@@ -97,6 +100,9 @@ class Trainer:
         directory.mkdir(parents=True, exist_ok=True)
         self.device = torch.device(_device(config.device))
         self.net = PolicyNet(config.net).to(self.device)
+        for module in self.net.modules():
+            if isinstance(module, Coarse):
+                module.is_coarse = config.precision == "bfloat16"
         if weights is not None:
             take_weights(self.net, weights, config.dead)
         begins = encoders is not None and not (directory / "last.pt").is_file()

@@ -7,7 +7,7 @@ import click
 
 from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.imputation.names import IMPUTATIONS
-from sensorium_training.recipe import CONTRACTS, Recipe
+from sensorium_training.recipe import CONTRACTS, PRECISIONS, Recipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -49,6 +49,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--deaf", default=0.2, show_default=True, type=click.FloatRange(0.0, 1.0),
         help="Share of the --dagger episodes in which wrench and pads are dead.",
+    ),
+    click.option(
+        "--precision", default=PRECISIONS[0], show_default=True, type=click.Choice(PRECISIONS),
+        help="bfloat16: mixed, features of pixels and points alone; a third less time a step on "
+        "a CPU that has it (avx512_bf16).",
     ),
     click.option(
         "--steps", default=0, type=click.IntRange(0),

@@ -26,6 +26,7 @@ from results_page import ROOT
 from sensorium_core.contract import touch
 from sensorium_training.commands.progress import progress_bar
 from sensorium_training.dataset import load
+from sensorium_training.recipe import PRECISIONS
 from sensorium_training.train import TrainConfig
 
 _SENSORIUM = str(Path(sys.executable).with_name("sensorium"))
@@ -56,7 +57,8 @@ def make(recipe: str, seed: int, asked: dict[str, str], runs: Path) -> Path:
         return policy
     options = {
         "--run": str(run), "--cache": asked["cache"], "--contract": "touch", "--dagger": "0",
-        "--steps": asked["steps"], "--seed": str(seed), "--workers": asked["threads"],
+        "--steps": asked["steps"], "--batch": asked["batch"], "--precision": asked["precision"],
+        "--seed": str(seed), "--workers": asked["threads"],
     }  # fmt: skip
     told = [part for option in options.items() for part in option]
     more = [part.format(**asked) for part in RECIPES[recipe]]
@@ -73,14 +75,20 @@ def make(recipe: str, seed: int, asked: dict[str, str], runs: Path) -> Path:
 
 
 def _require_same(run: Path, asked: dict[str, str]) -> None:
-    """A finished run is of as many steps and the same demonstrations, or raises."""
+    """A finished run saw as many rows, as precisely, of the same demonstrations, or raises."""
     facts = json.loads((run / "facts.json").read_text())
-    made = facts["recipe"]["steps"], facts["data_hash_demos"]
-    if made != (int(asked["steps"]), asked["data_hash"]):
-        raise click.ClickException(
-            f"{run} is finished with {made[0]} steps on demonstrations {made[1][:12]}, asked are "
-            f"{asked['steps']} on {asked['data_hash'][:12]}; name other --runs, or delete it"
-        )
+    steps, batch = int(asked["steps"]), int(asked["batch"])
+    wanted = {
+        "recipe": {**facts["recipe"], "steps": steps, "precision": asked["precision"]},
+        "samples_first": steps * batch,
+        "data_hash_demos": asked["data_hash"],
+    }
+    for name, value in wanted.items():
+        if facts[name] != value:
+            raise click.ClickException(
+                f"{run} is finished with {name} {facts[name]}, asked is {value}; "
+                "name other --runs, or delete it"
+            )
 
 
 def judged(made: dict[str, list[Path]]) -> str:
@@ -102,6 +110,8 @@ def judged(made: dict[str, list[Path]]) -> str:
 @click.option("--cache", default="data/touch-cache", show_default=True, type=click.Path())
 @click.option("--runs", default=ROOT / "runs" / "study", type=click.Path(path_type=Path))
 @click.option("--steps", default=8000, show_default=True, type=click.IntRange(1))
+@click.option("--batch", default=96, show_default=True, type=click.IntRange(1))
+@click.option("--precision", default="bfloat16", show_default=True, type=click.Choice(PRECISIONS))
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1),
               help="Trainings at a time.")  # fmt: skip
@@ -115,6 +125,8 @@ def main(
     cache: str,
     runs: Path,
     steps: int,
+    batch: int,
+    precision: str,
     seeds: int,
     jobs: int,
     threads: int,
@@ -128,8 +140,9 @@ def main(
     share, workers = TrainConfig.validation_share, jobs * threads
     data = load(demos, "all", share, cache=Path(cache), workers=workers, contract=touch())
     asked = {
-        "demos": str(demos), "cache": cache, "steps": str(steps), "threads": str(threads),
-        "encoders": encoders, "data_hash": data.data_hash,
+        "demos": str(demos), "cache": cache, "steps": str(steps), "batch": str(batch),
+        "precision": precision, "threads": str(threads), "encoders": encoders,
+        "data_hash": data.data_hash,
     }  # fmt: skip
     wanted = [(name, seed) for seed in range(seeds) for name in chosen]
     with ThreadPoolExecutor(jobs) as pool, progress_bar() as bar:

@@ -14,7 +14,10 @@ from sensorium_training.commands.train import train
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import study
 
-ASKED = {"demos": "demos", "cache": "rows", "steps": "5", "threads": "1", "data_hash": "h"}
+ASKED = {
+    "demos": "demos", "cache": "rows", "steps": "5", "batch": "4", "precision": "bfloat16",
+    "threads": "1", "data_hash": "h",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", study.RECIPES)
@@ -41,7 +44,8 @@ def test_a_policy_that_is_there_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
         if command[1] == "export":
             Path(command[3]).mkdir()
             (Path(command[3]) / "policy.onnx").touch()
-            facts = {"recipe": {"steps": 5}, "data_hash_demos": "h"}
+            recipe = {"steps": 5, "precision": "bfloat16", "seed": 2}
+            facts = {"recipe": recipe, "samples_first": 20, "data_hash_demos": "h"}
             (Path(command[2]) / "facts.json").write_text(json.dumps(facts))
         return subprocess.CompletedProcess(command, 0)
 
@@ -54,8 +58,16 @@ def test_a_policy_that_is_there_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert " --seed 2 " in " ".join(ran[0])
     assert study.make("a tenth, pretrained", 2, asked, tmp_path) == path
     assert len(ran) == 2
-    with pytest.raises(click.ClickException, match="5 steps on demonstrations h, asked are 6"):
-        study.make("a tenth, pretrained", 2, {**asked, "steps": "6"}, tmp_path)
+    for other, name in (
+        ({"steps": "6"}, "recipe"),
+        ({"precision": "float32"}, "recipe"),
+        ({"batch": "8"}, "samples_first"),
+        ({"data_hash": "g"}, "data_hash_demos"),
+    ):
+        with pytest.raises(
+            click.ClickException, match=f"with {name} .*other --runs"
+        ):
+            study.make("a tenth, pretrained", 2, {**asked, **other}, tmp_path)
 
 
 def test_a_training_that_fails_is_named_with_its_log(

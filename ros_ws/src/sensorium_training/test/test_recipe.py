@@ -19,14 +19,14 @@ from sensorium_training.batches import SENSES, Augmentation, Batches
 from sensorium_training.card import release
 from sensorium_training.commands.recipe_options import recipe_options
 from sensorium_training.commands.train import train
-from sensorium_training.encoders import NetConfig
+from sensorium_training.encoders import Coarse, NetConfig
 from sensorium_training.export import example_inputs, export
 from sensorium_training.network import PolicyNet
 from sensorium_training.part import Part
 from sensorium_training.recipe import Recipe
 from sensorium_training.stages import as_facts, augmentation, network
 from sensorium_training.touch_labels import TOUCH_LABELS
-from sensorium_training.train import TrainConfig, Trainer, contract_of
+from sensorium_training.train import TrainConfig, Trainer, contract_of, load_network
 
 ROWS = 64
 OF = {**{name: (name,) for name in SENSES}, "pads": ("touch_left", "touch_right")}
@@ -300,3 +300,18 @@ def test_every_field_of_a_recipe_is_an_option() -> None:
     command = recipe_options(lambda: None)
     names = {option.name for option in command.__click_params__}  # type: ignore[attr-defined]
     assert names == {field.name for field in fields(Recipe)}
+
+
+def test_a_run_is_coarse_while_it_learns_and_exact_after(tmp_path: Path) -> None:
+    rows = Rows()
+    config = TrainConfig(
+        batch=16, threads=1, device="cpu", net=TOUCH, precision="bfloat16", steps=2
+    )
+    trainer = Trainer([rows], [rows], tmp_path, config)
+    eyes = [m for m in trainer.net.modules() if isinstance(m, Coarse)]
+    assert len(eyes) == 3
+    assert all(eye.is_coarse for eye in eyes)
+    weights = trainer.run(lambda *_: None)
+    net = load_network(weights)
+    assert not any(m.is_coarse for m in net.modules() if isinstance(m, Coarse))
+    assert all(p.dtype == torch.float32 for p in net.parameters())

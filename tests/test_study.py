@@ -64,9 +64,7 @@ def test_a_policy_that_is_there_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
         ({"batch": "8"}, "samples_first"),
         ({"data_hash": "g"}, "data_hash_demos"),
     ):
-        with pytest.raises(
-            click.ClickException, match=f"with {name} .*other --runs"
-        ):
+        with pytest.raises(click.ClickException, match=f"with {name} .*other --runs"):
             study.make("a tenth, pretrained", 2, {**asked, **other}, tmp_path)
 
 

@@ -24,11 +24,6 @@ KNOT_STEPS = 10
 """The gate's profiles have a knot every 20 ms; jerk is measured from knot to knot."""
 
 POSITION_SLACK_RAD = 1e-6
-STEPPED_SLACK_RAD = 5e-5
-"""Of the arm between knots after a step of the clock alone: where that meets the arm going to rest
-at a joint's stop, the cubic bows past it, by 19 microradians in the life that showed it. A defect
-of the gate, not mended yet (docs/gate.md).
-"""
 SPEED_SLACK = 0.01
 """Share of the speed limit by which a cubic between two knots may bow."""
 ACCELERATION_SLACK = 0.01
@@ -113,8 +108,6 @@ class Trace:
     """Ranges of rows in which a stop may break the limits of jerk and acceleration."""
     elsewhere: list[tuple[int, int]] = field(default_factory=list)
     """Ranges after arming where the arm was measured elsewhere: it begins from there."""
-    stepped: list[tuple[int, int]] = field(default_factory=list)
-    """Ranges after a step of the clock, in which the arm brakes off the grid of its knots."""
     led: list[tuple[int, int]] = field(default_factory=list)
     """Ranges in which the command goes to where the arm was measured; it may pass anywhere."""
     rests: list[tuple[int, int, str]] = field(default_factory=list)
@@ -159,12 +152,11 @@ class Oracle:
             return [Fault("times", f"{times.tolist()}")]
         if not 0 <= sent.stamp_ns < 2**63:
             return [Fault("stamp", f"{sent.stamp_ns}")]
-        slack = np.full(sent.positions.shape, POSITION_SLACK_RAD)
-        return self._positions(sent.positions, slack, "waypoint")
+        return self._positions(sent.positions, "waypoint")
 
-    def _positions(self, positions: Array, slack: Array, what: str) -> list[Fault]:
-        low = (positions < self.lower - slack).any(axis=0)
-        high = (positions > self.upper + slack).any(axis=0)
+    def _positions(self, positions: Array, what: str) -> list[Fault]:
+        low = positions.min(axis=0) < self.lower - POSITION_SLACK_RAD
+        high = positions.max(axis=0) > self.upper + POSITION_SLACK_RAD
         if not (low | high).any():
             return []
         j = int(np.argmax(low | high))
@@ -179,10 +171,8 @@ class Oracle:
         if not np.isfinite(rows).all():
             return [Fault("finite", "a setpoint is not finite")]
         arm, hard = rows[:, :-1], self._mask(len(rows), trace.hard)
-        slack = np.full(rows.shape, POSITION_SLACK_RAD)
-        slack[self._mask(len(rows), trace.stepped), :-1] = STEPPED_SLACK_RAD
         return [
-            *self._positions(rows, slack, "setpoint"),
+            *self._positions(rows, "setpoint"),
             *self._rates(arm, hard, self._mask(len(rows), trace.elsewhere)),
             *self._places(arm, trace),
             *self._rests(arm, trace.rests),

@@ -293,7 +293,6 @@ class World:
 
     def _on_clock(self, rng: np.random.Generator) -> None:
         self._offset_ns += int(rng.choice([-100_000, -5000, -30, 300, 5000])) * MS
-        self.trace.stepped.append((self._row - 1, self._row + round(HARD_BOUND_S / 0.002)))
         self._tick()
         self.advance(5)
 

@@ -72,6 +72,8 @@ class CommandedMotion:
         Of the motion before only that is kept, at the times that its knots have now: they are
         off the grid of `profile`, which is all that is commanded from now on.
         """
+        switch = (switch_knot(now_ns) * STEP_NS - step_ns) / STEP_NS
+        self._sent = [p for p in self._sent if p.first <= switch] or self._sent[:1]
         coming = []
         if self.known and not profile.at_once:
             soonest = (now_ns - step_ns) // STEP_NS + 1
@@ -109,7 +111,9 @@ class CommandedMotion:
         """Slow down along the commanded path and rest on it. Only when `known`.
 
         Time along the path is stretched by a smooth step from 1 to 0. `step_ns` is how far the
-        clock stepped since the path was commanded: by so much its knots are off the grid.
+        clock stepped since the path was commanded: by so much its knots are off the grid. A path
+        that is off the grid and rests sooner than that is left to end: from between two of its
+        knots a cubic to one of the grid might swing past its end, and a joint's stop.
         """
         k = switch_knot(now_ns)
         at = (k * STEP_NS - step_ns) / STEP_NS
@@ -122,6 +126,9 @@ class CommandedMotion:
         acceleration, jerk = self._limits.acceleration[0], self._limits.jerk[0]
         brake_s = max(1.5 * speed / acceleration, math.sqrt(6.0 * speed / jerk), _SHORTEST_BRAKE_S)
         n = math.ceil(brake_s / STEP_S)
+        if step_ns % STEP_NS and since + n >= len(path.positions) - 1:
+            ended = -(-(path.end_ns + step_ns + _APART_NS) // STEP_NS)
+            return replace(Profile.at_rest(ended, path.positions[-1]), at_once=False)
         u = np.arange(1, n + 1) / n
         elapsed = n * (u - u**3 + 0.5 * u**4)
         rate, slope = 1.0 - 3.0 * u**2 + 2.0 * u**3, (6.0 * u**2 - 6.0 * u) / (n * STEP_S)

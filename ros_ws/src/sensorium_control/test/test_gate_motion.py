@@ -294,6 +294,31 @@ def stopped(commanded: CommandedMotion, now_ns: int, step_ms: int) -> Trajectory
     return replace(sent, stamp_ns=sent.stamp_ns - step_ns)
 
 
+@pytest.mark.parametrize("step_ms", [-30, -7, 3, 10, 300, 5000])
+def test_a_clock_that_steps_on_the_way_to_a_joints_stop_sends_no_joint_past_it(step_ms):
+    """Found by fuzzing: from between two knots of the path a cubic swung 19 microradians past."""
+    limits = load_joint_limits(load_urdf(), KINEMATICS, GateConfig())
+    begin, end = home_joints(), home_joints()
+    begin[5], end[5] = limits.upper[5] - 0.3, limits.upper[5]
+    first, furthest = START_NS // STEP_NS, []
+    for after_ms in range(2, 800, 2):
+        commanded, arm = CommandedMotion(limits), TrajectoryController(JOINTS, 2 * MS, np.zeros(7))
+        commanded.take(Profile.at_rest(first - 1, begin))
+        going = commanded.going_to(START_NS - 20 * MS, end)
+        commanded.take(going)
+        arm.reset(begin)
+        arm.command(going.trajectory(), START_NS)
+        now_ns = START_NS + after_ms * MS
+        reached = [advanced(arm, begin.copy(), 5) for _ in range(after_ms // 2)]
+        arm.command(stopped(commanded, now_ns, step_ms), now_ns)
+        reached += [advanced(arm, begin.copy(), 5) for _ in range(100)]
+        rest = commanded.setpoint(now_ns + step_ms * MS + 10**9)[5]
+        assert rest == pytest.approx(reached[-1], abs=1e-9)
+        furthest.append(max(reached))
+    assert furthest[0] < end[5] - 0.2
+    assert max(furthest) <= end[5] + 1e-6
+
+
 @pytest.mark.parametrize("late_ms", [0, 2, 4])
 @pytest.mark.parametrize("speed", [-0.95, 0.0, 0.95])
 def test_a_stop_at_once_keeps_the_limit_of_speed_however_late_the_arm_hears_of_it(late_ms, speed):

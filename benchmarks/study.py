@@ -6,10 +6,10 @@
     .venv/bin/python benchmarks/study.py data/touch --cache data/touch-cache --steps 8000 --seeds 3
 
 All recipes get the same demonstrations and steps, and no rollouts of their own. Runs that are
-finished are kept, one that was interrupted goes on. 8,000 steps of 96 rows take 17 minutes on
-one core with nothing else to do; 1,600 of 192 are too few (all senses: 49 of 216 trials, three
-seeds), as is a disk that is not memory: let --cache lie in /dev/shm. At the end stands the command that lets the matrix judge them. `--recipe` names some of the recipes; what they
-are: RECIPES.
+finished are kept, one that was interrupted goes on. 8,000 steps of 96 rows take 17 minutes on one
+core with nothing else to do and with --cache in memory (/dev/shm: 12 GB). 1,600 steps of 192 are
+too few: all senses did 49 of 216 trials. At the end stands the command that lets the matrix judge
+the policies. `--recipe` names some of the recipes; what they are: RECIPES.
 """
 
 from __future__ import annotations

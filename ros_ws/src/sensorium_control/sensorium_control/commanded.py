@@ -79,7 +79,7 @@ class CommandedMotion:
             soonest = (now_ns - step_ns) // STEP_NS + 1
             last_ns = profile.start_ns - step_ns - _APART_NS
             knots = range(soonest, last_ns // STEP_NS + 1)
-            coming = [(k * STEP_NS + step_ns, self.state(k)) for k in knots]
+            coming = [(k * STEP_NS + step_ns, self._coming(k, switch, profile)) for k in knots]
         self._sent.clear()
         self.take(profile)
         return _led_in(coming, profile.trajectory())
@@ -126,9 +126,10 @@ class CommandedMotion:
         acceleration, jerk = self._limits.acceleration[0], self._limits.jerk[0]
         brake_s = max(1.5 * speed / acceleration, math.sqrt(6.0 * speed / jerk), _SHORTEST_BRAKE_S)
         n = math.ceil(brake_s / STEP_S)
-        if step_ns % STEP_NS and since + n >= len(path.positions) - 1:
+        if step_ns % STEP_NS and since + n / 2 + 1 >= len(path.positions) - 1:
             ended = -(-(path.end_ns + step_ns + _APART_NS) // STEP_NS)
-            return replace(Profile.at_rest(ended, path.positions[-1]), at_once=False)
+            rest = _gripper_still(path.positions[-1:], start)[0]
+            return replace(Profile.at_rest(ended, rest), at_once=False)
         u = np.arange(1, n + 1) / n
         elapsed = n * (u - u**3 + 0.5 * u**4)
         rate, slope = 1.0 - 3.0 * u**2 + 2.0 * u**3, (6.0 * u**2 - 6.0 * u) / (n * STEP_S)
@@ -162,6 +163,14 @@ class CommandedMotion:
         speed[-1] = 0.0
         start = (measured, np.zeros_like(measured), np.zeros_like(measured))
         return self._follower.follow(k, start, (path, speed, np.zeros_like(path)))
+
+    def _coming(self, k: int, switch: float, then: Profile) -> State:
+        """The state at a knot; beyond the `switch` the fingers stay as they will rest."""
+        position, velocity, acceleration = self.state(k)
+        if k > switch:
+            position, velocity = position.copy(), velocity.copy()
+            position[N_ARM], velocity[N_ARM] = then.positions[0, N_ARM], 0.0
+        return position, velocity, acceleration
 
     def _in_force(self, k: float) -> Profile:
         """The profile that rules at a knot: the newest that has begun, else the oldest."""

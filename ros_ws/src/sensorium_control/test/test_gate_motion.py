@@ -305,15 +305,21 @@ def test_a_clock_that_steps_on_the_way_to_a_joints_stop_sends_no_joint_past_it(s
         commanded, arm = CommandedMotion(limits), TrajectoryController(JOINTS, 2 * MS, np.zeros(7))
         commanded.take(Profile.at_rest(first - 1, begin))
         going = commanded.going_to(START_NS - 20 * MS, end)
+        going.positions[:, 6] = np.linspace(0.04, 0.01, len(going.positions))
+        going.velocities[:, 6] = monotone_rates(going.positions[:, 6])
         commanded.take(going)
-        arm.reset(begin)
+        arm.reset(going.positions[0])
         arm.command(going.trajectory(), START_NS)
         now_ns = START_NS + after_ms * MS
         reached = [advanced(arm, begin.copy(), 5) for _ in range(after_ms // 2)]
         arm.command(stopped(commanded, now_ns, step_ms), now_ns)
-        reached += [advanced(arm, begin.copy(), 5) for _ in range(100)]
+        grips = [arm.position[6]]
+        for _ in range(100):
+            reached.append(advanced(arm, begin.copy(), 5))
+            grips.append(arm.position[6])
         rest = commanded.setpoint(now_ns + step_ms * MS + 10**9)[5]
         assert rest == pytest.approx(reached[-1], abs=1e-9)
+        assert grips[0] - 0.0046 < grips[-1] < min(grips) + 2e-4
         furthest.append(max(reached))
     assert furthest[0] < end[5] - 0.2
     assert max(furthest) <= end[5] + 1e-6

@@ -99,10 +99,7 @@ class Trainer:
         self.config, self.directory = config, directory
         directory.mkdir(parents=True, exist_ok=True)
         self.device = torch.device(_device(config.device))
-        self.net = PolicyNet(config.net).to(self.device)
-        for module in self.net.modules():
-            if isinstance(module, Coarse):
-                module.is_coarse = config.precision == "bfloat16"
+        self.net = _made_coarse(PolicyNet(config.net), config.precision).to(self.device)
         if weights is not None:
             take_weights(self.net, weights, config.dead)
         begins = encoders is not None and not (directory / "last.pt").is_file()
@@ -247,6 +244,14 @@ class Trainer:
         }
         with (self.directory / "log.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
+
+
+def _made_coarse(net: PolicyNet, precision: str) -> PolicyNet:
+    """The network, which computes from now on as its training is to."""
+    for module in net.modules():
+        if isinstance(module, Coarse):
+            module.is_coarse = precision == "bfloat16"
+    return net
 
 
 def load_network(weights: Path) -> PolicyNet:

@@ -72,7 +72,7 @@ class CommandedMotion:
         Of the motion before only that is kept, at the times that its knots have now: they are
         off the grid of `profile`, which is all that is commanded from now on.
         """
-        switch = (switch_knot(now_ns) * STEP_NS - step_ns) / STEP_NS
+        switch = _before(switch_knot(now_ns), step_ns)
         self._sent = [p for p in self._sent if p.first <= switch] or self._sent[:1]
         coming = []
         if self.known and not profile.at_once:
@@ -116,7 +116,7 @@ class CommandedMotion:
         knots a cubic to one of the grid might swing past its end, and a joint's stop.
         """
         k = switch_knot(now_ns)
-        at = (k * STEP_NS - step_ns) / STEP_NS
+        at = _before(k, step_ns)
         path = self._in_force(at)
         since = at - path.first
         start = path.knot(k) if step_ns == 0 else path.moment(since)
@@ -183,6 +183,11 @@ class CommandedMotion:
 def switch_knot(now_ns: int) -> int:
     """The first knot at which something sent now can take over."""
     return -((-now_ns - LEAD_NS) // STEP_NS)
+
+
+def _before(k: int, step_ns: int) -> float:
+    """Where on the grid from before the clock stepped a knot of now lies, in knots."""
+    return (k * STEP_NS - step_ns) / STEP_NS
 
 
 def _led_in(before: list[tuple[int, State]], then: Trajectory) -> Trajectory:

@@ -13,6 +13,7 @@ from sensorium_core.goal import families_of
 from sensorium_training.encoders import contract_of
 from sensorium_training.export import export
 from sensorium_training.provenance import git_commit
+from sensorium_training.recipe import PRECISIONS
 from sensorium_training.train import load_network
 
 
@@ -81,6 +82,7 @@ def _recipe(told: dict[str, Any]) -> dict[str, str]:
     odds = ", ".join(f"{sense} {share:g}" for sense, share in told["drop"].items())
     return {
         "share of the demonstrations learnt from": f"{told['share']:g}",
+        "precision of the training's arithmetic": told.get("precision", PRECISIONS[0]),
         "share of the rollouts without force": f"{told.get('deaf', 0):g}",
         "steps of the first training": f"{told.get('steps') or 'by time'}",
         "hears these senses alone": ", ".join(told["only"]) or "no: on all",

@@ -133,9 +133,9 @@ def _work(
     deaf: float,
     queue: Queue[int],
 ) -> None:
-    told, half = Told(), None if fast is None else FastPolicy(fast)
-    hearing = ClosedLoop(Policy(policy), told, fast=half)
-    dull = ClosedLoop(Policy(policy), told, frozenset(FORCE), hearing.cell, fast=half)
+    told, slow, half = Told(), Policy(policy), None if fast is None else FastPolicy(fast)
+    hearing = ClosedLoop(slow, told, fast=half)
+    dull = ClosedLoop(slow, told, frozenset(FORCE), hearing.cell, fast=half)
     for seed, family in asked:
         dead = FORCE if is_deaf(seed, deaf) else ()
         episode(dull if dead else hearing, told, directory, seed, family, dead)

@@ -38,17 +38,9 @@ def test_a_policy_is_trained_driven_with_its_fast_half_and_trained_on_that(
     demos: Path, tmp_path: Path
 ) -> None:
     told = asked(
-        demos,
-        tmp_path,
-        "--dagger",
-        "1",
-        "--rounds",
-        "2",
-        "--fast-policy",
-        str(FAST),
-        "--deaf",
-        "0",
-    )
+        demos, tmp_path, "--dagger", "1", "--rounds", "2", "--fast-policy", str(FAST),
+        "--deaf", "0",
+    )  # fmt: skip
     assert told.exit_code == 0, told.output
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert facts["episodes_dagger"] == 2

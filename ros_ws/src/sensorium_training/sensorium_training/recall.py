@@ -6,7 +6,7 @@ The layout of the memory is that of `sensorium_core.memory.FeltMemory.vector`.
 import torch
 from torch import Tensor, nn
 
-FELT_GEOMETRY = 40
+FELT_GEOMETRY = 44
 """Numbers of `felt_geometry`."""
 _NEAR_M = 0.03
 _PRESS_PLACE, _PRESS_KNOWN = slice(7, 10), slice(10, 11)
@@ -15,6 +15,7 @@ _HOLDING = slice(15, 16)
 _THINGS = (16, 24)
 _FINE = 50.0
 """A search is a matter of millimetres: 2 cm is one."""
+_SMALL_M = 0.001
 
 
 class Recall(nn.Module):
@@ -46,8 +47,21 @@ class Recall(nn.Module):
         return self.near(torch.stack(shares, -1))
 
 
+def polar(flat: Tensor) -> Tensor:
+    """Direction, length and curvature `(b, 4)` of `(b, 2)` [m]: what a search around zero turns on.
+
+    From x and y alone a network has to learn to divide by their length. Length ends at 2 cm; the
+    direction of less than a millimetre is shorter than 1.
+    """
+    length = flat.square().sum(-1, keepdim=True).sqrt()
+    away = length + 0.1 * _SMALL_M
+    return torch.cat(
+        [flat / away, (length * _FINE).clamp(max=1.0), _SMALL_M / (length + _SMALL_M)], -1
+    )
+
+
 def felt_geometry(memory: Tensor, tool: Tensor, target: Tensor) -> Tensor:
-    """Where things were felt, from the tool and from what is meant now, and how `(b, 40)`."""
+    """Where things were felt, from the tool and from what is meant now, and how `(b, 44)`."""
     known = memory[:, _PRESS_KNOWN]
     from_press = (tool - memory[:, _PRESS_PLACE]) * known
     parts = [
@@ -62,4 +76,4 @@ def felt_geometry(memory: Tensor, tool: Tensor, target: Tensor) -> Tensor:
         parts.append(thing[:, 4:])
     latest, before = (memory[:, first + 4 : first + 6] for first in _THINGS)
     heavier = (latest[:, 1:] - before[:, 1:]) * latest[:, :1] * before[:, :1]
-    return torch.cat([*parts, 3.0 * heavier], -1)
+    return torch.cat([*parts, 3.0 * heavier, polar(from_press[:, :2]) * known], -1)

@@ -14,7 +14,7 @@ from sensorium_training.export import example_inputs, export
 from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.losses import Labels, policy_losses, total
 from sensorium_training.network import NetOutput, PolicyNet
-from sensorium_training.recall import FELT_GEOMETRY, felt_geometry
+from sensorium_training.recall import FELT_GEOMETRY, felt_geometry, polar
 
 CONFIG = NetConfig(version=2, text_channels=len(SLOTS) * TOKEN_SIZE)
 MODALITIES = {
@@ -131,6 +131,16 @@ def test_places_that_are_not_known_do_not_count() -> None:
     geometry = felt_geometry(memory, tool, target)
     assert geometry.shape == (2, FELT_GEOMETRY)
     assert torch.equal(geometry[0], geometry[1])
+
+
+def test_a_search_turns_on_direction_and_distance_from_where_it_began() -> None:
+    at = torch.tensor([[0.0, 0.0], [0.003, 0.004], [-0.004, 0.003], [0.06, 0.0]])
+    told = polar(at)
+    assert torch.equal(told[0], torch.tensor([0.0, 0.0, 0.0, 1.0]))
+    assert torch.allclose(told[1, :2], torch.tensor([0.6, 0.8]), atol=0.02)
+    assert torch.allclose(told[2, :2], torch.tensor([-0.8, 0.6]), atol=0.02)
+    assert torch.allclose(told[1:3, 2:], torch.tensor([[0.25, 1 / 6]] * 2), atol=1e-6)
+    assert told[3, 2] == 1.0, "far away it no longer matters how far"
 
 
 def test_intent_is_within_what_the_fast_half_can_do() -> None:

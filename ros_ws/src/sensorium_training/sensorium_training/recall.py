@@ -48,7 +48,7 @@ class Recall(nn.Module):
 
 
 def polar(flat: Tensor) -> Tensor:
-    """Direction, length and curvature `(b, 4)` of `(b, 2)` [m]: what a search around zero turns on.
+    """Direction, length, curvature `(b, 4)` of `(b, 2)` [m]: what a search around zero turns on.
 
     From x and y alone a network has to learn to divide by their length. Length ends at 2 cm; the
     direction of less than a millimetre is shorter than 1.

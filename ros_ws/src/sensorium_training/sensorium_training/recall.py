@@ -13,6 +13,9 @@ _PRESS_PLACE, _PRESS_KNOWN = slice(7, 10), slice(10, 11)
 _TOUCHING, _FORCES = slice(5, 7), slice(11, 15)
 _HOLDING = slice(15, 16)
 _THINGS = (16, 24)
+_SINKS = (22, 30)
+_LOAD_N = 3.0
+"""Of one unit of load."""
 _FINE = 50.0
 """A search is a matter of millimetres: 2 cm is one."""
 _SMALL_M = 0.001
@@ -24,7 +27,7 @@ class Recall(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.about = nn.Sequential(nn.Linear(27, 48), nn.ReLU(), nn.Linear(48, 2 * width))
-        self.near = nn.Linear(3, width)
+        self.near = nn.Linear(5, width)
 
     def forward(self, memory: Tensor) -> Tensor:
         """Scale and shift for the features of anchors `(b, 2 width)`."""
@@ -33,7 +36,8 @@ class Recall(nn.Module):
     def at(self, centres: Tensor, memory: Tensor, tool: Tensor) -> Tensor:
         """What is added to the features of anchors `(b, a, 3)`, by where they are.
 
-        That is: near things that were grasped, and how far from the tool, for "the nearer one" of
+        That is: near things that were grasped, how much heavier than the other the thing there
+        hung and how far it gave way, and how far from the tool, for "the nearer one" of
         two that look alike. How far from what was meant at first would tell whether it was found:
         training has no such place for what is absent, so presence would be learnt from that.
         """
@@ -42,9 +46,17 @@ class Recall(nn.Module):
             known, place = memory[:, first : first + 1], memory[:, first + 1 : first + 3]
             away = (centres[..., :2] - place.unsqueeze(1)).square().sum(-1)
             shares.append(known * torch.exp(-away / _NEAR_M**2))
+        latest, before = shares
+        heavier = (latest - before) * _heavier(memory)
+        sink = sum(share * memory[:, n : n + 1] for share, n in zip(shares, _SINKS, strict=True))
         away = (centres[..., :2] - tool[:, :2].unsqueeze(1)).norm(dim=-1)
-        shares.append(10.0 * away)
-        return self.near(torch.stack(shares, -1))
+        return self.near(torch.stack([latest, before, 10.0 * away, heavier, sink], -1))
+
+
+def _heavier(memory: Tensor) -> Tensor:
+    """By how much the latest thing hung heavier than the one before `(b, 1)` [N]; 0: not known."""
+    latest, before = (memory[:, first + 4 : first + 6] for first in _THINGS)
+    return _LOAD_N * (latest[:, 1:] - before[:, 1:]) * latest[:, :1] * before[:, :1]
 
 
 def polar(flat: Tensor) -> Tensor:
@@ -74,6 +86,4 @@ def felt_geometry(memory: Tensor, tool: Tensor, target: Tensor) -> Tensor:
         parts += [there, (place - tool) * 10.0 * there, (place - target) * 10.0 * there]
         parts.append((place - tool)[:, 2:] * _FINE * there)
         parts.append(thing[:, 4:])
-    latest, before = (memory[:, first + 4 : first + 6] for first in _THINGS)
-    heavier = (latest[:, 1:] - before[:, 1:]) * latest[:, :1] * before[:, :1]
-    return torch.cat([*parts, 3.0 * heavier, polar(from_press[:, :2]) * known], -1)
+    return torch.cat([*parts, _heavier(memory), polar(from_press[:, :2]) * known], -1)

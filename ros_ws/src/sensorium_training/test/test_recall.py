@@ -14,7 +14,7 @@ from sensorium_training.export import example_inputs, export
 from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.losses import Labels, policy_losses, total
 from sensorium_training.network import NetOutput, PolicyNet
-from sensorium_training.recall import FELT_GEOMETRY, felt_geometry, polar
+from sensorium_training.recall import FELT_GEOMETRY, Recall, felt_geometry, polar
 
 CONFIG = NetConfig(version=2, text_channels=len(SLOTS) * TOKEN_SIZE)
 MODALITIES = {
@@ -122,6 +122,32 @@ def test_of_two_alike_the_one_that_was_grasped_can_be_told() -> None:
     clump = network(**tensors).anchors[..., 0] > 0.1
     gap = [a[clump].mean() - a[~clump].mean() for a in (alike, grasped)]
     assert abs(gap[1] - gap[0]) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("place", "change"), [(21, 0.2), (29, 0.2), (22, 0.5), (30, 0.5)],
+    ids=["load of the latest", "load of the one before", "sink of the latest", "sink before"],
+)  # fmt: skip
+def test_what_a_thing_felt_like_is_told_at_its_place(place: int, change: float) -> None:
+    """Two things were weighed: a load changes both places, against each other; a sink its own."""
+    recall = Recall(8)
+    memory = torch.zeros(1, 32)
+    memory[0, [16, 20, 24, 28]] = 1.0
+    memory[0, [17, 25]] = torch.tensor([0.4, 0.7])
+    memory[0, [21, 29]] = 0.5
+    centres = torch.tensor([[[0.4, 0.0, 0.02], [0.7, 0.0, 0.02], [0.1, 0.5, 0.02]]])
+    tool = torch.zeros(1, 4)
+    plain = recall.at(centres, memory, tool)
+    memory[0, place] += change
+    moved = (recall.at(centres, memory, tool) - plain)[0].detach()
+    assert torch.allclose(moved[2], torch.zeros(8), atol=1e-6)
+    if place in (21, 29):
+        assert torch.allclose(moved[0], -moved[1], atol=1e-6)
+        assert float(moved[0].abs().max()) > 0.01
+    else:
+        own = 0 if place == 22 else 1
+        assert float(moved[own].abs().max()) > 0.01
+        assert torch.allclose(moved[1 - own], torch.zeros(8), atol=1e-6)
 
 
 def test_places_that_are_not_known_do_not_count() -> None:

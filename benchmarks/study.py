@@ -1,8 +1,6 @@
 """Do all senses together beat some of them? Trains every recipe from scratch, with several seeds.
 
     .venv/bin/sensorium generate data/touch --episodes 2700 --families all
-    .venv/bin/sensorium pretrain data/touch --cache data/touch-cache --contract touch \
-        --run runs/pretraining          # for the recipes on pretrained encoders alone
     .venv/bin/python benchmarks/study.py data/touch --cache data/touch-cache --steps 8000 --seeds 3
 
 All recipes get the same demonstrations and steps, and no rollouts of their own. Runs that are
@@ -10,6 +8,13 @@ finished are kept, one that was interrupted goes on. 8,000 steps of 96 rows take
 core with nothing else to do and with --cache in memory (/dev/shm: 12 GB). 1,600 steps of 192 are
 too few: all senses did 49 of 216 trials. At the end stands the command that lets the matrix judge
 the policies. `--recipe` names some of the recipes; what they are: RECIPES.
+
+"a tenth, pretrained" wants encoders first. These learn from half of the bags, without their labels,
+for an hour on one core:
+
+    mkdir data/half && ln -s "$PWD"/data/touch/ep_*[13579] data/half/
+    .venv/bin/sensorium pretrain data/half --cache data/half-cache --contract touch --batch 96 \
+        --config benchmarks/study_pretraining.yaml --precision bfloat16 --threads 1
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ core with nothing else to do and with --cache in memory (/dev/shm: 12 GB). 1,600
 too few: all senses did 49 of 216 trials. At the end stands the command that lets the matrix judge
 the policies. `--recipe` names some of the recipes; what they are: RECIPES.
 
-"a tenth, pretrained" wants encoders first. These learn from half of the bags, without their labels,
+"a tenth, pretrained" wants encoders first. These learn from half of the bags, without labels,
 for an hour on one core:
 
     mkdir data/half && ln -s "$PWD"/data/touch/ep_*[13579] data/half/

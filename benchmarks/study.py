@@ -31,6 +31,7 @@ from results_page import ROOT
 from sensorium_core.contract import touch
 from sensorium_training.commands.progress import progress_bar
 from sensorium_training.dataset import load
+from sensorium_training.matrix.comparing import PRETRAINED, UNTAUGHT
 from sensorium_training.recipe import PRECISIONS
 from sensorium_training.train import TrainConfig
 
@@ -43,8 +44,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "contact gate": ("--fusion", "contact_gate"),
     "vision alone": ("--only", _VISION),
     "force alone": ("--only", "wrench,pads,joints"),
-    "a tenth, from scratch": ("--share", "0.1"),
-    "a tenth, pretrained": ("--share", "0.1", "--encoders", "{encoders}"),
+    UNTAUGHT: ("--share", "0.1"),
+    PRETRAINED: ("--share", "0.1", "--encoders", "{encoders}"),
 }
 """By label in the matrix, options of `sensorium train`. What hears no force or sees nothing has
 the joints all the same: every arm has them."""

@@ -18,6 +18,7 @@ from sensorium_training.matrix.bars import (
     bars,
     lee,
 )
+from sensorium_training.matrix.comparing import PRETRAINED, UNTAUGHT, differences
 from sensorium_training.matrix.measured import Line, Plan, labelled
 from sensorium_training.matrix.rows import ALL, LIFTED, POLICY, Condition, Row, standard_rows
 from sensorium_training.matrix.store import Result
@@ -192,6 +193,25 @@ def test_all_senses_beat_the_best_single_one_and_concatenation_only_with_interva
     assert found[f"all senses against cloud alone, {LIFTED}"] == "met"
     assert found["all senses against concatenation"] == "not met"
     assert "all senses against joints alone" not in found
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "verdict"), [(60, "met"), (59, "not met"), (40, "not met")]
+)
+def test_pretrained_encoders_are_worth_ten_points_where_demonstrations_are_few(
+    pretrained, verdict
+):
+    lines = [line(PRETRAINED, pick=pretrained), line(UNTAUGHT, pick=50)]
+    assert list(verdicts(*lines).values()) == [verdict]
+    assert [(d.of, d.against) for d in differences(lines)] == [(PRETRAINED, UNTAUGHT)]
+    assert bars(lines[:1], COLUMNS) == differences(lines[1:]) == []
+
+
+def test_a_gain_of_ten_points_that_may_be_chance_is_none():
+    few = [outcomes(k, undecided=10 - k) for k in (7, 6)]
+    assert verdicts(line(PRETRAINED, pick=few[0]), line(UNTAUGHT, pick=few[1])) == {
+        f"{PRETRAINED}, against from scratch, mean": "not met"
+    }
 
 
 def test_a_rival_with_spoilt_senses_is_no_rival():

@@ -12,7 +12,7 @@ from sensorium_sim.touch_scene import PEG_WIDTH_M
 from sensorium_sim.touch_tasks import ASIDE_M, DEPTH_M, TIME_LIMITS_S
 
 from sensorium_training.evaluation import wilson
-from sensorium_training.matrix.comparing import best_single, difference
+from sensorium_training.matrix.comparing import PRETRAINED, UNTAUGHT, best_single, difference
 from sensorium_training.matrix.measured import Counts, Line, labelled
 from sensorium_training.matrix.report import STILL_M, Page, share
 from sensorium_training.matrix.rows import ALL, CLAIM_SEEDS, LIFTED
@@ -83,7 +83,7 @@ def bars(lines: Sequence[Line], columns: Columns) -> list[Bar]:
     found += _leaks(known, columns)
     if ours is not None:
         found += [_beats(ours, other) for other in _rivals(lines) if _judged(other)]
-    return found
+    return found + _pretraining(known)
 
 
 def acting(known: Mapping[str, Line], label: str) -> Line | None:
@@ -159,6 +159,24 @@ def _beats(ours: Line, other: Line) -> Bar:
     measured = f"{share(ours.counts())} against {share(other.counts())}"
     what = f"all senses against {other.row.label}"
     return what, measured, "higher, intervals apart", _verdict(apart, ours, other)
+
+
+def _pretraining(known: Mapping[str, Line]) -> list[Bar]:
+    """Pretrained encoders against none, where demonstrations are few."""
+    if PRETRAINED not in known or UNTAUGHT not in known:
+        return []
+    ours, other = known[PRETRAINED], known[UNTAUGHT]
+    gain = difference(ours, other)
+    low, high = (100 * bound for bound in gain.interval)
+    measured = f"{share(ours.counts())} against {share(other.counts())}, "
+    measured += f"{100 * gain.difference:+.1f} ({low:+.1f} to {high:+.1f})"
+    met = round(gain.difference, 9) >= 0.1 and low > 0
+    return [
+        (
+            f"{PRETRAINED}, against from scratch, mean", measured, "≥ +10 points, significant",
+            _verdict(met, ours, other),
+        )
+    ]  # fmt: skip
 
 
 def _verdict(met: bool, *lines: Line) -> str:

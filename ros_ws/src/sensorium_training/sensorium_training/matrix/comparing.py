@@ -13,6 +13,9 @@ from sensorium_training.matrix.statistics import (
     spearman,
 )
 
+PRETRAINED, UNTAUGHT = "a tenth, pretrained", "a tenth, from scratch"
+"""Labels of two recipes on a tenth of the demonstrations, one on pretrained encoders."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -73,12 +76,15 @@ def _paired_p(a: Line, b: Line, column: str | None) -> float | None:
 def differences(lines: Sequence[Line]) -> list[Difference]:
     """All senses against the best single sense and every row that is not of a single sense.
 
-    Where senses are left out together, column by column as well.
+    Where senses are left out together, column by column as well. Pretrained encoders are against
+    the same recipe from scratch.
     """
     known = labelled(lines)
+    pair = [known[label] for label in (PRETRAINED, UNTAUGHT) if label in known]
+    taught = [difference(*pair)] if len(pair) == 2 else []
     if ALL not in known:
-        return []
-    ours, found = known[ALL], []
+        return taught
+    ours, found = known[ALL], taught
     best = best_single(lines)
     plain = [line for line in lines if _is_opponent(line)]
     for line in ([] if best is None else [best]) + plain:

@@ -80,8 +80,8 @@ def differences(lines: Sequence[Line]) -> list[Difference]:
     the same recipe from scratch.
     """
     known = labelled(lines)
-    pair = [known[label] for label in (PRETRAINED, UNTAUGHT) if label in known]
-    taught = [difference(*pair)] if len(pair) == 2 else []
+    both = PRETRAINED in known and UNTAUGHT in known
+    taught = [difference(known[PRETRAINED], known[UNTAUGHT])] if both else []
     if ALL not in known:
         return taught
     ours, found = known[ALL], taught

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from sensorium_training.commands.recipe_options import recipe_of
 from sensorium_training.commands.train import train
+from sensorium_training.pretraining.config import DEFAULT, load_objectives
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import study
@@ -18,6 +19,14 @@ ASKED = {
     "demos": "demos", "cache": "rows", "steps": "5", "batch": "4", "precision": "bfloat16",
     "threads": "1", "data_hash": "h",
 }  # fmt: skip
+
+
+def test_its_pretraining_is_the_default_and_what_words_add() -> None:
+    ours = load_objectives(study.ROOT / "benchmarks" / "study_pretraining.yaml")
+    usual = load_objectives(DEFAULT)
+    assert {label: ours.get(label) for label in usual} == usual
+    added = [ours[label]["objective"] for label in ours if label not in usual]
+    assert added == ["matching", "transport"]
 
 
 @pytest.mark.parametrize("name", study.RECIPES)

@@ -13,7 +13,8 @@ _PRESS_PLACE, _PRESS_KNOWN = slice(7, 10), slice(10, 11)
 _TOUCHING, _FORCES = slice(5, 7), slice(11, 15)
 _HOLDING = slice(15, 16)
 _THINGS = (16, 24)
-_SINKS = (22, 30)
+_SINK = 6
+"""Of the numbers of a thing."""
 _LOAD_N = 3.0
 """Of one unit of load."""
 _FINE = 50.0
@@ -48,7 +49,8 @@ class Recall(nn.Module):
             shares.append(known * torch.exp(-away / _NEAR_M**2))
         latest, before = shares
         heavier = (latest - before) * _heavier(memory)
-        sink = sum(share * memory[:, n : n + 1] for share, n in zip(shares, _SINKS, strict=True))
+        sinks = (memory[:, first + _SINK : first + _SINK + 1] for first in _THINGS)
+        sink = sum(share * depth for share, depth in zip(shares, sinks, strict=True))
         away = (centres[..., :2] - tool[:, :2].unsqueeze(1)).norm(dim=-1)
         return self.near(torch.stack([latest, before, 10.0 * away, heavier, sink], -1))
 
@@ -63,7 +65,7 @@ def polar(flat: Tensor) -> Tensor:
     """Direction, length, curvature `(b, 4)` of `(b, 2)` [m]: what a search around zero turns on.
 
     From x and y alone a network has to learn to divide by their length. Length ends at 2 cm; the
-    direction of less than a millimetre is shorter than 1.
+    direction fades within a tenth of a millimetre of zero.
     """
     length = flat.square().sum(-1, keepdim=True).sqrt()
     away = length + 0.1 * _SMALL_M

@@ -25,14 +25,16 @@ def step():
     net(**inputs).chunk.sum().backward()
 for _ in range(4):
     step()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(3):
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     step()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(min(faults() for _ in range(4)))
 """
 
 
 def faults(*how: str) -> int:
+    """Of the best of a few steps: now and then what is kept still grows by a block."""
     told = [sys.executable, "-c", _FAULTS, *how]
     return int(subprocess.run(told, check=True, capture_output=True, text=True).stdout)
 
@@ -41,4 +43,4 @@ def faults(*how: str) -> int:
 def test_a_step_that_needs_what_the_last_one_freed_faults_no_pages_in() -> None:
     usual = faults()
     assert usual > 5_000
-    assert faults("keep") < usual / 3, "how well freed blocks fit differs from machine to machine"
+    assert faults("keep") < usual / 10

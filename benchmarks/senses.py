@@ -46,7 +46,7 @@ def text(matrix: Matrix, command: str, title: str = TITLES["senses"]) -> str:
         f"{matrix.plan.phrasing}. Trials at commit {commits}; tables at {commit()}, "
         f"{os.cpu_count()} cores, load {load:.1f}. How to read it: docs/evaluation.md.",
     ]
-    measured = bars(lines, columns)
+    measured = bars(lines, columns, matrix.footprints())
     if measured:
         parts.append(table(["what", "measured", "bar", ""], [[*bar] for bar in measured]))
     beside = lee(lines, columns)
@@ -93,7 +93,11 @@ def main(
     wishes.pop("matrix")
     asked = Wishes(**wishes)
     matrix = run_matrix(model, asked, episodes, phrasing, language, workers, kept, fast_policy)
-    told = text(matrix, shlex.join(["benchmarks/senses.py", *sys.argv[1:]]), TITLES[section])
+    told = text(
+        matrix,
+        shlex.join([".venv/bin/python", "benchmarks/senses.py", *sys.argv[1:]]),
+        TITLES[section],
+    )
     click.echo(told)
     if write:
         write_section(section, told)

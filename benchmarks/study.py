@@ -24,19 +24,26 @@ import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import click
 from results_page import ROOT
 from sensorium_core.contract import touch
+from sensorium_core.hashes import file_sha256
 from sensorium_training.commands.progress import progress_bar
+from sensorium_training.commands.recipe_options import recipe_of
+from sensorium_training.commands.train import train
 from sensorium_training.dataset import load
 from sensorium_training.matrix.comparing import PRETRAINED, UNTAUGHT
-from sensorium_training.recipe import PRECISIONS
+from sensorium_training.recipe import PRECISIONS, Recipe
+from sensorium_training.stages import as_facts
 from sensorium_training.train import TrainConfig
 
 _SENSORIUM = str(Path(sys.executable).with_name("sensorium"))
 _VISION = "scene_rgb,cloud,wrist_rgb,joints"
+_ENCODERS = "{encoders}"
 OURS = "all senses"
 RECIPES: dict[str, tuple[str, ...]] = {
     OURS: (),
@@ -45,7 +52,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "vision alone": ("--only", _VISION),
     "force alone": ("--only", "wrench,pads,joints"),
     UNTAUGHT: ("--share", "0.1"),
-    PRETRAINED: ("--share", "0.1", "--encoders", "{encoders}"),
+    PRETRAINED: ("--share", "0.1", "--encoders", _ENCODERS),
 }
 """By label in the matrix, options of `sensorium train`. What hears no force or sees nothing has
 the joints all the same: every arm has them."""
@@ -59,7 +66,7 @@ def make(recipe: str, seed: int, asked: dict[str, str], runs: Path) -> Path:
     run = runs / f"{recipe.replace(', ', '-').replace(' ', '-')}-{seed}"
     policy = run / "release" / "policy.onnx"
     if policy.is_file():
-        _require_same(run, asked)
+        _require_same(run, recipe, asked)
         return policy
     options = {
         "--run": str(run), "--cache": asked["cache"], "--contract": "touch", "--dagger": "0",
@@ -80,21 +87,35 @@ def make(recipe: str, seed: int, asked: dict[str, str], runs: Path) -> Path:
     return policy
 
 
-def _require_same(run: Path, asked: dict[str, str]) -> None:
-    """A finished run saw as many rows, as precisely, of the same demonstrations, or raises."""
+def _require_same(run: Path, recipe: str, asked: dict[str, str]) -> None:
+    """A finished run was made by the same recipe from the same files, or raises.
+
+    Of a recipe that was noted before it had all of today's choices, those that it noted count.
+    """
     facts = json.loads((run / "facts.json").read_text())
-    steps, batch = int(asked["steps"]), int(asked["batch"])
+    today, pretrained = _recipe_facts(recipe, asked), _ENCODERS in RECIPES[recipe]
     wanted = {
-        "recipe": {**facts["recipe"], "steps": steps, "precision": asked["precision"]},
-        "samples_first": steps * batch,
+        "recipe": {name: today[name] for name in facts["recipe"]},
+        "samples_first": int(asked["steps"]) * int(asked["batch"]),
         "data_hash_demos": asked["data_hash"],
+        "encoders": file_sha256(Path(asked["encoders"])) if pretrained else None,
     }
+    told = {**facts, "encoders": facts.get("encoders", {}).get("sha256")}
     for name, value in wanted.items():
-        if facts[name] != value:
+        if told[name] != value:
             raise click.ClickException(
-                f"{run} is finished with {name} {facts[name]}, asked is {value}; "
+                f"{run} is finished with {name} {told[name]}, asked is {value}; "
                 "name other --runs, or delete it"
             )
+
+
+def _recipe_facts(recipe: str, asked: dict[str, str]) -> dict[str, Any]:
+    """What `sensorium train` notes of a recipe."""
+    options = [part for part in RECIPES[recipe] if part not in ("--encoders", _ENCODERS)]
+    more = ["--contract", "touch", "--steps", asked["steps"], "--precision", asked["precision"]]
+    given = train.make_context("train", [str(ROOT), *more, *options]).params
+    names = [one.name for one in fields(Recipe)]
+    return as_facts(recipe_of({name: given[name] for name in names}))
 
 
 def judged(made: dict[str, list[Path]]) -> str:
@@ -102,12 +123,12 @@ def judged(made: dict[str, list[Path]]) -> str:
     if OURS not in made:
         return f"to compare them, train {OURS!r}, too: leave out --recipe, or name it as well"
     ours, *rest = made.pop(OURS)
-    words = ["benchmarks/senses.py", str(ours)]
+    words = [".venv/bin/python", "benchmarks/senses.py", str(ours)]
     words += [part for path in rest for part in ("--also", str(path))]
     for label, paths in made.items():
         words += [part for path in paths for part in ("--policy", f"{label}={path}")]
     words += ["--tasks", "tabletop", "--tasks", "touch", "--fast-policy", "models/fast"]
-    words += ["--json", "out/study.json", "--section", "study"]
+    words += ["--episodes", "20", "--json", "out/study.json", "--section", "study", "--write"]
     return shlex.join(words)
 
 
@@ -141,7 +162,7 @@ def main(
 ) -> None:
     """Train on DEMOS every recipe with every seed; say how they are compared."""
     chosen = list(recipes or RECIPES)
-    if any("{encoders}" in RECIPES[name] for name in chosen) and not Path(encoders).is_file():
+    if any(_ENCODERS in RECIPES[name] for name in chosen) and not Path(encoders).is_file():
         raise click.UsageError(f"no pretrained encoders at {encoders}; see the top of this file")
     share, workers = TrainConfig.validation_share, jobs * threads
     data = load(demos, "all", share, cache=Path(cache), workers=workers, contract=touch())

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from sensorium_core.hashes import file_sha256
 from sensorium_training.commands.recipe_options import recipe_of
 from sensorium_training.commands.train import train
 from sensorium_training.pretraining.config import DEFAULT, load_objectives
@@ -47,23 +48,26 @@ def test_a_recipe_is_one_that_can_be_trained(name: str, tmp_path: Path) -> None:
 
 def test_a_policy_that_is_there_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[list[str]] = []
+    encoders = tmp_path / "encoders"
+    encoders.write_bytes(b"pretrained")
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         ran.append(command[1:])
         if command[1] == "export":
             Path(command[3]).mkdir()
             (Path(command[3]) / "policy.onnx").touch()
-            recipe = {"steps": 5, "precision": "bfloat16", "seed": 2}
-            facts = {"recipe": recipe, "samples_first": 20, "data_hash_demos": "h"}
+            recipe = {"steps": 5, "precision": "bfloat16", "share": 0.1}
+            facts = {"recipe": recipe, "samples_first": 20, "data_hash_demos": "h",
+                     "encoders": {"sha256": file_sha256(encoders)}}  # fmt: skip
             (Path(command[2]) / "facts.json").write_text(json.dumps(facts))
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(study.subprocess, "run", run)
-    asked = {**ASKED, "encoders": "e"}
+    asked = {**ASKED, "encoders": str(encoders)}
     path = study.make("a tenth, pretrained", 2, asked, tmp_path)
     assert path == tmp_path / "a-tenth-pretrained-2" / "release" / "policy.onnx"
     assert [command[0] for command in ran] == ["train", "export"]
-    assert ran[0][-4:] == ["--share", "0.1", "--encoders", "e"]
+    assert ran[0][-4:] == ["--share", "0.1", "--encoders", str(encoders)]
     assert " --seed 2 " in " ".join(ran[0])
     assert study.make("a tenth, pretrained", 2, asked, tmp_path) == path
     assert len(ran) == 2
@@ -75,6 +79,13 @@ def test_a_policy_that_is_there_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     ):
         with pytest.raises(click.ClickException, match=f"with {name} .*other --runs"):
             study.make("a tenth, pretrained", 2, {**asked, **other}, tmp_path)
+    monkeypatch.setitem(study.RECIPES, "a tenth, pretrained", ("--encoders", "{encoders}"))
+    with pytest.raises(click.ClickException, match=r"with recipe .*'share': 0.1.*other --runs"):
+        study.make("a tenth, pretrained", 2, asked, tmp_path)
+    monkeypatch.undo()
+    encoders.write_bytes(b"pretrained again")
+    with pytest.raises(click.ClickException, match=r"with encoders .*other --runs"):
+        study.make("a tenth, pretrained", 2, asked, tmp_path)
 
 
 def test_a_training_that_fails_is_named_with_its_log(
@@ -89,9 +100,10 @@ def test_a_training_that_fails_is_named_with_its_log(
 def test_the_seeds_of_our_recipe_are_judged_together_and_others_by_label() -> None:
     made = {name: [Path(f"{name}{k}") for k in range(2)] for name in (study.OURS, "vision alone")}
     told = study.judged(made)
-    assert told.startswith("benchmarks/senses.py 'all senses0' --also 'all senses1' --policy")
+    ours = ".venv/bin/python benchmarks/senses.py"
+    assert told.startswith(f"{ours} 'all senses0' --also 'all senses1' --policy")
     assert "--policy 'vision alone=vision alone1'" in told
-    assert told.endswith("--section study")
+    assert told.endswith("--section study --write")
     assert "train 'all senses'" in study.judged({"vision alone": [Path("a")]})
 
 

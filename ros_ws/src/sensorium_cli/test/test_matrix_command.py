@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from sensorium_cli.commands.evaluate import evaluate
+from sensorium_cli.commands.matrix import warn_of_half_a_policy
 from sensorium_core.errors import SensoriumError
 
 ROOT = Path(__file__).resolve().parents[4]
+SENSES, FAST = ROOT / "models/senses", ROOT / "models/fast"
 MODEL, LANGUAGE = str(ROOT / "models/tabletop"), str(ROOT / "models/language/encoder.onnx")
 
 
@@ -65,6 +67,26 @@ def test_a_fast_half_that_is_none_is_refused_before_anything_runs(words):
     result = invoke(*words, "--fast-policy", MODEL + "/policy.onnx")
     assert isinstance(result.exception, SensoriumError)
     assert "carries no contract of a fast correction" in str(result.exception)
+
+
+def test_a_language_that_is_not_there_is_named_before_anything_runs(tmp_path):
+    kept = tmp_path / "kept.json"
+    words = ("--matrix", "--episodes", "1", "--row", "hold still", "--json", str(kept))
+    result = CliRunner().invoke(evaluate, [MODEL, "--language", str(tmp_path / "none"), *words])
+    assert isinstance(result.exception, SensoriumError)
+    assert "no such file" in str(result.exception)
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "fast", "words"),
+    [(MODEL, None, 0), (SENSES, FAST, 0), (SENSES, None, 1)],
+)
+def test_half_a_policy_is_judged_and_called_so(model, fast, words, capsys):
+    warn_of_half_a_policy([Path(model)] * 2, ["tabletop", "touch"], fast)
+    assert capsys.readouterr().err.count("judged without a fast half") == words
+    warn_of_half_a_policy([Path(model)], ["tabletop"], None)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_matrix_prints_its_tables_and_keeps_its_figures(tmp_path):

@@ -47,9 +47,10 @@ class Labels:
     heading: Tensor
     """`(b, 3)`: cos and sin of four times its yaw, and whether it has one."""
     things: Tensor
-    """`(b, 7, 4)` centre and size of every object and button; size 0 = none."""
+    """`(b, n, 4)` centre and size of every object, button and, in version 2, well and bowl [m];
+    size 0 = none. There are 7 rows in version 1 and `touch_labels.TOUCH_THINGS` in version 2."""
     classes: Tensor
-    """`(b, 7, 2)` colour and shape index of each."""
+    """`(b, n, 2)` colour and shape index of each."""
     intent: Tensor | None = None
     """`(b, 2)` force downwards [N] and yielding; contract version 2 alone has it."""
 

@@ -44,7 +44,20 @@ class PointingHead(nn.Module):
         memory: Tensor,
         tool: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Target `(b, 3)`, attended feature, attention logits, presence logit, class logits."""
+        """Target `(b, 3)` [m, base frame], the feature there, and logits of all that was told.
+
+        Args:
+            centres: of `a` anchors `(b, a, 3)` [m].
+            features: of each `(b, a, width)`.
+            mask: `(b, a)` 1 where an anchor stands for points, else 0.
+            text: what was said `(b, text_channels)`.
+            memory: `(b, 5)`, in version 2 `(b, 32)`.
+            tool: where the tool is commanded to be, x and y first [m].
+
+        Returns:
+            Target, attended feature `(b, width)`, logits of attention `(b, a)` and presence
+            `(b,)`, logits of colour and shape by anchor `(b, a, classes)`.
+        """
         film, felt = self.film(text), features
         if memory.shape[1] > SHORT_WIDTH:
             film = film + self.recall(memory)

@@ -31,11 +31,16 @@ class Recall(nn.Module):
         self.near = nn.Linear(5, width)
 
     def forward(self, memory: Tensor) -> Tensor:
-        """Scale and shift for the features of anchors `(b, 2 width)`."""
+        """Scale and shift for the features of anchors `(b, 2 width)`, of a memory `(b, 32)`."""
         return self.about(memory[:, 5:])
 
     def at(self, centres: Tensor, memory: Tensor, tool: Tensor) -> Tensor:
-        """What is added to the features of anchors `(b, a, 3)`, by where they are.
+        """What is added to the features of anchors `(b, a, width)`, by where they are.
+
+        Args:
+            centres: of the anchors `(b, a, 3)` [m, base frame].
+            memory: `(b, 32)`, see `sensorium_core.memory.FeltMemory.vector`.
+            tool: where the tool is commanded to be, x and y first `(b, 2)` or wider [m].
 
         That is: near things that were grasped, how much heavier than the other the thing there
         hung and how far it gave way, and how far from the tool, for "the nearer one" of
@@ -75,7 +80,10 @@ def polar(flat: Tensor) -> Tensor:
 
 
 def felt_geometry(memory: Tensor, tool: Tensor, target: Tensor) -> Tensor:
-    """Where things were felt, from the tool and from what is meant now, and how `(b, 44)`."""
+    """Where things were felt, from the tool and from what is meant now, and how `(b, 44)`.
+
+    Takes the memory `(b, 32)`, and tool and target `(b, 3)` [m, base frame].
+    """
     known = memory[:, _PRESS_KNOWN]
     from_press = (tool - memory[:, _PRESS_PLACE]) * known
     parts = [

@@ -4,11 +4,12 @@ Scenes are divided here; within the scenes of training, `sensorium_recording.spl
 episodes into those that teach and those that watch. No torch.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from sensorium_core.errors import EpisodeError, LoaderError
 from sensorium_recording.bag_reader import BagReader
+from sensorium_recording.bag_search import find_bags
 from sensorium_sim.layout import HELDOUT_SEEDS, TRAIN_SEEDS
 
 DEMONSTRATIONS = range(TRAIN_SEEDS.start, TRAIN_SEEDS.start + 200_000)
@@ -54,16 +55,31 @@ def rollout_seeds(training_seed: int, n: int) -> range:
 
 
 def scenes_of(directories: Sequence[Path]) -> dict[int, Path]:
-    """Scene seed of every bag below some directories that tells one, and the bag."""
+    """Scene seed of every bag below some directories that tells one, and the bag.
+
+    Bags are found as the loader finds them, behind links too. Raises `LoaderError` where a
+    directory has none that tells its scene: to compare with nothing would always succeed.
+    """
     found: dict[int, Path] = {}
     for directory in directories:
         if not directory.is_dir():
             raise LoaderError(f"no directory {directory}", "one with bags below it")
-        for file in sorted(directory.rglob("metadata.yaml")):
-            told = BagReader(file.parent).metadata().get("episode", {})
-            if "seed" in told:
-                found[int(told["seed"])] = file.parent
+        told = dict(_told_scenes(directory))
+        if not told:
+            raise LoaderError(
+                f"no bag below {directory} tells the scene that it shows",
+                "bags of `sensorium generate` or of a training run",
+            )
+        found |= told
     return found
+
+
+def _told_scenes(directory: Path) -> Iterator[tuple[int, Path]]:
+    for bag in find_bags(directory):
+        if not bag.recording:
+            told = BagReader(directory / bag.path).metadata().get("episode", {})
+            if "seed" in told:
+                yield int(told["seed"]), directory / bag.path
 
 
 def require_unseen(seeds: Iterable[int], trained_on: Sequence[Path]) -> int:

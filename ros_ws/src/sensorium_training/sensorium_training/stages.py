@@ -115,6 +115,7 @@ class Stages:
         Raises `LoaderError` when the run began with another recipe, other encoders or weights.
         """
         self._tell_recipe()
+        self._tell_beginning()
         directory = self._run / name
         if weights is None:
             self._tell_weights()
@@ -169,6 +170,26 @@ class Stages:
                     "a new --run, or what it began with",
                 )
         self._note("recipe", told)
+
+    def _tell_beginning(self) -> None:
+        """Say with which seed, batch, rate and demonstrations; raises `LoaderError` for others.
+
+        What a run from before these were noted does not tell is not held against it.
+        """
+        facts = self.facts()
+        told = {
+            "seed": self._seed, "batch": self._batch, "learning_rate": self._rate,
+            "data_hash_demos": facts.get("data_hash_demos"),
+        }  # fmt: skip
+        before = facts.get("began_with", {"seed": facts["seed"]} if "seed" in facts else {})
+        if (self._run / "first" / "last.pt").is_file():
+            for name, value in before.items():
+                if value != told[name]:
+                    raise LoaderError(
+                        f"{self._run} began with {name} {value}, now it is {told[name]}",
+                        "a new --run, or what it began with",
+                    )
+        self._note("began_with", told)
 
     def _tell_weights(self) -> None:
         """Say what it goes on from; raises `LoaderError` when the run began with other weights."""

@@ -66,8 +66,9 @@ def test_every_parameter_is_registered_gets_a_gradient_and_changes(name: str) ->
 def test_every_tensor_of_an_operator_is_a_parameter_or_a_buffer(name: str) -> None:
     fusion = operator(name)
     for module in fusion.modules():
-        for value in vars(module).values():
-            held = value if isinstance(value, (list, tuple)) else [value]
+        for value in (v for k, v in vars(module).items() if not k.startswith("_")):
+            inner = value.values() if isinstance(value, dict) else value
+            held = inner if isinstance(value, (list, tuple, dict)) else [value]
             assert not any(isinstance(item, (Tensor, torch.nn.Module)) for item in held)
 
 

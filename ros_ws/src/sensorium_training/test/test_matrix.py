@@ -11,7 +11,6 @@ from sensorium_core.errors import CacheError, LoaderError, UnknownNameError
 from sensorium_core.hashes import file_sha256
 from sensorium_core.language import LanguageEncoder
 from sensorium_core.policy import Policy
-from sensorium_sim.cell import Cell
 from sensorium_training.closed_loop import ClosedLoop
 from sensorium_training.evaluation import Case, run_case, task_cases
 from sensorium_training.matrix.baselines import repeated, still
@@ -40,7 +39,7 @@ from sensorium_training.scene_seeds import TRIALS
 
 ROOT = Path(__file__).resolve().parents[4]
 MODEL, LANGUAGE = ROOT / "models/tabletop", ROOT / "models/language/encoder.onnx"
-FAST = ROOT / "models/fast"
+FAST, SENSES = ROOT / "models/fast", ROOT / "models/senses"
 SEEDS = range(TRIALS.start, TRIALS.start + 6)
 
 
@@ -107,12 +106,13 @@ def test_an_interrupted_run_keeps_what_was_done(tmp_path):
     assert kept[1] is None
 
 
-def test_a_policy_fares_as_in_the_plain_evaluation():
+@pytest.mark.parametrize("model", [MODEL, SENSES])
+def test_a_policy_fares_as_in_the_plain_evaluation(model):
+    """One of nine families acts in the cell of touch, whatever it is told."""
     case: Case = task_cases("push", 1, "heldout", "train")[0]
-    cell = Cell()
-    loop = ClosedLoop(Policy(MODEL), LanguageEncoder(LANGUAGE), cell=cell)
-    plain, ours = run_case(loop, case), run_trial(unit(), trial("push"))
-    cell.close()
+    loop = ClosedLoop(Policy(model), LanguageEncoder(LANGUAGE))
+    plain, ours = run_case(loop, case), run_trial(replace(unit(), policy=model), trial("push"))
+    loop.cell.close()
     assert trial("push").text == case.text
     assert (ours.success, ours.reason, ours.seconds) == (
         plain.success,
@@ -120,6 +120,12 @@ def test_a_policy_fares_as_in_the_plain_evaluation():
         plain.seconds,
     )
     assert (ours.moved_m, ours.peak_force_n) == (plain.moved_m, plain.peak_force_n)
+
+
+def test_the_cell_of_a_trial_is_part_of_what_is_kept_where_it_is_another():
+    assert "cell" not in unit().settings
+    assert replace(unit(), policy=SENSES).settings["cell"] == "touch"
+    assert "cell" not in replace(unit(tasks="touch"), policy=SENSES).settings
 
 
 def test_a_fast_half_is_for_policies_that_say_what_to_feel_and_is_part_of_what_is_kept():

@@ -14,11 +14,13 @@ from sensorium_training.matrix.bars import (
     BLIND,
     NO_FORCE,
     VISION,
+    VISION_TRAINED,
     acting,
     bars,
     lee,
 )
 from sensorium_training.matrix.comparing import PRETRAINED, UNTAUGHT, differences
+from sensorium_training.matrix.footprint import Footprint
 from sensorium_training.matrix.measured import Line, Plan, labelled
 from sensorium_training.matrix.rows import ALL, LIFTED, POLICY, Condition, Row, standard_rows
 from sensorium_training.matrix.store import Result
@@ -39,10 +41,10 @@ WRONG = {
 }
 
 
-def outcomes(right, wrong=0, reason="", undecided=0, moved_m=0.1):
+def outcomes(right, wrong=0, reason="", undecided=0, moved_m=0.1, newtons=9.5):
     return tuple(
         Result(i < right, reason if right <= i < right + wrong else "after 30 s", "acting", 1.0,
-               moved_m if i < right + wrong else 0.0, 1.0, 0)
+               moved_m if i < right + wrong else 0.0, newtons if i < right + wrong else 0.3, 0)
         for i in range(right + wrong + undecided)
     )  # fmt: skip
 
@@ -69,12 +71,29 @@ def test_headings_tell_a_family_of_two_sets_apart_and_the_harder_one_is_beside()
 
 
 def test_tasks_and_their_mean_have_bars_of_their_own():
-    found = verdicts(line(ALL, pick=94, insert=85))
-    assert found == {
-        f"{ALL}, pick": "not met",
-        f"{ALL}, {INSERT}": "met",
-        f"{ALL}, mean of tasks": "not met",
-    }
+    tasks = dict.fromkeys([heading.partition(" ")[0] for heading in COLUMNS], 90)
+    found = verdicts(line(ALL, **{**tasks, "pick": 94, "insert": 85}))
+    assert found[f"{ALL}, pick"] == found[f"{ALL}, mean of tasks"] == "not met"
+    assert found[f"{ALL}, {INSERT}"] == found[f"{ALL}, stack"] == "met"
+    better = verdicts(line(ALL, **{**tasks, "pick": 100, "push": 100, "press": 99}))
+    assert better[f"{ALL}, mean of tasks"] == "met"
+    assert f"{ALL}, mean of tasks" not in verdicts(line(ALL, pick=99, insert=99))
+
+
+@pytest.mark.parametrize(("dead", "verdict"), [(90, "met"), (84, "not met"), (70, "not met")])
+def test_with_one_camera_dead_the_loss_and_its_interval_stay_below_ten_points(dead, verdict):
+    found = verdicts(line(ALL, pick=90), line("all but wrist_rgb", pick=dead))
+    assert found["all but wrist_rgb, mean"] == verdict
+
+
+def test_the_slowest_of_the_policy_files_is_held_to_the_bar_of_a_step():
+    def told(*p50_ms):
+        files = [Footprint(ms, 2 * ms, 400, 5, 6, 0.1) for ms in p50_ms]
+        found = bars([line(ALL, pick=99)], COLUMNS, {ALL: files, "concatenation": files[:1]})
+        return {bar[0]: bar[1:] for bar in found}[f"{ALL}, step p50 on one thread"]
+
+    assert told(0.9, 1.2) == ("1.20 ms (p99 2.40), load 0.1", "≤ 4 ms", "met")
+    assert told(0.9, 4.1)[-1] == "not met"
 
 
 def test_a_harder_variant_is_held_to_no_bar_counts_in_no_mean_and_takes_no_bar_away():
@@ -149,6 +168,19 @@ def test_buttons_are_pressed_rightly_no_more_often_than_by_the_best_depth(
     told = outcomes(right, wrong, WRONG["hold"], undecided)
     for label in (NO_FORCE, LIFTED_VISION):
         assert verdicts(line(label, hold=told)) == {f"{label}, hold": verdict}
+
+
+def test_an_arm_that_presses_nothing_does_not_pass_for_one_that_guesses():
+    idle = outcomes(0, 99, WRONG["hold"], newtons=1.0)
+    assert verdicts(line(NO_FORCE, hold=idle)) == {
+        f"{NO_FORCE}, hold": "open: 0 decided, 20 wanted"
+    }
+
+
+def test_the_recipe_that_never_felt_is_asked_too():
+    told = outcomes(70, 30, WRONG["give"])
+    assert verdicts(line(VISION_TRAINED, give=told)) == {f"{VISION_TRAINED}, give": "not met"}
+    assert verdicts(line(VISION_TRAINED, feel=told)) == {}
 
 
 def test_the_fingers_may_tell_soft_from_hard_and_nothing_else():

@@ -172,8 +172,9 @@ def test_no_tensor_that_is_not_a_parameter_or_a_buffer_takes_part_in_training(na
     objective = make(name)
     known = {id(t) for t in (*objective.parameters(), *objective.buffers())}
     for module in objective.modules():
-        for value in vars(module).values():
-            inner = value if isinstance(value, (list, tuple)) else [value]
+        for value in (v for k, v in vars(module).items() if not k.startswith("_")):
+            held = list(value.values()) if isinstance(value, dict) else value
+            inner = held if isinstance(held, (list, tuple)) else [held]
             assert not [v for v in inner if isinstance(v, torch.Tensor) and id(v) not in known]
 
 

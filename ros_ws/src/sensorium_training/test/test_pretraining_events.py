@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from sensorium_core.errors import LoaderError
 from sensorium_training.pretraining.records import RunLog
 from sensorium_training.pretraining.trainer import Pretrainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -82,6 +83,20 @@ def test_what_was_told_beyond_the_checkpoint_is_taken_back(tmp_path):
     again.close()
     expected = {"train/loss": {0: [0.0], 1: [1.0], 2: [2.0], 3: [30.0]}}
     assert events(tmp_path) == told(tmp_path) == expected
+
+
+def test_a_last_line_that_was_cut_off_is_forgotten_and_any_other_is_named(tmp_path):
+    one = RunLog(tmp_path, 0)
+    one.write(1, "train", {"loss": 1.0})
+    one.close()
+    log = tmp_path / "log.jsonl"
+    whole = log.read_text()
+    log.write_text(whole + '{"step": 2, "ki')
+    RunLog(tmp_path, 1).close()
+    assert log.read_text() == whole
+    log.write_text('{"step": 0, "ki\n' + whole)
+    with pytest.raises(LoaderError, match=r"line 1 of .*log\.jsonl"):
+        RunLog(tmp_path, 1)
 
 
 def test_a_run_that_was_cut_off_before_its_first_checkpoint_begins_anew(tmp_path):

@@ -116,3 +116,14 @@ def test_scenes_that_bags_of_a_training_show_may_not_judge(tmp_path):
         require_unseen(TRIALS[:5], both)
     with pytest.raises(LoaderError, match="no directory"):
         require_unseen([], (tmp_path / "absent",))
+
+
+def test_bags_behind_a_link_count_and_a_folder_without_any_is_no_proof(tmp_path):
+    shown = bag(tmp_path / "demos", TRIALS.start)
+    for name in ("linked", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "linked" / "one").symlink_to(shown)
+    with pytest.raises(LoaderError, match="judge and teach"):
+        require_unseen(TRIALS[:5], (tmp_path / "linked",))
+    with pytest.raises(LoaderError, match="tells the scene"):
+        require_unseen(TRIALS[:5], (tmp_path / "empty",))

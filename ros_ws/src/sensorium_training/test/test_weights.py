@@ -95,6 +95,25 @@ def test_steps_are_the_budget_where_they_are_told(demos: Path, tmp_path: Path) -
         asked(demos, tmp_path, "--steps", 4)
 
 
+@pytest.mark.parametrize(
+    ("options", "name"), [(("--seed", 1), "seed 0"), (("--learning-rate", 0.1), "learning_rate")]
+)
+def test_a_run_is_not_told_to_be_of_another_seed_afterwards(
+    demos: Path, tmp_path: Path, options: tuple[object, ...], name: str
+) -> None:
+    """Or one training would pass for two."""
+    assert asked(demos, tmp_path, "--steps", 2).exit_code == 0
+    with pytest.raises(LoaderError, match=f"began with {name}.*a new --run"):
+        asked(demos, tmp_path, "--steps", 2, *options)
+    facts = tmp_path / "facts.json"
+    older = {k: v for k, v in json.loads(facts.read_text()).items() if k != "began_with"}
+    facts.write_text(json.dumps(older))
+    if name == "seed 0":
+        with pytest.raises(LoaderError, match="began with seed 0, now it is 1"):
+            asked(demos, tmp_path, "--steps", 2, *options)
+    assert asked(demos, tmp_path, "--steps", 2).exit_code == 0
+
+
 def test_steps_count_from_given_weights_too(demos: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     given = write(tmp_path / "w.safetensors", PolicyNet(PLAIN))

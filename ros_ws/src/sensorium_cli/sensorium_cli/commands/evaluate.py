@@ -17,7 +17,11 @@ from sensorium_core.goal import ALL_FAMILIES, FAMILIES, TOUCH_FAMILIES
 from sensorium_core.phrases_file import read_phrases
 from sensorium_core.policy import Policy
 
-from sensorium_cli.commands.matrix import matrix_options, matrix_wishes, run_matrix
+from sensorium_cli.commands.matrix import (
+    matrix_options,
+    matrix_wishes,
+    run_matrix,
+)
 from sensorium_cli.playable import cell_of, require_playable
 
 if TYPE_CHECKING:
@@ -146,6 +150,8 @@ def evaluate_cases(
     from sensorium_training.evaluation import run_cases
 
     require_playable(Policy(model), {case.goal.family for case in cases if case.goal is not None})
+    if any(case.family in TOUCH_FAMILIES for case in cases):
+        warn_of_half_a_policy([model], ["touch"], fast)
     columns = (TextColumn("episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=len(cases))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -53,7 +53,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--level", "levels", multiple=True, type=click.FloatRange(0, 1), default=(0.4, 1.0),
-        show_default=True, help="Matrix: how badly, from healthy to dead; repeatable.",
+        show_default=True, help="Matrix: how badly, from healthy (0) to dead (1); repeatable.",
     ),
     click.option(
         "--trained-on", multiple=True, type=click.Path(path_type=Path, exists=True),
@@ -109,7 +109,12 @@ def run_matrix(
     kept: Path | None,
     fast: Path | None = None,
 ) -> Matrix:
-    """Measure what is not in the file `kept` yet, print the tables and keep all of it there."""
+    """Measure what is not in the file `kept` yet, print the tables and keep all of it there.
+
+    Raises `LanguageFileError` or `PolicyFileError` for files that are none, before any trial.
+    """
+    from sensorium_core.fast_policy import FastPolicy
+    from sensorium_core.language import LanguageEncoder
     from sensorium_training.matrix.measured import Matrix, Plan
     from sensorium_training.matrix.report import pages, summary
     from sensorium_training.matrix.store import MatrixStore
@@ -121,6 +126,10 @@ def run_matrix(
         seeds = {trial.seed for trials in plan.trials.values() for trial in trials}
         shown = require_unseen(seeds, wishes.trained_on)
         click.echo(f"none of {len(seeds)} scenes is among the {shown} of the training", err=True)
+    LanguageEncoder(language)
+    if fast is not None:
+        FastPolicy(fast)
+    warn_of_half_a_policy([f for row in plan.rows for f in row.policies], wishes.tasks, fast)
     matrix = Matrix(plan, MatrixStore(kept), git_commit())
     if wishes.bags is not None:
         matrix.prepare_offline(wishes.bags, workers)
@@ -133,6 +142,24 @@ def run_matrix(
     matrix.store.put_summary(summary(matrix))
     matrix.store.save()
     return matrix
+
+
+def warn_of_half_a_policy(
+    policies: Iterable[Path], tasks: Sequence[str], fast: Path | None
+) -> None:
+    """Say so where a policy that says what to feel is judged without its fast half."""
+    from sensorium_core.policy import Policy
+    from sensorium_training.matrix.task_sets import task_set
+
+    if fast is None and any(task_set(name).is_felt for name in tasks):
+        for file in dict.fromkeys(policies):
+            policy = Policy(file)
+            if policy.contract.version > 1 and "wrench" not in policy.unheard:
+                click.echo(
+                    f"{file} is judged without a fast half: where touch decides one corrects its "
+                    "motion; --fast-policy models/fast gives it one",
+                    err=True,
+                )
 
 
 def _rows(model: Path, wishes: Wishes) -> list[Row]:

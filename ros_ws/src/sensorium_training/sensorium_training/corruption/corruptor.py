@@ -198,7 +198,10 @@ class Corruptor:
 
 
 class History:
-    """The inputs of one robot's recent steps, by time: the `Earlier` of the robustness suite."""
+    """The inputs of one robot's recent steps, by time: an `Earlier` for code that has tensors.
+
+    A closed loop has messages instead: `corruption.readings` makes those late or stale.
+    """
 
     def __init__(self, keep_s: float = 1.5) -> None:
         self._keep_s = keep_s

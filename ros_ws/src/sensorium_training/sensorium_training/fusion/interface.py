@@ -45,7 +45,10 @@ class Fusion(nn.Module):
         raise NotImplementedError
 
     def remembered(self, memory: Tensor) -> Tensor:
-        """What of the memory `(b, 5)` the head may see: all of it, unless an operator objects."""
+        """What of the memory `(b, 5)`, in version 2 `(b, 32)`, the head may see.
+
+        All of it, unless an operator objects.
+        """
         return memory
 
 

@@ -8,13 +8,15 @@ decided for one of two, as many right as by chance.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sensorium_core.goal import ALL_FAMILIES
 from sensorium_sim.touch_scene import PEG_WIDTH_M
 from sensorium_sim.touch_tasks import ASIDE_M, DEPTH_M, TIME_LIMITS_S
 
 from sensorium_training.evaluation import wilson
 from sensorium_training.matrix.comparing import PRETRAINED, UNTAUGHT, best_single, difference
+from sensorium_training.matrix.footprint import Footprint
 from sensorium_training.matrix.measured import Counts, Line, labelled
-from sensorium_training.matrix.report import STILL_M, Page, share
+from sensorium_training.matrix.report import Page, share
 from sensorium_training.matrix.rows import ALL, CLAIM_SEEDS, LIFTED
 from sensorium_training.matrix.store import Result
 
@@ -28,7 +30,11 @@ VISION = "all but wrench + pads + joints"
 """What is left are the cameras."""
 VISION_TRAINED = "vision alone"
 """Label of `--policy` for a recipe trained on the cameras, and perhaps the joints, alone."""
+ONE_CAMERA = "all but wrist_rgb"
+_STEP_MS = 4.0
 _VISUAL = ("pick", "push", "press")
+_PRESSED_N = 3.0
+"""The least that a gentle press is; of an arm that never did nothing is learnt."""
 _LEAST_DECIDED = 20
 """Of fewer any interval holds the chance level."""
 
@@ -43,7 +49,7 @@ class Blind:
     rows: tuple[str, ...]
     """Without force in this family."""
     wrong: str = ""
-    """How the judge's reason begins when the other one was chosen; empty: whatever moved and did
+    """How the judge's reason begins when the other one was chosen; empty: whatever pressed and did
     not succeed chose wrongly."""
 
     def counts(self, results: Iterable[Result]) -> Counts:
@@ -53,21 +59,27 @@ class Blind:
 
     def _is_wrong(self, result: Result) -> bool:
         if not self.wrong:
-            return result.moved_m >= STILL_M
+            return result.peak_force_n >= _PRESSED_N
         return result.reason.startswith(self.wrong)
 
 
 BLIND = {
-    "give": Blind(0.5, True, (NO_FORCE, VISION), "the block that is not the "),
+    "give": Blind(0.5, True, (NO_FORCE, VISION, VISION_TRAINED), "the block that is not the "),
     "feel": Blind(0.5, True, (VISION,), "the one that is not "),
-    "hold": Blind(0.45, False, (NO_FORCE, VISION)),
+    "hold": Blind(0.45, False, (NO_FORCE, VISION, VISION_TRAINED)),
 }
-"""Of `feel` the opening of the fingers tells, which is a joint. Of `hold`, chance is what the best
+"""Of `feel` the opening of the fingers tells, which is a joint that whoever is trained on cameras
+has. Of `hold`, chance is what the best
 single depth reaches (docs/touch_tasks.md)."""
 
 
-def bars(lines: Sequence[Line], columns: Columns) -> list[Bar]:
-    """The bars that these lines have figures for; harder variants have none."""
+def bars(
+    lines: Sequence[Line], columns: Columns, cost: Mapping[str, Sequence[Footprint]] | None = None
+) -> list[Bar]:
+    """The bars that these lines have figures for; harder variants have none.
+
+    The mean has one where all families were tried. `cost` is of policy files by label.
+    """
     known = labelled(lines)
     ours = known.get(ALL)
     found: list[Bar] = []
@@ -76,14 +88,15 @@ def bars(lines: Sequence[Line], columns: Columns) -> list[Bar]:
         for heading in judged:
             least = 0.95 if columns[heading][1] in _VISUAL else 0.85
             found.append(_at_least(ours, heading, least))
-        found += [_at_least(ours, None, 0.92)] if judged else []
+        whole = {columns[heading][1] for heading in judged} == set(ALL_FAMILIES)
+        found += [_at_least(ours, None, 0.92)] if whole else []
         blind, insert = acting(known, NO_FORCE), heading_of(ours, columns, "insert")
         if blind is not None and insert is not None:
             found.append(_insertion(ours, blind, insert))
     found += _leaks(known, columns)
     if ours is not None:
         found += [_beats(ours, other) for other in _rivals(lines) if _judged(other)]
-    return found + _pretraining(known)
+    return found + _pretraining(known) + _dead_camera(known) + _latency((cost or {}).get(ALL, ()))
 
 
 def acting(known: Mapping[str, Line], label: str) -> Line | None:
@@ -177,6 +190,29 @@ def _pretraining(known: Mapping[str, Line]) -> list[Bar]:
             _verdict(met, ours, other),
         )
     ]  # fmt: skip
+
+
+def _dead_camera(known: Mapping[str, Line]) -> list[Bar]:
+    """Of the two cameras the wrist's is the redundant one: without the other the arm is still."""
+    if ALL not in known or ONE_CAMERA not in known:
+        return []
+    ours, dead = known[ALL], known[ONE_CAMERA]
+    loss = difference(ours, dead)
+    low, high = (100 * bound for bound in loss.interval)
+    measured = f"{share(ours.counts())} against {share(dead.counts())}, "
+    measured += f"loses {100 * loss.difference:+.1f} ({low:+.1f} to {high:+.1f})"
+    met = _verdict(loss.interval[1] <= 0.1, ours, dead)
+    return [(f"{ONE_CAMERA}, mean", measured, "loses ≤ 10 points, the interval too", met)]
+
+
+def _latency(files: Sequence[Footprint]) -> list[Bar]:
+    """The median step of the slowest of the policy files."""
+    if not files:
+        return []
+    slowest = max(files, key=lambda one: one.p50_ms)
+    measured = f"{slowest.p50_ms:.2f} ms (p99 {slowest.p99_ms:.2f}), load {slowest.load:.1f}"
+    met = "met" if slowest.p50_ms <= _STEP_MS else "not met"
+    return [(f"{ALL}, step p50 on one thread", measured, f"≤ {_STEP_MS:g} ms", met)]
 
 
 def _verdict(met: bool, *lines: Line) -> str:

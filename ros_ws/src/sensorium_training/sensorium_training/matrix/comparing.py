@@ -32,7 +32,7 @@ class Difference:
     mcnemar_p: float | None
     """On the same scenes, seed by seed; None where the rows have not as many policy files."""
     seeds_apart: bool | None
-    """Whether every training seed of the one is above every one of the other; None: one each."""
+    """Whether all training seeds of one of the two are above all of the other; None: one each."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def difference(a: Line, b: Line, column: str | None = None) -> Difference:
         newcombe(counts_a, counts_b),
         fisher_exact(counts_a, counts_b),
         _paired_p(a, b, column),
-        None if alone else min(seeds_a) > max(seeds_b),
+        None if alone else min(seeds_a) > max(seeds_b) or max(seeds_a) < min(seeds_b),
     )
 
 

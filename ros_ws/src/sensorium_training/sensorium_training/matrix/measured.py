@@ -194,7 +194,7 @@ class Matrix:
         if unit.actor != POLICY:
             return known
         condition = {**described(unit.condition), "lifted": False}
-        return {**known, "policy": unit.settings["policy"], "condition": condition}
+        return {**known, "policy": unit.policy_sha256, "condition": condition}
 
     def footprints(self) -> dict[str, list[Footprint]]:
         """By label, of the policy files of each recipe; measured where the store lacks it."""

@@ -55,14 +55,26 @@ class Unit:
         """All that decides an outcome besides the trial, as plain data."""
         listens = self.policy is not None
         fast = {} if self.fast is None else {"fast": _sha256(self.fast, "correction.onnx")}
+        elsewhere = self.version > 1 and not task_set(self.tasks).is_felt
         return {
             "actor": self.actor,
-            "policy": _sha256(self.policy) if self.policy is not None else None,
+            "policy": self.policy_sha256,
             "language": _sha256(self.language) if listens else None,
             "condition": described(self.condition),
             "tasks": self.tasks,
             **fast,
+            **({"cell": "touch"} if elsewhere else {}),
         }
+
+    @property
+    def version(self) -> int:
+        """Of the contract that decides which cell it acts in; without a policy the first."""
+        return 1 if self.policy is None else _version(self.policy)
+
+    @property
+    def policy_sha256(self) -> str | None:
+        """Of the policy file."""
+        return None if self.policy is None else _sha256(self.policy)
 
     def trials(self, trials: Sequence[Trial]) -> list[Trial]:
         """The trials with the words that this unit is told."""
@@ -74,6 +86,11 @@ class Unit:
 @lru_cache(maxsize=64)
 def _sha256(path: Path, name: str = "policy.onnx") -> str:
     return file_sha256(path / name if path.is_dir() else path)
+
+
+@lru_cache(maxsize=64)
+def _version(policy: Path) -> int:
+    return Policy(policy).contract.version
 
 
 def units_of(row: Row, tasks: str, language: Path, fast: Path | None = None) -> list[Unit]:
@@ -94,7 +111,7 @@ def units_of(row: Row, tasks: str, language: Path, fast: Path | None = None) -> 
 def _says_what_to_feel(actor: str, policy: Path | None, tasks: str) -> bool:
     if actor == EXPERT:
         return task_set(tasks).is_felt
-    return actor == POLICY and policy is not None and _policy(policy, False).contract.version > 1
+    return actor == POLICY and policy is not None and _version(policy) > 1
 
 
 def run_units(
@@ -138,7 +155,7 @@ def _run(job: tuple[Unit, Trial]) -> Result:
 
 def run_trial(unit: Unit, trial: Trial) -> Result:
     """One trial, headless."""
-    staged, cell = task_set(unit.tasks).stage(trial), _cell(unit.tasks)
+    staged, cell = task_set(unit.tasks).stage(trial), _cell(unit.tasks, unit.version)
     proposer, contract = _proposer(unit, trial, cell)
     loop = ClosedLoop.of(proposer, contract, cell)
     run = loop.run(staged.scene, trial.text, staged.judge, staged.limit_s + GRACE_S)
@@ -149,8 +166,8 @@ def run_trial(unit: Unit, trial: Trial) -> Result:
 
 
 @lru_cache(maxsize=1)
-def _cell(tasks: str) -> Cell:
-    return task_set(tasks).cell()
+def _cell(tasks: str, version: int) -> Cell:
+    return task_set(tasks).cell(version)
 
 
 @lru_cache(maxsize=2)

@@ -64,8 +64,11 @@ class TaskSet(Protocol):
     def is_variant(self) -> bool:
         """Whether it makes tasks of another set harder: told beside the means, held to no bar."""
 
-    def cell(self) -> Cell:
-        """A new cell; it owns a GL context and stays in its process."""
+    def cell(self, version: int) -> Cell:
+        """A new cell for who acts by a contract of this version, as `ClosedLoop` has it.
+
+        It owns a GL context and stays in its process.
+        """
 
     def trials(self, family: str, seeds: range, phrasing: str) -> list[Trial]:
         """One trial a seed, told in a wording of the split `phrasing`."""
@@ -93,9 +96,9 @@ class Tabletop:
     is_variant: bool = False
     is_felt: bool = False
 
-    def cell(self) -> Cell:
-        """The ordinary cell."""
-        return Cell()
+    def cell(self, version: int) -> Cell:
+        """The ordinary cell, or for all that have learnt touch the one that they act in."""
+        return Cell() if version == 1 else TouchCell()
 
     def trials(self, family: str, seeds: range, phrasing: str) -> list[Trial]:
         """The scenes, goals and words of `evaluation.task_cases`."""
@@ -125,8 +128,8 @@ class Touch:
     is_variant: bool = False
     is_felt: bool = True
 
-    def cell(self) -> Cell:
-        """The cell with fixtures and traits."""
+    def cell(self, version: int) -> Cell:
+        """The cell with fixtures and traits, whoever acts."""
         return TouchCell()
 
     def trials(self, family: str, seeds: range, phrasing: str) -> list[Trial]:

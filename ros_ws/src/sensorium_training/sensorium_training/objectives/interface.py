@@ -55,6 +55,8 @@ class Shapes:
     """Numbers of the commanded action of one step."""
     motion: int = 0
     """Numbers of the measured motion of the tool in one step."""
+    always_ahead: tuple[str, ...] = ()
+    """Senses without which nothing is known of a row's next step: there wherever that is told."""
 
     def of(self, sense: str) -> SenseShape:
         """Sizes of a sense; raises `UnknownNameError`."""

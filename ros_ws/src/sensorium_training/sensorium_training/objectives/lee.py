@@ -99,7 +99,8 @@ def near_in_time(
 class Fusion(nn.Module):
     """Senses and an action to one latent; a learned token stands for a sense that is missing.
 
-    There is none for a sense that is `always` there, in every row that this is asked about.
+    There is none for the senses that are there in every row that this is asked about: those of
+    `shapes.always_ahead`, and the one that is `always` there for the task's own reasons.
     """
 
     def __init__(
@@ -108,8 +109,9 @@ class Fusion(nn.Module):
         super().__init__()
         self.senses = senses
         self.project = nn.ModuleDict({s: nn.Linear(shapes.of(s).width, width) for s in senses})
+        there = {*shapes.always_ahead, always}
         self.missing = nn.ParameterDict(
-            {s: nn.Parameter(torch.randn(width) * 0.1) for s in senses if s != always}
+            {s: nn.Parameter(torch.randn(width) * 0.1) for s in senses if s not in there}
         )
         inputs = width * len(senses) + shapes.action
         self.mix = nn.Sequential(

@@ -50,7 +50,7 @@ def shapes_of(contract: Contract, net: NetConfig) -> Shapes:
         "joints": contract.modality("joints").shape[-1:],
     }
     senses = {sense: SenseShape(net.width, samples[sense]) for sense in SENSES}
-    return Shapes({**senses, INSTRUCTION: SenseShape(_WORD)}, ACTION, MOTION)
+    return Shapes({**senses, INSTRUCTION: SenseShape(_WORD)}, ACTION, MOTION, ("joints",))
 
 
 class SenseEncoders(nn.Module):

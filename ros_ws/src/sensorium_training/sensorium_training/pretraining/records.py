@@ -76,11 +76,15 @@ class RunLog:
     """`log.jsonl` and, where TensorBoard is installed, its event files beside it."""
 
     def __init__(self, directory: Path, step: int) -> None:
-        """Go on after a step; what was written beyond it is forgotten, and before step 0 all."""
+        """Go on after a step; what was written beyond it is forgotten, and before step 0 all.
+
+        So is a last line that was cut off: it is of a step after the newest checkpoint. Raises
+        `LoaderError` where another line is none of a log.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / "log.jsonl"
         kept = self._path.read_text().splitlines() if self._path.is_file() else []
-        kept = [line for line in kept if step and json.loads(line)["step"] <= step]
+        kept = [line for i, line in enumerate(kept) if step and self._is_until(step, i, kept)]
         self._path.write_text("".join(line + "\n" for line in kept))
         self.missing = ""
         """Why there are no event files, in words; empty where there are."""
@@ -91,6 +95,17 @@ class RunLog:
         else:
             begins = step + 1 if step else 0
             self._events = SummaryWriter(str(directory / "tensorboard"), purge_step=begins)
+
+    def _is_until(self, step: int, i: int, lines: list[str]) -> bool:
+        try:
+            return bool(json.loads(lines[i])["step"] <= step)
+        except (ValueError, KeyError, TypeError):
+            if i == len(lines) - 1:
+                return False
+            raise LoaderError(
+                f"line {i + 1} of {self._path} is none of a log: {lines[i][:80]!r}",
+                "lines of JSON with a step; delete that line, or name another run",
+            ) from None
 
     def write(self, step: int, kind: str, terms: Mapping[str, float]) -> None:
         """One line, and the same on disk for TensorBoard; `kind` is train or validation."""

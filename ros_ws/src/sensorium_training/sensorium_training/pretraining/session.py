@@ -12,7 +12,7 @@ from sensorium_training.pretraining.config import PretrainConfig, needs
 from sensorium_training.pretraining.encoding import Pretraining
 from sensorium_training.pretraining.processes import Processes
 from sensorium_training.pretraining.rows import PretrainRows
-from sensorium_training.pretraining.source import load_rows
+from sensorium_training.pretraining.source import load_rows, speaker
 from sensorium_training.pretraining.trainer import Pretrainer
 
 
@@ -40,9 +40,13 @@ class Session:
         Raises:
             GateConfigError, ShapeError, UnknownNameError: an objective that cannot be built; found
                 before rows are made.
+            LanguageFileError: an objective wants words, and the file of the language is none; as
+                early.
             BagError, LoaderError: nothing to learn from, or a checkpoint of another run.
         """
         Pretraining(self._config.objectives, self._config.net, contract_of(self._config.net))
+        if needs(parse(self._config.objectives)).words and self._language is not None:
+            speaker(self._language)
         train, watch = self._rows()
         trainer = Pretrainer(train, watch, self._run, self._config, self._processes, resume)
         self._say(f"{len(train)} rows to learn from, {len(watch)} kept aside")

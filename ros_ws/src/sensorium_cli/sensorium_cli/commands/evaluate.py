@@ -21,6 +21,7 @@ from sensorium_cli.commands.matrix import (
     matrix_options,
     matrix_wishes,
     run_matrix,
+    warn_of_half_a_policy,
 )
 from sensorium_cli.playable import cell_of, require_playable
 

@@ -1,8 +1,9 @@
-"""Do the arm's joints give away what only touch may tell? Linear probes on tracking errors.
+"""Do joints and fingers give away what only touch may tell? Linear probes on tracking errors.
 
     .venv/bin/python benchmarks/touch_leaks.py --n 100
 
-`give`: from how far the resting joints are off while each block hangs, tell which is heavier.
+`give`: from how far the resting joints are off while each block hangs, the opening of the fingers
+among them, tell which is heavier.
 `hold`: from the same, tell the force of a press that is being held. A probe is fitted on one half
 of the scenes and judged on the other, with the arm's integral action and without it.
 """
@@ -45,7 +46,7 @@ class Frozen:
 
 
 def moves(cell: TouchCell, family: str, seed: int) -> Iterator[Step]:
-    """Each move of an episode: the expert, what was felt, and the joints' errors `(n, 6)`."""
+    """Each move of an episode: the expert, what was felt, and the joints' errors `(n, 7)`."""
     scene, goal = touch_scene(family, seed)
     cell.reset(scene)
     driver, expert = TouchDriver(cell, Admittance()), make_expert(goal, True)
@@ -54,12 +55,12 @@ def moves(cell: TouchCell, family: str, seed: int) -> Iterator[Step]:
     for _ in range(120):
         move = expert.decide(sight_of(cell.ground_truth(), driver.pose, readings))
         if readings is not None:
-            yield expert, readings, readings.joints[:, :6] - cell.setpoint()[:6]
+            yield expert, readings, readings.joints[:, :7] - cell.setpoint()[:7]
         readings = driver.move(move)
 
 
 def weighings(cell: TouchCell, n: int) -> tuple[Array, Array, Array]:
-    """Errors of one reading and of 0.1 s, second block less first `(n, 6)`, and masses [kg]."""
+    """Errors of one reading and of 0.1 s, second block less first `(n, 7)`, and masses [kg]."""
     single, mean, more = [], [], []
     for seed in range(n):
         masses = [o.mass_kg for o in touch_scene("give", seed)[0].objects]
@@ -71,6 +72,9 @@ def weighings(cell: TouchCell, n: int) -> tuple[Array, Array, Array]:
                     seen[block] = errors
             if len(seen) == 2:
                 break
+        if len(seen) < 2:
+            click.echo(f"scene {seed} is left out: a block was not weighed", err=True)
+            continue
         single.append(seen[1][-1] - seen[0][-1])
         mean.append((seen[1] - seen[0]).mean(axis=0))
         more.append(masses[1] - masses[0])
@@ -78,7 +82,7 @@ def weighings(cell: TouchCell, n: int) -> tuple[Array, Array, Array]:
 
 
 def presses(cell: TouchCell, n: int) -> tuple[Array, Array]:
-    """Errors of one reading `(n, 6)` late in a hold, and the force held [N]."""
+    """Errors of one reading `(n, 7)` late in a hold, and the force held [N]."""
     errors, forces = [], []
     for seed in range(n):
         for expert, readings, error in moves(cell, "hold", seed):

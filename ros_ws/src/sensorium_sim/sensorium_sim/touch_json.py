@@ -78,10 +78,15 @@ def _scene(data: dict[str, Any]) -> TouchScene:
 
 def _state(data: dict[str, Any]) -> TouchState:
     ordinary = {field.name: data.pop(field.name) for field in fields(SceneState)}
-    presses = tuple(PressState(**_tuples(p, "longest_s")) for p in data.pop("presses"))
+    presses = tuple(_press(p) for p in data.pop("presses"))
     scene = _scene(data.pop("scene"))
     known = vars(state_from_json(json.dumps(ordinary)))
     return TouchState(**known, presses=presses, scene=scene, **data)
+
+
+def _press(data: dict[str, Any]) -> PressState:
+    ended = tuple(tuple(one) for one in data["ended"])
+    return PressState(**{**_tuples(data, "longest_s"), "ended": ended})
 
 
 def _tuples(data: dict[str, Any], *names: str) -> dict[str, Any]:

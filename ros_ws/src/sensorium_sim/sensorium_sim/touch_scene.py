@@ -114,7 +114,9 @@ class PressState:
     peak_n: float = 0.0
     """Largest force of the latest press."""
     longest_s: tuple[float, ...] = (0.0, 0.0)
-    """Longest time without a break that the latest press stayed in each band of `BANDS_N`."""
+    """Longest time [s] without a break that the latest press stayed in each band of `BANDS_N`."""
+    ended: tuple[tuple[float, ...], ...] = ()
+    """Of every press that has ended since the reset: its largest force, and its `longest_s`."""
 
 
 @dataclass(frozen=True)

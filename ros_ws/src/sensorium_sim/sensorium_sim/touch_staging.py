@@ -18,6 +18,8 @@ _CAP_SENSED_M = 0.004
 _GIVING_FRICTION = (1.0, 0.01, 0.0002)
 """Of the ones that are felt, soft and hard alike: as felt, on table and pads."""
 _GIVING_IMPEDANCE = 0.5
+_CONTACT_KG = 0.15
+"""Contacts are as stiff as of an object of this mass, so that none tells how heavy it is."""
 
 
 def stage_traits(model: mujoco.MjModel, data: mujoco.MjData, scene: TouchScene) -> None:
@@ -27,6 +29,8 @@ def stage_traits(model: mujoco.MjModel, data: mujoco.MjData, scene: TouchScene) 
         geom = model.geom(f"object_{index}").id
         if index < len(scene.objects) and traits.height_m is not None:
             _set_height(model, data, index, scene.objects[index], traits.height_m)
+        elif index < len(scene.objects):
+            _hide_weight(model, index, scene.objects[index].mass_kg)
         _set_give(model, geom, traits)
     for index in range(N_BUTTONS):
         _set_button(model, index, scene.button_trait(index))
@@ -50,6 +54,17 @@ def _set_height(
     model.body_invweight0[body, 1] = turning
     model.dof_invweight0[dof + 3 : dof + 6] = turning
     data.qpos[qpos + 2] = half
+
+
+def _hide_weight(model: mujoco.MjModel, index: int, mass_kg: float) -> None:
+    """MuJoCo makes contacts of lighter bodies softer: fingers would stand open less far.
+
+    Pegs keep their own, which is the same for all.
+    """
+    joint = model.joint(f"object_{index}")
+    body, dof = int(joint.bodyid[0]), int(joint.dofadr[0])
+    model.body_invweight0[body] *= mass_kg / _CONTACT_KG
+    model.dof_invweight0[dof : dof + 6] *= mass_kg / _CONTACT_KG
 
 
 def _set_give(model: mujoco.MjModel, geom: int, traits: ObjectTraits) -> None:

@@ -6,6 +6,7 @@ A judge holds no state: it compares the scene now with the scene when the instru
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from sensorium_sim.touch_scene import (
     HANDOVER_RADIUS_M,
     HANDOVER_XY_M,
     PEG_SHAPES,
+    PressState,
     TouchState,
     hole_position,
 )
@@ -107,21 +109,31 @@ def up_axis(quat_xyzw: Array) -> Array:
 
 
 def _hold(goal: Goal, start: TouchState, now: TouchState) -> Outcome:
-    """Judged when the press has ended: sweeping through the band is not enough."""
+    """Judged when a press has ended: sweeping through the band is not enough.
+
+    Every press that began after `start` counts, however seldom this is asked.
+    """
     target, manner = target_of(goal, now), goal.manner or ""
     for index, (before, press) in enumerate(zip(start.presses, now.presses, strict=True)):
-        new = press.pressing or press.finished > before.finished
-        if index != target and new and press.peak_n > OTHER_BUTTON_N:
+        hardest = max((peak for peak, *_ in _since(before, press)), default=0.0)
+        if index != target and hardest > OTHER_BUTTON_N:
             return Outcome(False, "the other button was pressed")
-        if index == target and new and press.peak_n > TOO_HARD_N[manner]:
-            return Outcome(False, f"pressed with {press.peak_n:.1f} N, which is not {manner}")
-    press = now.presses[target]
-    if press.finished == start.presses[target].finished or press.pressing:
-        return UNDECIDED
-    held = press.longest_s[MANNERS.index(manner)]
+        if index == target and hardest > TOO_HARD_N[manner]:
+            return Outcome(False, f"pressed with {hardest:.1f} N, which is not {manner}")
+    ended = _since(start.presses[target], replace(now.presses[target], pressing=False))
+    held = max((held[MANNERS.index(manner)] for _, *held in ended), default=0.0)
     if held >= HOLD_S:
         return Outcome(True, f"the {goal.colour} button was held {manner} for {held:.1f} s")
     return UNDECIDED
+
+
+def _since(before: PressState, now: PressState) -> list[tuple[float, ...]]:
+    """Largest force and longest times of presses that began after `before`; the last may last."""
+    first = before.finished + before.pressing
+    found = list(now.ended[first:])
+    if now.pressing and now.finished >= first:
+        found.append((now.peak_n, *now.longest_s))
+    return found
 
 
 def _give(goal: Goal, start: TouchState, now: TouchState) -> Outcome:

@@ -21,7 +21,7 @@ _BEGIN_N, _END_N = 0.5, 0.3
 
 
 class PressWatch:
-    """The latest press of one button, from the force on its cap at every step."""
+    """The presses of one button, from the force on its cap at every step."""
 
     def __init__(self) -> None:
         self._share = 1.0 - math.exp(-_STEP_S / FILTER_S)
@@ -29,7 +29,8 @@ class PressWatch:
 
     def clear(self) -> None:
         """Forgets everything, for a new episode."""
-        self._force, self._pressing, self._finished, self._peak = 0.0, False, 0, 0.0
+        self._force, self._pressing, self._peak = 0.0, False, 0.0
+        self._ended: list[tuple[float, ...]] = []
         self._run = [0.0] * len(BANDS_N)
         self._longest = [0.0] * len(BANDS_N)
 
@@ -50,13 +51,14 @@ class PressWatch:
             self._longest[i] = max(self._longest[i], self._run[i])
         if force < _END_N:
             self._pressing = False
-            self._finished += 1
+            self._ended.append((self._peak, *self._longest))
 
     def read(self) -> PressState:
         """A snapshot."""
         return PressState(
-            self._force, self._pressing, self._finished, self._peak, tuple(self._longest)
-        )
+            self._force, self._pressing, len(self._ended), self._peak, tuple(self._longest),
+            tuple(self._ended),
+        )  # fmt: skip
 
 
 class TouchTruth(GroundTruth):

@@ -107,8 +107,11 @@ def test_pads_sink_in_as_far_as_the_give_says(touch_cell: TouchCell, shape: str)
 
 
 def test_joints_at_rest_do_not_tell_what_hangs_on_the_tool(touch_cell: TouchCell) -> None:
-    """A hanging block changes no resting joint by more than a fraction of the sensor's noise."""
-    errors = []
+    """A hanging block changes no resting joint by more than a fraction of the sensor's noise.
+
+    Nor the opening of the fingers that hold it, on the table and in the air.
+    """
+    errors, openings = [], []
     for mass in (0.08, 0.34):
         spec = ObjectSpec("red", "cube", 0.04, 0.48, 0.0, 0.0, mass_kg=mass)
         pose = (0.48, 0.0, 0.02, 0.0)
@@ -117,10 +120,15 @@ def test_joints_at_rest_do_not_tell_what_hangs_on_the_tool(touch_cell: TouchCell
         q[6] = 0.0
         touch_cell.command(Trajectory(0, touch_cell.joint_names, np.array([0.1]), q[None]))
         touch_cell.step(150)
+        on_table = touch_cell.data.qpos[6]
         up = touch_cell.kinematics.ik(q[:6], np.array([0.48, 0.0, 0.1, 0.0]))
         target = np.array([[*up, 0.0]])
         touch_cell.command(Trajectory(0, touch_cell.joint_names, np.array([0.5]), target))
         touch_cell.step(500)
         assert touch_cell.ground_truth().holding == 0
         errors.append(touch_cell.data.qpos[:6] - touch_cell.setpoint()[:6])
+        openings.append([on_table, touch_cell.data.qpos[6]])
     assert np.abs(errors[1] - errors[0]).max() < 0.25 * JOINT_POSITION_NOISE_RAD
+    assert np.abs(np.diff(openings, axis=0)).max() < 0.25 * JOINT_POSITION_NOISE_RAD, (
+        "fingers, [m]"
+    )

@@ -123,6 +123,33 @@ def test_a_hold_is_judged_when_it_ends_and_by_its_word() -> None:
     assert hold("gently", press_of([5.0, 0.0], seconds=0.8)) is None
 
 
+def test_no_press_is_forgotten_however_seldom_one_looks() -> None:
+    held_then_touched = [5.0] * 2 + [0.0, 1.5, 1.5]
+    assert hold("gently", press_of(held_then_touched, seconds=0.7)) is True
+    too_hard_before = [14.0] * 2 + [0.0] * 4 + [5.0] * 56 + [0.0] * 4
+    assert hold("gently", press_of(too_hard_before, seconds=0.025)) is False
+    assert hold("gently", press_of(too_hard_before[2:], seconds=0.025)) is True
+    tapped = press_of([4.0, 0.0, 0.0, 0.6, 0.0, 0.0], seconds=0.05)
+    assert hold("gently", press_of([5.0, 0.0]), tapped) is False
+
+
+def test_a_press_from_before_the_words_does_not_count() -> None:
+    scene, goal = touch_scene("hold", 1)
+    goal, start = replace(goal, manner="gently"), state_of(scene)
+    index = target_of(goal, start)
+
+    def presses(press: PressState) -> tuple[PressState, ...]:
+        return tuple(press if i == index else PressState() for i in range(2))
+
+    begun = replace(start, presses=presses(press_of([5.0])))
+    ended = replace(start, presses=presses(press_of([5.0, 0.0])))
+    again = replace(start, presses=presses(press_of([5.0, 0.0, 5.0, 0.0])))
+    assert judge(goal, start, ended).success is True
+    assert judge(goal, begun, ended).success is None
+    assert judge(goal, ended, ended).success is None
+    assert judge(goal, begun, again).success is True
+
+
 def test_sweeping_through_the_band_is_no_gentle_press() -> None:
     sweep = [0.1 * i for i in range(1, 130)]
     assert hold("gently", press_of([*sweep, 0.0], seconds=0.05)) is False

@@ -25,6 +25,8 @@ FAST_METADATA_KEY = "sensorium.fast_contract"
 FAST_BYTES = 4 << 20
 """Largest file: what is larger is not stepped in a fraction of 10 ms."""
 OUTPUTS = ("correction", "next_state")
+_ABSURD = 1e4
+"""What is larger [N, Nm] is no reading and no wish."""
 _EXPORT = "export it anew with `python -m sensorium_training.fast.make`"
 
 
@@ -111,7 +113,7 @@ class FastPolicy:
         return bool(np.abs(total).max() >= self._contact_sum_n)
 
     def _feed(self, given: FastSenses) -> dict[str, NDArray[np.float32]] | None:
-        """The tensors of one step without the state; None where something is not finite."""
+        """The tensors of one step without the state; None where one is not finite, or absurd."""
         with np.errstate(over="ignore"):
             intent = np.array([[given.intent.press_n, given.intent.yield_]]).astype(np.float32)
         feed = {"intent": intent}
@@ -121,7 +123,7 @@ class FastPolicy:
                 raise ShapeError(sense.name, rows.shape, sense.shape)
             with np.errstate(over="ignore"):
                 feed[sense.name] = rows[None].astype(np.float32)
-        return feed if all(np.isfinite(value).all() for value in feed.values()) else None
+        return feed if all((np.abs(value) < _ABSURD).all() for value in feed.values()) else None
 
     def _stepped(self, feed: dict[str, NDArray[np.float32]]) -> Array:
         """Run the file; what it answers is cut to the largest correction."""

@@ -5,7 +5,7 @@ Nothing here knows a task. Two things are kept beside what `inputs.Memory` keeps
 two *grasps* (where, how heavy it hung, how far it gave way under how much squeeze).
 They are computed 100 times a second from the windows of one observation after another: the same
 live, headless and from a bag, however often the policy is asked, as long as observations are not
-further apart than their windows.
+further apart than their windows. Weights alone are taken from one observation at a time.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class FeltMemory(Memory):
     def feel(self, seen: Observation) -> None:
         """Take in what the windows of an observation hold since the one before."""
         super().feel(seen)
-        fresh, self.felt_ns = self._fresh(seen), seen.t_ns
+        fresh = self._fresh(seen)
         joints = seen.values["joints"].astype(np.float64)
         valid = seen.valid
         arm_known = valid.get("joints", False)
@@ -102,11 +102,16 @@ class FeltMemory(Memory):
                 self._weigh(seen.values["wrench"].astype(np.float64), joints)
 
     def _fresh(self, seen: Observation) -> int:
-        """How many of a window's samples are new; the newest alone at the very first."""
+        """How many of a window's samples are new; the newest alone at the very first.
+
+        What is left of a period counts towards the next observation.
+        """
         length = len(seen.values["wrench"])
         if self.felt_ns is None or seen.t_ns < self.felt_ns:
+            self.felt_ns = seen.t_ns
             return 1
-        count = round((seen.t_ns - self.felt_ns) / PERIOD_NS)
+        count = (seen.t_ns - self.felt_ns) // PERIOD_NS
+        self.felt_ns += count * PERIOD_NS
         if count > length:
             self.press.lose()
         return min(count, length)

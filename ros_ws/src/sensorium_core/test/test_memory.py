@@ -96,6 +96,18 @@ def test_what_is_remembered_does_not_depend_on_how_often_the_policy_is_asked(
     assert often.press.lasted_s > 0.5
 
 
+@pytest.mark.parametrize("every_ns", [15_000_000, 33_333_333, 66_600_000])
+def test_times_are_right_where_pictures_do_not_come_on_the_grid_of_samples(every_ns: int) -> None:
+    story = Story(3.1)
+    story.wrench[60:, 2] -= 5.0
+    memory, grid = FeltMemory(ARM), story.told(1, 300)
+    for t_ns in range((WINDOW - 1) * PERIOD_NS, 300 * PERIOD_NS + 1, every_ns):
+        seen = story.seen(t_ns // PERIOD_NS)
+        memory.feel(replace(seen, t_ns=START_NS + t_ns))
+    late_s = 1e-9 * (300 * PERIOD_NS - t_ns)
+    assert memory.press.lasted_s == pytest.approx(grid.press.lasted_s - late_s, abs=0.021)
+
+
 def test_a_press_is_placed_timed_and_kept_after_it_has_ended() -> None:
     story = pressing()
     story.go(0, (0.45, 0.1, 0.06))

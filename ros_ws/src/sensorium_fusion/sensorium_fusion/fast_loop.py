@@ -28,6 +28,8 @@ READING_S = 0.002
 """Between two of them."""
 _SILENT_NS = 20_000_000
 """A wrench that is older is not acted on."""
+_STUCK = 16
+"""Nor one whose newest readings, of 32 ms, are all the same, long before the gate finds it out."""
 _NO_TOUCH, _NO_JOINTS = np.zeros((READINGS, 2, 3)), np.zeros((READINGS, 14))
 
 
@@ -101,7 +103,7 @@ class FastLoop:
         """One tick at a multiple of `TICK_NS`; what to propose now, if anything.
 
         Nothing is proposed of a plan that needed no correction yet: it is under way as it is.
-        A wrench that is not `believed` counts as silent. Raises `KinematicsError` where the
+        A wrench that is not `believed` counts as silent, as does a stuck one. Raises `KinematicsError` where the
         displaced plan is out of reach.
         """
         if self._intent is None or not self._plan.has_begun(t_ns):
@@ -117,9 +119,19 @@ class FastLoop:
         return self._plan.proposal(t_ns) if is_due and self._displaced else None
 
     def _step(self, t_ns: int, intent: FastIntent, believed: bool) -> Array:
-        """The correction of this tick; 0 where the wrench is silent."""
+        """The correction of this tick; 0 where the wrench is silent or stuck."""
         seen = self._wrench.window(t_ns, READINGS, READING_S)
         if not believed or seen is None or t_ns - seen.stamp_ns > _SILENT_NS:
             self._correct.reset()
             return np.zeros(3)
-        return self._correct(Felt(np.asarray(seen.value, np.float64), intent))
+        wrench = np.asarray(seen.value, np.float64)
+        if _is_stuck(wrench):
+            self._correct.reset()
+            return np.zeros(3)
+        return self._correct(Felt(wrench, intent))
+
+
+def _is_stuck(wrench: Array) -> bool:
+    """Whether a sensor repeats itself bit for bit, which none does that feels something."""
+    newest = wrench[-1]
+    return bool(newest.any() and (wrench[-_STUCK:] == newest).all())

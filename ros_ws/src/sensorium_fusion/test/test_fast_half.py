@@ -46,6 +46,9 @@ class Intending:
 class Live:
     """The node without ROS. Its gate wants stamps that increase, and answers 4 ms later."""
 
+    is_stuck = False
+    """Whether the wrench repeats its last reading."""
+
     def __init__(self, bench, fast: FastPolicy | None, late_ms: int = 30) -> None:
         self.bench, self.late_ms, self.now_ms = bench, late_ms, 0
         self.runner = Runner(bench.policy, bench.language, bench.arm, fast=fast)
@@ -81,7 +84,8 @@ class Live:
         if force_n is not None:
             noise = 0.05 * self.rng.normal(size=6)
             noise[2] -= force_n
-            push("wrench", now_ns, noise)
+            self.felt = self.felt if self.is_stuck else noise
+            push("wrench", now_ns, self.felt)
             self.correct(now_ns)
 
     def correct(self, t_ns: int) -> None:
@@ -300,6 +304,19 @@ def test_a_stop_comes_after_all_that_was_proposed(live) -> None:
     assert stop.trajectory is not None
     assert stop.trajectory.stamp_ns > stop.t_ns
     assert not stop.trajectory.velocities[-1].any()
+
+
+def test_a_wrench_that_is_stuck_in_contact_moves_nothing_after_32_ms(live) -> None:
+    """With fresh stamps, and the gate's watch of the force as blind: it finds out after 0.1 s."""
+    live.run(800, free)
+    live.run(1500, light)
+    live.is_stuck = True
+    live.run(1690, light)
+    assert live.height_m(1500) - live.height_m(1690) < 0.004
+    assert live.height_m(1590) == pytest.approx(live.height_m(1690), abs=1e-7)
+    live.is_stuck = False
+    live.run(1900, light)
+    assert live.height_m(1690) - live.height_m(1890) > 0.001, "one that feels again is followed"
 
 
 def test_what_the_gate_does_not_answer_is_not_insisted_on(live) -> None:

@@ -6,6 +6,7 @@ import torch
 from sensorium_core.contract import tabletop
 from sensorium_core.errors import LoaderError, UnknownNameError
 from sensorium_core.geometry import Camera
+from sensorium_core.observation import Aligner
 from sensorium_training.corruption.amounts import KINDS, Worst
 from sensorium_training.corruption.corruptor import Corruptor
 from sensorium_training.corruption.readings import Corruption, SpoiltReadings
@@ -109,6 +110,38 @@ def test_a_late_window_of_training_is_the_one_that_the_live_loop_would_have():
     behind = round(0.2 * WORST.late_s / 0.01)
     np.testing.assert_array_equal(rows["wrench"][0, behind:], live[behind:].astype(np.float32))
     assert bool((rows["valid"] == 1).all())
+
+
+@pytest.mark.parametrize("kind", ["late", "stale", "frozen"])
+def test_a_window_of_training_ends_as_the_aligner_ends_one_live(kind):
+    """The newest 20 ms: those in which the two differ in what is not there yet."""
+    contract = tabletop()
+    wrench, level = contract.modality("wrench"), 0.1
+    aligner = Aligner(contract)
+    for modality, (stamp, _), arrived in fed(spoilt("wrench", kind, level), 120, "wrench"):
+        for told, value in arrived:
+            aligner.push(modality.name, told, value)
+    live = aligner.observe(stamp).values["wrench"]
+    rounds = fed(spoilt("wrench", kind, 0.0), 120, "wrench")
+    truth = np.stack([value for _, (_, value), _ in rounds])[-wrench.shape[0] :]
+    inputs = {"wrench": torch.from_numpy(truth.astype(np.float32))[None], "valid": torch.ones(1, 6)}
+    rows = Corruptor(contract).apply(inputs, "wrench", kind, level, torch.Generator())["wrench"][0]
+    behind = round(level * WORST.late_s / 0.01)
+    if kind == "frozen":
+        assert len(np.unique(live[-3:], axis=0)) == len(np.unique(rows[-3:].numpy(), axis=0)) == 1
+    else:
+        np.testing.assert_array_equal(rows[behind:].numpy(), live[behind:].astype(np.float32))
+
+
+def test_each_pad_has_a_bias_of_its_own():
+    rounds = fed(spoilt("pads", "biased", 0.5), 2)
+    found = {}
+    for modality, (_, value), arrived in rounds:
+        if modality.name.startswith("touch"):
+            found[modality.name] = arrived[0][1] - value
+    left, right = found.values()
+    assert np.linalg.norm(left) == pytest.approx(np.linalg.norm(right), rel=1e-3)
+    assert np.linalg.norm(left - right) > 0.1
 
 
 def test_frozen_readings_repeat_for_the_amount_with_fresh_stamps():

@@ -121,23 +121,26 @@ class Corruptor:
         self, modality: Modality, tensor: Tensor, kind: str, levels: Tensor,
         earlier: Earlier | None,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """A tensor stale, late or frozen by seconds, and where that shows."""
+        """A tensor stale, late or frozen by seconds, and where that shows.
+
+        In a window the newest sample that is there is held until now: a stale one looks frozen.
+        """
         seconds = levels * (self._worst.frozen_s if kind == "frozen" else self._worst.late_s)
         before = None if earlier is None else earlier(seconds)[_tensor(modality)]
         if before is None and not modality.window_s:
             raise LoaderError(f"{kind} {modality.name} of rows alone", _EARLIER)
-        if kind != "frozen":
+        old = (seconds > modality.max_age_s) & (kind == "stale")
+        if kind == "late" or (kind == "stale" and not modality.window_s):
             late = _samples(modality, seconds)
-            spoilt = effects.delayed(tensor, late) if before is None else before
-            return spoilt, (seconds > modality.max_age_s) & (kind == "stale")
-        known = self._seems_frozen(modality, seconds)
+            return effects.delayed(tensor, late) if before is None else before, old
+        known = old if kind == "stale" else self._seems_frozen(modality, seconds)
         if not modality.window_s:
             return tensor if before is None else before, known
         stuck = effects.held(tensor, _samples(modality, seconds))
         if before is not None:
             newest = before[:, -1:].expand_as(tensor)
             stuck = _chosen(seconds > modality.window_s, newest, stuck)
-        return stuck, known & (stuck[:, -1] != 0).any(-1)
+        return stuck, known if kind == "stale" else known & (stuck[:, -1] != 0).any(-1)
 
     def _seems_frozen(self, modality: Modality, seconds: Tensor) -> Tensor:
         """Where the policy loop would find a sense frozen: pictures and the wrist's force."""
@@ -186,7 +189,8 @@ class Corruptor:
     def _colours(self, cloud: Tensor, kind: str, levels: Tensor, rng: torch.Generator) -> Tensor:
         """The cloud with the colours that a corrupted scene picture gives its points.
 
-        A late, frozen or knocked picture leaves them: the aligner pairs it with its own depth.
+        A late, frozen or knocked picture leaves them here, for rows have no camera to colour the
+        points anew with. In the loop it colours today's depth, and a stale one none: not the same.
         """
         colours, level = cloud[..., 3:6], levels[:, None, None]
         if kind not in ("noisy", "saturated"):

@@ -23,6 +23,8 @@ Message = tuple[int, Value]
 """Capture stamp and value."""
 _OUTAGE_NS = 100_000_000
 """A dropped sense is lost for stretches of this length, the period of the policy's frames."""
+_APART = 1_000_003
+"""Between the seeds of the biases of one sense's modalities: each pad has its own."""
 _WHITE = 255.0
 _PAIRING_NS = 5_000_000
 
@@ -141,7 +143,8 @@ class SpoiltReadings:
         amount = (worst.scales(modality) * what.level)[None]
         if what.kind == "noisy":
             return effects.noisy(reading, amount, self._noise)[0].numpy()
-        lasting = torch.Generator().manual_seed(self._seed)
+        which = list(self._ailing).index(modality.name)
+        lasting = torch.Generator().manual_seed(self._seed + _APART * which)
         if modality.kind == "joints":
             return effects.shifted(reading, amount, lasting)[0].numpy()
         return effects.biased(reading, amount[:, ::3], lasting)[0].numpy()

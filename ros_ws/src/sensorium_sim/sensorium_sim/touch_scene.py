@@ -1,5 +1,7 @@
 """What stands in the cell when touch decides: fixtures, and traits that no camera shows.
 
+Until they are squeezed, that is: fingers close further on what is soft, and cameras see fingers.
+
 Plain data beside `scene.py`, no simulator. Positions are in base_link [m], the table top is z = 0.
 
 A `seen_error_m` is the calibration error of an episode: everything that cameras show of that

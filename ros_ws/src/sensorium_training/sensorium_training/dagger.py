@@ -35,6 +35,8 @@ FORCE = ("wrench", "pads")
 """The senses that are dead in deaf rollouts..."""
 _FORCE_TOPICS = frozenset({"/wrench", "/touch/left", "/touch/right"})
 """...and what publishes nothing then."""
+_FELT = ("insert", "hold", "give", "feel")
+"""Never deaf: what their expert says depends on what it feels, which no row of these would tell."""
 _DEAF_OF = 20
 """Deaf are so many in this many consecutive seeds, spread over them."""
 
@@ -71,12 +73,12 @@ def asked_for(
     return asked
 
 
-def is_deaf(seed: int, share: float) -> bool:
+def is_deaf(seed: int, share: float, family: str) -> bool:
     """Whether force is dead in the rollout of a seed, of which a `share` 0..1 is to be so.
 
-    Steps of 7 in 20 meet all families alike, which take turns by seed.
+    Steps of 7 in 20 meet all families alike, which take turns by seed; none where force decides.
     """
-    return (7 * seed) % _DEAF_OF < round(share * _DEAF_OF)
+    return family not in _FELT and (7 * seed) % _DEAF_OF < round(share * _DEAF_OF)
 
 
 def rollouts(
@@ -91,8 +93,8 @@ def rollouts(
     """Let a policy file act in scenes by seed, each for a family; bags that exist are kept.
 
     `fast` is the file of a fast half, for a policy that says what to feel. In a share `deaf` of
-    the scenes wrench and pads are dead from the start: the bag has none of them. Returns how many
-    were made.
+    the scenes wrench and pads are dead from the start, but where force decides: the bag has
+    neither. Returns how many were made.
     """
     directory.mkdir(parents=True, exist_ok=True)
     todo = [
@@ -137,7 +139,7 @@ def _work(
     hearing = ClosedLoop(slow, told, fast=half)
     dull = ClosedLoop(slow, told, frozenset(FORCE), hearing.cell, fast=half)
     for seed, family in asked:
-        dead = FORCE if is_deaf(seed, deaf) else ()
+        dead = FORCE if is_deaf(seed, deaf, family) else ()
         episode(dull if dead else hearing, told, directory, seed, family, dead)
         queue.put(1)
 

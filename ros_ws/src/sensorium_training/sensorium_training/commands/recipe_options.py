@@ -48,7 +48,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--deaf", default=0.2, show_default=True, type=click.FloatRange(0.0, 1.0),
-        help="Share of the --dagger episodes in which wrench and pads are dead.",
+        help="Share of the --dagger episodes, but where force decides, in which it is dead.",
     ),
     click.option(
         "--precision", default=PRECISIONS[0], show_default=True, type=click.Choice(PRECISIONS),

@@ -103,8 +103,8 @@ class FastLoop:
         """One tick at a multiple of `TICK_NS`; what to propose now, if anything.
 
         Nothing is proposed of a plan that needed no correction yet: it is under way as it is.
-        A wrench that is not `believed` counts as silent, as does a stuck one. Raises `KinematicsError` where the
-        displaced plan is out of reach.
+        A wrench that is not `believed` counts as silent, as does a stuck one. Raises
+        `KinematicsError` where the displaced plan is out of reach.
         """
         if self._intent is None or not self._plan.has_begun(t_ns):
             return None

@@ -36,7 +36,7 @@ FORCE = ("wrench", "pads")
 _FORCE_TOPICS = frozenset({"/wrench", "/touch/left", "/touch/right"})
 """...and what publishes nothing then."""
 _FELT = ("insert", "hold", "give", "feel")
-"""Never deaf: what their expert says depends on what it feels, which no row of these would tell."""
+"""Never deaf: their expert goes by what it feels, which no deaf row would tell."""
 _DEAF_OF = 20
 """Deaf are so many in this many consecutive seeds, spread over them."""
 

@@ -118,14 +118,17 @@ def test_a_window_of_training_ends_as_the_aligner_ends_one_live(kind):
     contract = tabletop()
     wrench, level = contract.modality("wrench"), 0.1
     aligner = Aligner(contract)
-    for modality, (stamp, _), arrived in fed(spoilt("wrench", kind, level), 120, "wrench"):
+    rounds = fed(spoilt("wrench", kind, level), 120, "wrench")
+    for modality, _, arrived in rounds:
         for told, value in arrived:
             aligner.push(modality.name, told, value)
-    live = aligner.observe(stamp).values["wrench"]
+    live = aligner.observe(rounds[-1][1][0]).values["wrench"]
     rounds = fed(spoilt("wrench", kind, 0.0), 120, "wrench")
     truth = np.stack([value for _, (_, value), _ in rounds])[-wrench.shape[0] :]
-    inputs = {"wrench": torch.from_numpy(truth.astype(np.float32))[None], "valid": torch.ones(1, 6)}
-    rows = Corruptor(contract).apply(inputs, "wrench", kind, level, torch.Generator())["wrench"][0]
+    window = torch.from_numpy(truth.astype(np.float32))[None]
+    inputs = {"wrench": window, "valid": torch.ones(1, 6)}
+    spoiler = Corruptor(contract)
+    rows = spoiler.apply(inputs, "wrench", kind, level, torch.Generator())["wrench"][0]
     behind = round(level * WORST.late_s / 0.01)
     if kind == "frozen":
         assert len(np.unique(live[-3:], axis=0)) == len(np.unique(rows[-3:].numpy(), axis=0)) == 1

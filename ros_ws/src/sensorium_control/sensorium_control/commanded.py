@@ -112,8 +112,8 @@ class CommandedMotion:
 
         Time along the path is stretched by a smooth step from 1 to 0. `step_ns` is how far the
         clock stepped since the path was commanded: by so much its knots are off the grid. A path
-        that is off the grid and rests sooner than that is left to end: from between two of its
-        knots a cubic to one of the grid might swing past its end, and a joint's stop.
+        that rests sooner than that is left to end: the cubics of a slower one, and from between
+        two of its knots any to the grid, might swing past its end, and a joint's stop.
         """
         k = switch_knot(now_ns)
         at = _before(k, step_ns)
@@ -126,7 +126,10 @@ class CommandedMotion:
         acceleration, jerk = self._limits.acceleration[0], self._limits.jerk[0]
         brake_s = max(1.5 * speed / acceleration, math.sqrt(6.0 * speed / jerk), _SHORTEST_BRAKE_S)
         n = math.ceil(brake_s / STEP_S)
-        if step_ns % STEP_NS and since + n / 2 + 1 >= len(path.positions) - 1:
+        last = len(path.positions) - 1
+        if step_ns % STEP_NS == 0 and since + n / 2 >= last:
+            return _left_to_end(path, round(since), k)
+        if step_ns % STEP_NS and since + n / 2 + 1 >= last:
             ended = -(-(path.end_ns + step_ns + _APART_NS) // STEP_NS)
             rest = _gripper_still(path.positions[-1:], start)[0]
             return replace(Profile.at_rest(ended, rest), at_once=False)
@@ -203,6 +206,15 @@ def _led_in(before: list[tuple[int, State]], then: Trajectory) -> Trajectory:
     return Trajectory(
         first_ns, then.joint_names, np.concatenate([times, later]), positions, velocities
     )
+
+
+def _left_to_end(path: Profile, since: int, k: int) -> Profile:
+    """What is left of a path from one of its rows on, at knot `k`, with the fingers still."""
+    parts = (path.positions[since:], path.velocities[since:], path.accelerations[since:])
+    positions, velocities, accelerations = (rows.copy() for rows in parts)
+    positions[:, N_ARM] = positions[0, N_ARM]
+    velocities[:, N_ARM] = accelerations[:, N_ARM] = 0.0
+    return Profile(k, positions, velocities, accelerations)
 
 
 def _gripper_still(positions: Array, start: State) -> Array:

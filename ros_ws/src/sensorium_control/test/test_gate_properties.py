@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from sensorium_core.kinematics import JOINTS, Kinematics
 from sensorium_core.trajectory import Trajectory
 from sensorium_description import load_urdf
@@ -34,12 +34,26 @@ def quiet(*kinds: str, scale: float = 1.0) -> Plan:
     return Plan(start=0, scale=scale, delay_steps=0, jitter_ns=0, seed=3, events=events)
 
 
+_AT_THE_STOP_WHEN_THE_CLOCK_STEPS = Plan(
+    start=5, scale=1.0, delay_steps=0, jitter_ns=0, seed=2024,
+    events=tuple(
+        (kind, number, 0.0)
+        for kind, number in [
+            ("policy", 0), ("policy", 1), *[("policy", 0)] * 9,
+            ("to the end stop", 16713131), ("policy", 788), ("clock", 1),
+        ]
+    ),
+)  # fmt: skip
+"""A brake to rest on the path passed wrist_3's stop by 17 microradians."""
+
+
 @settings(
     max_examples=_LIVES, derandomize=True, database=None, deadline=None,
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(plans(10, 40))
+@example(_AT_THE_STOP_WHEN_THE_CLOCK_STEPS)
 def test_nothing_bad_reaches_the_arm(plan: Plan) -> None:
     assert run(plan).faults == []
 

@@ -61,7 +61,7 @@ def kept(policy, tmp_path):
                     good = row.label in (ALL, EXPERT)
                     words = "" if good else WRONG.get(trial.family, "not done yet after 30 s")
                     if (row.label, trial.family) != REAL:
-                        result = Result(good, words, "acting", 1.0, 0.1, 1.0, 0)
+                        result = Result(good, words, "acting", 1.0, 0.1, 5.0, 0)
                         store.put(unit.settings, trial, result, "a1")
     store.save()
     return store.path

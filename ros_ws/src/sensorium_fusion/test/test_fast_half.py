@@ -46,9 +46,6 @@ class Intending:
 class Live:
     """The node without ROS. Its gate wants stamps that increase, and answers 4 ms later."""
 
-    is_stuck = False
-    """Whether the wrench repeats its last reading."""
-
     def __init__(self, bench, fast: FastPolicy | None, late_ms: int = 30) -> None:
         self.bench, self.late_ms, self.now_ms = bench, late_ms, 0
         self.runner = Runner(bench.policy, bench.language, bench.arm, fast=fast)
@@ -57,7 +54,7 @@ class Live:
         self.steps: list[Step] = []
         self.corrections: list[Trajectory] = []
         self.faults: dict[str, str] = {}
-        self.passes, self._last_ns = True, -1
+        self.passes, self.is_stuck, self._last_ns = True, False, -1
         self._answers: list[tuple[int, Trajectory]] = []
         self._pictures: list[int] = []
 
@@ -72,6 +69,10 @@ class Live:
                 self._pictures.append(self.now_ms)
             if self._pictures and self._pictures[0] + self.late_ms <= self.now_ms:
                 self._picture(self._pictures.pop(0))
+
+    def press(self) -> None:
+        self.run(800, free)
+        self.run(1500, light)
 
     def _feel(self, force_n: float | None) -> None:
         now_ns, push = self.now_ms * MS, self.runner.push
@@ -240,8 +241,7 @@ def test_every_step_is_taken_again_from_what_it_carried(live) -> None:
 
 
 def test_a_silent_wrench_corrects_nothing_and_the_displaced_plan_goes_on(live, fast) -> None:
-    live.run(800, free)
-    live.run(1500, light)
+    live.press()
     live.late_ms = 10_000  # no new plan meanwhile
     live.run(1580, lambda _: None)
     offset = live.runner.fast.offset_m
@@ -255,8 +255,7 @@ def test_a_silent_wrench_corrects_nothing_and_the_displaced_plan_goes_on(live, f
 
 @pytest.mark.parametrize("why", ["fault", "late"])
 def test_a_wrench_that_is_not_believed_or_old_corrects_nothing(live, fast, why) -> None:
-    live.run(800, free)
-    live.run(1500, light)
+    live.press()
     offset = live.runner.fast.offset_m
     late_ns = 60 * MS if why == "late" else 0
     faults = {"wrench": "wrench is silent by the monotonic clock"} if why == "fault" else {}
@@ -296,8 +295,7 @@ def test_what_ends_a_plan_ends_its_correction_and_what_was_felt(live, fast) -> N
 
 
 def test_a_stop_comes_after_all_that_was_proposed(live) -> None:
-    live.run(800, free)
-    live.run(1500, light)
+    live.press()
     live.bench.policy.done = 1.0
     live.run(2200, light)
     stop = next(step for step in live.steps if step.state is State.DONE)
@@ -308,8 +306,7 @@ def test_a_stop_comes_after_all_that_was_proposed(live) -> None:
 
 def test_a_wrench_that_is_stuck_in_contact_moves_nothing_after_32_ms(live) -> None:
     """With fresh stamps, and the gate's watch of the force as blind: it finds out after 0.1 s."""
-    live.run(800, free)
-    live.run(1500, light)
+    live.press()
     live.is_stuck = True
     live.run(1690, light)
     assert live.height_m(1500) - live.height_m(1690) < 0.004
@@ -320,8 +317,7 @@ def test_a_wrench_that_is_stuck_in_contact_moves_nothing_after_32_ms(live) -> No
 
 
 def test_what_the_gate_does_not_answer_is_not_insisted_on(live) -> None:
-    live.run(800, free)
-    live.run(1500, light)
+    live.press()
     live.passes, count = False, len(live.corrections)
     live.run(1700, light)
     assert len(live.corrections) - count <= 10
@@ -336,8 +332,7 @@ def test_what_the_gate_does_not_answer_is_not_insisted_on(live) -> None:
 
 
 def test_a_plan_that_is_over_is_not_corrected_any_more(live) -> None:
-    live.run(800, free)
-    live.run(1500, light)
+    live.press()
     live.late_ms = 10_000
     live.run(2600, light)
     assert not live.runner.fast.is_awake
@@ -346,8 +341,7 @@ def test_a_plan_that_is_over_is_not_corrected_any_more(live) -> None:
 
 
 def test_an_intent_that_ends_gives_the_plan_back_to_the_slow_half(live) -> None:
-    live.run(800, free)
-    live.run(1500, light)
+    live.press()
     live.bench.policy.intent = np.array([0.4, 0.2], dtype=np.float32)
     live.run(2000, light)
     assert not live.runner.fast.is_awake
@@ -356,8 +350,7 @@ def test_an_intent_that_ends_gives_the_plan_back_to_the_slow_half(live) -> None:
 
 
 def test_each_step_tells_what_the_fast_half_did(live, fast) -> None:
-    live.run(800, free)
-    live.run(1500, light)
+    live.press()
     told = live.steps[-1].fast
     assert told.sha256 == fast.sha256
     assert told.awake
@@ -393,8 +386,7 @@ def test_a_file_for_something_else_is_refused_and_a_dropped_wrench_turns_it_off(
 
 
 def test_what_it_carries_is_checked(live) -> None:
-    live.run(800, free)
-    live.run(1500, light)
+    live.press()
     step = next(s for s in reversed(live.steps) if s.before.ahead is not None)
     data = json.loads(step.before.to_json())
     for ahead in ("x", [1], [1, [0.0, 0.0]], [0.5, [0.0, 0.0, 0.0]], [1, ["a", 0.0, 0.0]]):

@@ -53,10 +53,14 @@ def missing_words(contract: Contract, seen: Observation, faults: Mapping[str, st
         which = f"{modality.sense} ({modality.topic})"
         if name in faults:
             words.append(faults[name])
-        elif np.isfinite(age_s):
-            words.append(f"{which} has been silent for {age_s:.2f} s")
-        else:
+        elif not np.isfinite(age_s):
             words.append(f"{which} was never received")
+        elif age_s > modality.max_age_s:
+            words.append(f"{which} has been silent for {age_s:.2f} s")
+        elif modality.kind == "depth":
+            words.append(f"{which} comes, but not where its camera is: no camera_info or no tf")
+        else:
+            words.append(f"{which} holds a value that is not a finite number")
     return "; ".join(words)
 
 

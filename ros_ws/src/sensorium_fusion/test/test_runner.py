@@ -182,3 +182,26 @@ def test_an_answer_that_is_not_finite_moves_nothing(bench) -> None:
     assert "not finite" in step.reason
     with pytest.raises(KinematicsError, match="not finite"):
         tool_waypoints(bench.policy.chunk, np.zeros(5), np.zeros(4), tabletop().action)
+
+
+def test_a_required_sense_that_is_not_there_is_named_with_its_reason(bench) -> None:
+    bench.runner.instruct("pick up the red cube")
+    said = [bench.turn(100, joints=None).reason]
+    said.append(bench.turn(200, joints=np.append(np.nan, np.zeros(13))).reason)
+    bench.turn(300)
+    said.append(bench.turn(2000, joints=None).reason)
+    for words, why in zip(
+        said,
+        ("was never received", "holds a value that is not a finite number", "silent for 1.70 s"),
+        strict=True,
+    ):
+        assert words.startswith("holding still: ")
+        assert "joints (" in words
+        assert why in words
+    bench.runner = bench.new_runner()
+    bench.runner.set_camera(None)
+    bench.runner.instruct("pick up the red cube")
+    step = bench.turn(100)
+    assert step.trajectory is None
+    assert "cloud (" in step.reason
+    assert "no camera_info or no tf" in step.reason

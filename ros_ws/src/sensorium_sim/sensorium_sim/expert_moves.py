@@ -31,7 +31,10 @@ LANDING_N, LANDED_N = 2.0, 1.0
 
 
 def funnel(tool: Array, place: Array, travel_z: float, misturned: float = 0.0) -> Array:
-    """Displacement `(3,)` towards `place`: along at `travel_z`, down only when above it."""
+    """Displacement `(3,)` towards `place`: along at height `travel_z`, down only when above it.
+
+    All [m], base_link; `misturned` [rad] is what is left to turn, which keeps it up.
+    """
     way = place[:3] - tool[:3]
     gap = float(np.hypot(way[0], way[1])) + 0.03 * max(abs(misturned) - 0.05, 0.0)
     wide = float(np.clip((gap - _INNER_M) / (_OUTER_M - _INNER_M), 0.0, 1.0))
@@ -55,7 +58,11 @@ def grasp(
     travel_z: float,
     near_m: float = GRASP_M,
 ) -> Move:
-    """Goes over `place` and closes the fingers around what stands there, once `near_m` from it."""
+    """Goes over `place` and closes the fingers around what stands there, once `near_m` from it.
+
+    `place` `(3,)` and `travel_z` [m], base_link; `misturned` [rad] is left to turn; the thing is
+    twice `half` [m] wide.
+    """
     gap = float(np.hypot(*(place[:2] - sight.tool[:2])))
     level = abs(float(place[2] - sight.tool[2]))
     closing = sight.opening < half + 0.012
@@ -68,7 +75,7 @@ def grasp(
 
 
 def straight_up(sight: Sight, to_z: float, grip: float) -> Move:
-    """Up, and nothing else."""
+    """Up to the height `to_z` [m, base_link], and nothing else."""
     rise = float(np.clip(GAIN * (to_z - sight.tool[2]), -TRAVEL_M, 0.8 * TRAVEL_M))
     return Move(np.array([0.0, 0.0, rise]), 0.0, grip)
 

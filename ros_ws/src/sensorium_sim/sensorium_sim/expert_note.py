@@ -38,7 +38,7 @@ class ExpertNote:
 
     family: str
     tool: tuple[float, ...]
-    """Commanded tool pose x y z yaw, base_link."""
+    """Commanded tool x y z [m] and yaw [rad], base_link."""
     felt: Felt
     memory: Memory
     move: Move

@@ -96,5 +96,8 @@ def take(sight: Sight, index: int, travel_z: float) -> Move:
 
 
 def carry(sight: Sight, index: int, to: Array, travel_z: float, aim: float) -> Move:
-    """What is held goes over `to` at the travel height, then down to it; turns by `aim`."""
+    """What is held goes over `to` `(3,)` at height `travel_z` [m, base_link], then down to it.
+
+    On the way it turns by `aim` [rad].
+    """
     return Move(funnel(sight.state.objects[index].position, to, travel_z, aim), turn(aim), 0.0)

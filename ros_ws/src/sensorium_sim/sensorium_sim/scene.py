@@ -131,9 +131,9 @@ class SceneState:
     objects: tuple[ObjectState, ...]
     buttons: tuple[ButtonState, ...]
     tool_pose: Array
-    """Measured tool pose x y z yaw `(4,)`."""
+    """Measured tool x y z [m] and yaw [rad] `(4,)`, base_link."""
     opening_m: float
-    """Measured opening of one finger."""
+    """Measured opening of one finger [m]."""
     holding: int | None
     """Index of the object that both pads touch, if any."""
     peak_button_force_n: float = 0.0

@@ -111,8 +111,9 @@ def memory_for(other: Goal, goal: Goal, memory: Memory) -> Memory:
 
 
 def meant(goal: Goal, sight: Sight, memory: Memory) -> tuple[Array, float, float | None]:
-    """What a goal of touch means now: its centre as cameras show it `(3,)`, size [m], and yaw.
+    """What a goal of touch means now: centre as cameras show it `(3,)`, size [m], yaw [rad].
 
+    Places in base_link [m].
     In tasks of two stages the second thing is meant once the first is held. No yaw: it is round.
     """
     state, held = sight.state, held_index(sight)
@@ -130,14 +131,14 @@ def meant(goal: Goal, sight: Sight, memory: Memory) -> tuple[Array, float, float
 
 
 def seen_cap(goal: Goal, state: TouchState) -> Array:
-    """Middle of the top of the button that is meant, as cameras show it `(3,)`."""
+    """Middle of the top of the button that is meant, as cameras show it `(3,)` [m], base_link."""
     index = [b.colour for b in state.buttons].index(goal.colour or "")
     error = state.scene.button_trait(index).seen_error_m
     return state.buttons[index].position + np.array([0.0, 0.0, error])
 
 
 def seen_well(goal: Goal, state: TouchState) -> Array:
-    """Middle of the rim of the well that is meant, as cameras show it `(3,)`."""
+    """Middle of the rim of the well that is meant, as cameras show it `(3,)` [m], base_link."""
     assert state.scene.block is not None
     return hole_position(state.scene.block, goal.quality or "", seen=True)
 

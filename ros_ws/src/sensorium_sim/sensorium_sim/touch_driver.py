@@ -39,6 +39,7 @@ class Move:
     dxyz: Array = field(default_factory=lambda: np.zeros(3))
     """Displacement of the commanded tool `(3,)` [m], base_link."""
     dyaw: float = 0.0
+    """Turn of the commanded tool about the vertical [rad]."""
     grip: float = 1.0
     """Commanded opening, 0 closed .. 1 open."""
     intent: Intent | None = None
@@ -72,6 +73,7 @@ class TouchDriver:
         self._rate = np.zeros(4)
         self._window = FastWindow()
         self.pose = cell.kinematics.tool_pose(self._q[:6])
+        """Commanded tool x y z [m] and yaw [rad] `(4,)`, base_link."""
         if correct is not None:
             correct.reset()
 

@@ -89,7 +89,7 @@ class FeltLabels:
     """Labels of `sensorium_training.touch_labels` as columns of the loader: all nine families."""
 
     name: str = "expert labels of nine families"
-    version: int = 2
+    version: int = 1
 
     @property
     def fields(self) -> Fields:

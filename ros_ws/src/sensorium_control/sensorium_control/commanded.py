@@ -128,7 +128,7 @@ class CommandedMotion:
         n = math.ceil(brake_s / STEP_S)
         last = len(path.positions) - 1
         if step_ns % STEP_NS == 0 and since + n / 2 >= last:
-            return _left_to_end(path, round(since), k)
+            return _left_to_end(path, max(0, round(since)), k, start)
         if step_ns % STEP_NS and since + n / 2 + 1 >= last:
             ended = -(-(path.end_ns + step_ns + _APART_NS) // STEP_NS)
             rest = _gripper_still(path.positions[-1:], start)[0]
@@ -208,13 +208,11 @@ def _led_in(before: list[tuple[int, State]], then: Trajectory) -> Trajectory:
     )
 
 
-def _left_to_end(path: Profile, since: int, k: int) -> Profile:
+def _left_to_end(path: Profile, since: int, k: int, start: State) -> Profile:
     """What is left of a path from one of its rows on, at knot `k`, with the fingers still."""
-    parts = (path.positions[since:], path.velocities[since:], path.accelerations[since:])
-    positions, velocities, accelerations = (rows.copy() for rows in parts)
-    positions[:, N_ARM] = positions[0, N_ARM]
+    velocities, accelerations = path.velocities[since:].copy(), path.accelerations[since:].copy()
     velocities[:, N_ARM] = accelerations[:, N_ARM] = 0.0
-    return Profile(k, positions, velocities, accelerations)
+    return Profile(k, _gripper_still(path.positions[since:], start), velocities, accelerations)
 
 
 def _gripper_still(positions: Array, start: State) -> Array:

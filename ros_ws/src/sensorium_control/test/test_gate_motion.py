@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sensorium_control.collisions import Collisions
-from sensorium_control.commanded import CommandedMotion
+from sensorium_control.commanded import LEAD_NS, CommandedMotion
 from sensorium_control.follower import monotone_rates
 from sensorium_control.limits import GateConfig, load_joint_limits
 from sensorium_control.profile import STEP_NS, STEP_S, Profile
@@ -358,3 +358,14 @@ def steady_arm(profile: Profile) -> TrajectoryController:
     for _ in range((START_NS - profile.start_ns) // (2 * MS)):
         arm.advance(profile.positions[0].copy())
     return arm
+
+
+def test_a_path_of_one_step_that_has_not_begun_is_left_to_begin_with_its_first_row():
+    limits = load_joint_limits(load_urdf(), KINEMATICS, GateConfig())
+    rows, rates = np.repeat(home_joints()[None], 2, axis=0), np.zeros((2, 7))
+    rates[:, 5] = 2.0
+    rows[1, 5] += 2.0 * STEP_S
+    commanded, first = CommandedMotion(limits), START_NS // STEP_NS
+    commanded.take(Profile(first, rows, rates, np.zeros_like(rows)))
+    left = commanded.braking(START_NS - STEP_NS - LEAD_NS)
+    np.testing.assert_array_equal(left.positions, rows)

@@ -121,17 +121,14 @@ class FastLoop:
     def _step(self, t_ns: int, intent: FastIntent, believed: bool) -> Array:
         """The correction of this tick; 0 where the wrench is silent or stuck."""
         seen = self._wrench.window(t_ns, READINGS, READING_S)
-        if not believed or seen is None or t_ns - seen.stamp_ns > _SILENT_NS:
+        silent = not believed or seen is None or t_ns - seen.stamp_ns > _SILENT_NS
+        if silent or seen is None or _is_stuck(seen.value):
             self._correct.reset()
             return np.zeros(3)
-        wrench = np.asarray(seen.value, np.float64)
-        if _is_stuck(wrench):
-            self._correct.reset()
-            return np.zeros(3)
-        return self._correct(Felt(wrench, intent))
+        return self._correct(Felt(np.asarray(seen.value, np.float64), intent))
 
 
-def _is_stuck(wrench: Array) -> bool:
+def _is_stuck(wrench: NDArray[np.generic]) -> bool:
     """Whether a sensor repeats itself bit for bit, which none does that feels something."""
     newest = wrench[-1]
     return bool(newest.any() and (wrench[-_STUCK:] == newest).all())

@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sensorium_core.goal import Goal
 from sensorium_sim.scene import ObjectState
+from sensorium_sim.tasks import LIFT_M, WRONG_LIFT_M
 from sensorium_sim.touch_layout import touch_scene
 from sensorium_sim.touch_scene import (
+    HANDOVER_HEIGHT_M,
+    HANDOVER_RADIUS_M,
     HANDOVER_XY_M,
     PEG_HEIGHT_M,
     PEG_SHAPES,
@@ -18,10 +21,12 @@ from sensorium_sim.touch_scene import (
     TouchState,
     hole_position,
 )
-from sensorium_sim.touch_tasks import DEPTH_M, TOO_HARD_N, judge, target_of
+from sensorium_sim.touch_tasks import ASIDE_M, DEPTH_M, TOO_HARD_N, judge, target_of
 from sensorium_sim.touch_truth import PressWatch
 
 UPRIGHT = np.array([0.0, 0.0, 0.0, 1.0])
+FAST = np.array([0.05, 0.0, 0.0])
+"""Metres a second: not at rest."""
 
 
 def state_of(scene: TouchScene) -> TouchState:
@@ -39,10 +44,22 @@ def state_of(scene: TouchScene) -> TouchState:
     )  # fmt: skip
 
 
-def moved(state: TouchState, index: int, place: np.ndarray) -> TouchState:
+def moved(state: TouchState, index: int, place: np.ndarray, **changes: np.ndarray) -> TouchState:
     objects = list(state.objects)
-    objects[index] = replace(objects[index], position=np.array(place, dtype=float))
+    place = np.array(place, dtype=float)
+    objects[index] = replace(objects[index], position=place, **changes)
     return replace(state, objects=tuple(objects))
+
+
+def lifted(state: TouchState, index: int, by_m: float) -> TouchState:
+    return moved(state, index, state.objects[index].position + np.array([0.0, 0.0, by_m]))
+
+
+def begin(family: str, seed: int, **quality: str) -> tuple[Goal, TouchState, int]:
+    """A goal, the state in which its scene begins, and which object is meant."""
+    scene, goal = touch_scene(family, seed)
+    goal, start = Goal(family, **quality) if quality else goal, state_of(scene)
+    return goal, start, target_of(goal, start)
 
 
 def press_of(forces: list[float], seconds: float = 2.0) -> PressState:
@@ -222,3 +239,72 @@ def test_what_falls_off_the_table_is_lost() -> None:
         start = state_of(scene)
         now = moved(start, 0, np.array([1.2, 0.0, -0.5]))
         assert judge(goal, start, now).success is False
+
+
+@pytest.mark.parametrize("kind", ["round", "square"])
+def test_a_peg_is_in_by_the_true_well_and_not_beside_it(kind: str) -> None:
+    goal, start, index = begin("insert", 4, quality=kind)
+    block = start.scene.block
+    assert block is not None
+    block = replace(block, seen_error_m=(2 * ASIDE_M, 0.0, 0.0))
+    start = replace(start, scene=replace(start.scene, block=block))
+    deep = np.array([0.0, 0.0, 0.5 * PEG_HEIGHT_M - DEPTH_M - 1e-4])
+    true, seen = (hole_position(block, kind, seen=one) + deep for one in (False, True))
+    for way in np.linspace(0.0, 6.0, 7):
+        aside = np.array([np.cos(way), np.sin(way), 0.0])
+        near, far = (moved(start, index, true + gap * ASIDE_M * aside) for gap in (0.99, 1.01))
+        assert judge(goal, start, near).success is True
+        assert judge(goal, start, far).success is None
+    assert judge(goal, start, moved(start, index, seen)).success is None
+
+
+@pytest.mark.parametrize("quality", ["heavier", "lighter"])
+def test_a_block_is_given_at_rest_over_the_zone_with_the_other_one_down(quality: str) -> None:
+    goal, start, index = begin("give", 5, quality=quality)
+    half = 0.5 * start.objects[index].size_m
+    over = np.array([*HANDOVER_XY_M, HANDOVER_HEIGHT_M + half + 1e-4])
+
+    def given(place: np.ndarray, **changes: np.ndarray) -> TouchState:
+        return replace(moved(start, index, place, **changes), holding=index)
+
+    assert judge(goal, start, given(over)).success is True
+    assert judge(goal, start, given(over, velocity=FAST)).success is None
+    assert judge(goal, start, given(over - [0.0, 0.0, 2e-4])).success is None
+    edge = np.array([0.0, HANDOVER_RADIUS_M, 0.0])
+    assert judge(goal, start, given(over + 0.99 * edge)).success is True
+    assert judge(goal, start, given(over + 1.01 * edge)).success is None
+    assert judge(goal, start, lifted(given(over), 1 - index, 0.01)).success is None
+
+
+@pytest.mark.parametrize("quality", ["soft", "hard"])
+def test_feeling_is_decided_by_a_lift_in_the_fingers(quality: str) -> None:
+    goal, start, index = begin("feel", 5, quality=quality)
+    for one, right in ((index, True), (1 - index, False)):
+        high, low = (lifted(start, one, by) for by in (LIFT_M + 1e-4, LIFT_M - 1e-4))
+        assert judge(goal, start, replace(high, holding=one)).success is right
+        assert judge(goal, start, replace(low, holding=one)).success is None
+        assert judge(goal, start, high).success is None
+        assert judge(goal, start, replace(high, holding=1 - one)).success is None
+
+
+@pytest.mark.parametrize("family", ["put", "stack"])
+def test_what_is_put_lies_at_rest_let_go_and_nothing_else_was_lifted(family: str) -> None:
+    goal, start, index = begin(family, 6)
+    there = _reached(goal, start, index)
+    assert judge(goal, start, there).success is True
+    assert judge(goal, start, replace(there, touched=(index,))).success is None
+    moving = moved(there, index, there.objects[index].position, velocity=FAST)
+    assert judge(goal, start, moving).success is None
+    for other in range(len(start.objects)):
+        if other != index:
+            assert judge(goal, start, lifted(there, other, WRONG_LIFT_M + 1e-3)).success is False
+
+
+def _reached(goal: Goal, start: TouchState, index: int) -> TouchState:
+    if goal.family == "put":
+        bowl = next(b for b in start.scene.bowls if b.colour == goal.onto_colour)
+        return moved(start, index, np.array([bowl.x, bowl.y, 0.025]))
+    kind = (goal.onto_colour, goal.onto_shape)
+    below = next(o for o in start.objects if (o.colour, o.shape) == kind)
+    rise = 0.5 * (below.size_m + start.objects[index].size_m)
+    return moved(start, index, below.position + np.array([0.0, 0.0, rise]))

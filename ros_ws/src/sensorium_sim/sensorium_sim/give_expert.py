@@ -1,6 +1,6 @@
 """Gives the heavier (or lighter) of two blocks alike: weigh one, then the other, then choose.
 
-It has a memory: no look tells which it is, and one lift does in 91 of 100 scenes.
+It has a memory: no look tells which it is, and one lift does in 72 of 100 scenes.
 """
 
 from __future__ import annotations

@@ -53,6 +53,14 @@ def test_twins_look_alike_and_differ_in_what_is_asked_for(seed: int) -> None:
     assert HARD_M_PER_N[0] <= gives[0] <= HARD_M_PER_N[1] < SOFT_M_PER_N[0] <= gives[1]
 
 
+def test_one_weight_alone_seldom_tells_which_is_heavier() -> None:
+    scenes = [touch_scene("give", seed)[0] for seed in range(1000)]
+    light, heavy = np.sort([[o.mass_kg for o in scene.objects] for scene in scenes]).T
+    bound = np.linspace(0.0, 0.5, 501)[:, None]
+    right = 0.5 * ((light < bound).mean(1) + (heavy >= bound).mean(1))
+    assert 0.69 < right.max() < 0.76
+
+
 @given(SEEDS)
 def test_where_the_well_is_is_known_to_three_millimetres(seed: int) -> None:
     scene, _ = touch_scene("insert", seed)

@@ -71,6 +71,10 @@ class Some:
         """Rows by name of array."""
         return self._data.batch(self._rows[indices])
 
+    def field(self, name: str, indices: NDArray[np.int64]) -> NDArray[np.generic]:
+        """One array of rows."""
+        return self._data.field(name, self._rows[indices])
+
 
 def divided(data: EpisodeDataset, seed: int) -> tuple[Some, Some]:
     """Four fifths of the episodes, and the rest; another division for each seed."""

@@ -41,7 +41,10 @@ class MappedRows:
         return taken
 
     def field(self, name: str, rows: NDArray[np.int64]) -> NDArray[np.generic]:
-        """Copies of one field of rows `(n, ...)`; the rest of the rows is not touched."""
+        """Copies of one field or column of rows `(n, ...)`; of the rest nothing is touched."""
+        if self.columns is not None and name in (self.columns.dtype.names or ()):
+            told: NDArray[np.generic] = self.columns[name][rows].copy()
+            return told
         taken: NDArray[np.generic] = self._bytes.view(self._dtype)[:, 0][name][rows]
         self._hand_back(taken.nbytes)
         return taken

@@ -3,6 +3,12 @@
 The spiral is a flow around the place where the tip landed, which a policy remembers to a fraction
 of a millimetre; where the well is it sees ten times less well. So where the tool is, from there,
 says where it goes next. The fast half keeps the pressing force and gives way to the wall.
+
+A policy learns from one that knows where the well is: while it presses, it goes straight there. A
+tip that stands over a part of the well is pressed on its other side alone, which the wrist feels
+as a moment (Newman et al., Interpretation of force and moment signals for compliant peg-in-hole
+assembly, ICRA 2001); how to read it is left to the policy (Chen et al., Learning by cheating, CoRL
+2019).
 """
 
 from __future__ import annotations
@@ -54,6 +60,8 @@ _SEARCH_N, _INSERT_N = 8.0, 14.0
 _CAUGHT_N, _HOP_M = 5.5, 0.0008
 """More than this sideways is no friction: an edge of the tip has caught on the rim; hop over."""
 _SEARCH_STEP_M = 0.0016
+_KNOWN_STEP_M = 0.0012
+"""How far it goes in a move where it knows the well."""
 _PITCH = 1.5
 """Distance of the spiral's turns, in clearances. With this step a search of 12 mm takes 18 s."""
 
@@ -79,11 +87,18 @@ class SearchMemory:
 
 
 class InsertExpert:
-    """Scripted expert of `insert`. `feels=False` ignores the wrench and goes straight down."""
+    """Scripted expert of `insert`.
 
-    def __init__(self, goal: Goal, feels: bool = True) -> None:
+    Args:
+        goal: which peg.
+        feels: without it the wrench is ignored and the peg goes straight down.
+        knows: while it presses it is told where the well is, and does not search. To learn from
+            only: no robot is told that.
+    """
+
+    def __init__(self, goal: Goal, feels: bool = True, knows: bool = False) -> None:
         assert goal.quality is not None
-        self._kind, self._feels = goal.quality, feels
+        self._kind, self._feels, self._knows = goal.quality, feels, knows
         self.memory = SearchMemory()
 
     def decide(self, sight: Sight) -> Move:
@@ -111,18 +126,16 @@ class InsertExpert:
             return self._carry(sight, tip, hole, misturned)
         if not self._feels:
             return _push_down(offset, height)
-        pitch = _PITCH * scene.block.clearance_m
-        return self._feel_in(sight, offset, height, misturned, pitch)
+        return self._feel_in(sight, tip, hole, misturned)
 
     def _carry(self, sight: Sight, tip: Array, hole: Array, misturned: float) -> Move:
         above = hole + np.array([0.0, 0.0, 0.006])
         step = funnel(tip, above, _TIP_TRAVEL_Z, misturned)
         return Move(step, turn(misturned), 0.0)
 
-    def _feel_in(
-        self, sight: Sight, offset: Array, height: float, misturned: float, pitch: float
-    ) -> Move:
+    def _feel_in(self, sight: Sight, tip: Array, hole: Array, misturned: float) -> Move:
         """The last centimetre: land, search, push in."""
+        offset, height = tip[:2] - hole[:2], float(tip[2] - hole[2])
         if height < -_INSIDE_M:
             down = np.zeros(3)
             if sight.press_n < 0.7 * _INSERT_N and height > -_DEPTH_M:
@@ -131,9 +144,18 @@ class InsertExpert:
         if self.memory.touching:
             searched = sight.tool[:2] - (self.memory.x, self.memory.y)
             if height < _LANDED_M and np.hypot(*searched) < _SEARCH_M:
-                return _search(sight, searched, misturned, pitch)
+                return _search(sight, self._onwards(sight, tip, searched), misturned)
             return Move(np.array([0.0, 0.0, _LIFT_STEP_M]), turn(misturned), 0.0)
         return _land(offset, height, misturned)
+
+    def _onwards(self, sight: Sight, tip: Array, searched: Array) -> Array:
+        """Where a tip that presses goes next `(2,)` [m], base_link."""
+        block = sight.state.scene.block
+        assert block is not None
+        if not self._knows:
+            return _spiral(searched, _PITCH * block.clearance_m)
+        away = hole_position(block, self._kind, seen=False)[:2] - tip[:2]
+        return away * min(GAIN, _KNOWN_STEP_M / max(float(np.hypot(*away)), 1e-9))
 
 
 def _land(offset: Array, height: float, misturned: float) -> Move:
@@ -150,13 +172,12 @@ def _land(offset: Array, height: float, misturned: float) -> Move:
     return Move(np.array([*side, -fall]), turn(misturned), 0.0, Intent(_SEARCH_N, 0.0))
 
 
-def _search(sight: Sight, searched: Array, misturned: float, pitch: float) -> Move:
-    """Along the spiral, pressing; over an edge that the tip has caught on."""
+def _search(sight: Sight, step: Array, misturned: float) -> Move:
+    """A step sideways, pressing; over an edge that the tip has caught on."""
     intent = Intent(_SEARCH_N, 1.0)
     twist = float(np.clip(misturned, -_SEARCH_TURN_RAD, _SEARCH_TURN_RAD))
     if sight.press_n < _CONTACT_N:
         return Move(np.array([0.0, 0.0, -0.0008]), twist, 0.0, intent)
-    step = _spiral(searched, pitch)
     if float(np.hypot(*sight.force[:2])) > _CAUGHT_N:
         return Move(np.array([*step, _HOP_M]), twist, 0.0, Intent(0.0, 1.0))
     return Move(np.array([*step, 0.0]), twist, 0.0, intent)

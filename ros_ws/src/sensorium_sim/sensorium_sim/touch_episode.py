@@ -68,6 +68,13 @@ def make_expert(goal: Goal, feels: bool) -> TouchExpert:
     return EXPERTS[goal.family](goal, feels)
 
 
+def make_teacher(goal: Goal) -> TouchExpert:
+    """The expert that a policy learns from: that of the goal, which may know what force tells."""
+    if goal.family == "insert":
+        return InsertExpert(goal, knows=True)
+    return make_expert(goal, feels=True)
+
+
 def attempt_touch(
     cell: TouchCell,
     scene: TouchScene,

@@ -20,7 +20,7 @@ from sensorium_sim.give_expert import held_index
 from sensorium_sim.scene import ObjectState
 from sensorium_sim.touch_asked import seen_cap, seen_well
 from sensorium_sim.touch_driver import Move
-from sensorium_sim.touch_episode import Memory, make_expert
+from sensorium_sim.touch_episode import Memory, make_teacher
 from sensorium_sim.touch_sight import Felt, Sight
 from sensorium_sim.touch_tasks import peg_tip
 
@@ -50,7 +50,7 @@ class Foreseen:
 
 def touch_rollout(goal: Goal, sight: Sight, memory: Memory, n: int = HORIZON) -> Foreseen:
     """The next `n` moves of the expert of `goal`, which remembers `memory`; a copy is used."""
-    expert = make_expert(goal, feels=True)
+    expert = make_teacher(goal)
     expert.memory = deepcopy(memory)
     world, moves = _World(goal, sight), []
     chunk = np.empty((n, 5))

@@ -128,3 +128,29 @@ def test_a_stack_is_let_go_once_it_stands(touch_cell: TouchCell) -> None:
         felt = Felt(opening_m=half, squeeze_n=15.0, force_n=(0.0, 0.0, press_n))
         sight = Sight(moved(state, top, place), np.array([*place, 0.0]), felt)
         assert PutExpert(goal).decide(sight).grip == grip
+
+
+@pytest.mark.parametrize("kind", sorted(PEG_SHAPES))
+def test_who_is_learnt_from_goes_straight_to_the_well_while_it_presses(
+    touch_cell: TouchCell, kind: str
+) -> None:
+    state, _ = state_of(touch_cell, "insert")
+    block = state.scene.block
+    assert block is not None
+    seen = np.array([0.0025, -0.0015])
+    block = replace(block, seen_error_m=(*seen.tolist(), 0.0))
+    state = replace(state, scene=replace(state.scene, block=block))
+    goal = Goal("insert", quality=kind)
+    searched = set()
+    for way in np.linspace(-3.0, 3.0, 7):
+        aside = 0.005 * np.array([np.cos(way), np.sin(way)])
+        steps = {}
+        for knows in (False, True):
+            expert = InsertExpert(goal, knows=knows)
+            for press_n in (0.0, 8.0):
+                sight = over_its_well(state, kind, aside - seen, 0.0005, block.yaw, press_n)
+                steps[knows, press_n] = expert.decide(sight).dxyz
+        np.testing.assert_array_equal(steps[False, 0.0], steps[True, 0.0])
+        np.testing.assert_allclose(steps[True, 8.0], [*(-0.24 * aside), 0.0], atol=1e-9)
+        searched.add(tuple(steps[False, 8.0].tolist()))
+    assert len(searched) == 1, "who is not told begins the same search everywhere"

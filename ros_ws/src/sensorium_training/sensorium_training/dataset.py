@@ -52,6 +52,9 @@ class RowSource(Protocol):
     def batch(self, indices: NDArray[np.int64]) -> Items:
         """Rows by name of array: the senses, `valid`, `tool` and the labels."""
 
+    def field(self, name: str, indices: NDArray[np.int64]) -> NDArray[np.generic]:
+        """One of these arrays of rows `(n, ...)`; the others are not read."""
+
 
 @dataclass(frozen=True)
 class ExpertLabels:
@@ -89,7 +92,7 @@ class FeltLabels:
     """Labels of `sensorium_training.touch_labels` as columns of the loader: all nine families."""
 
     name: str = "expert labels of nine families"
-    version: int = 1
+    version: int = 2
 
     @property
     def fields(self) -> Fields:

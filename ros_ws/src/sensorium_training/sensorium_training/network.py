@@ -13,7 +13,7 @@ from sensorium_training.fusion.choice import fusion_class
 from sensorium_training.fusion.interface import SENSES, peak_forces, present
 from sensorium_training.imputation.choice import imputer_of
 from sensorium_training.pointing import PointingHead
-from sensorium_training.recall import FELT_GEOMETRY, felt_geometry
+from sensorium_training.recall import FELT_GEOMETRY, FELT_WRENCH, felt_geometry, felt_wrench
 
 _CHUNK_SCALE = (0.1, 0.1, 0.1, 0.5, 1.0)
 """Network units to m, m, m, rad, open fraction."""
@@ -77,7 +77,7 @@ class PolicyNet(nn.Module):
         if self.mix.squeezed:
             self.squeeze = nn.Linear(w, 24)
         self.heading = nn.Linear(w, 2)
-        geometry = 26 if config.version == 1 else 26 + FELT_GEOMETRY
+        geometry = 26 if config.version == 1 else 26 + FELT_GEOMETRY + FELT_WRENCH
         h = config.head
         self.head = nn.Sequential(
             nn.Linear(geometry + config.text_channels + w + 24 * len(self.mix.squeezed), h),
@@ -108,7 +108,7 @@ class PolicyNet(nn.Module):
         forces = peak_forces(tensors["wrench"], tensors["pads"])
         fused = self.mix(tokens, valid, text, forces)
         heading = self.heading(feature)
-        geometry = self._geometry(tensors, target, heading)
+        geometry = self._geometry(tensors, target, heading, forces)
         besides = self._squeezed(tokens)
         hidden = self.head(torch.cat([geometry, text, fused.token, *besides], -1))
         motion = self.chunk(hidden).unflatten(1, (self.config.horizon, 5)) * self.chunk_scale
@@ -190,25 +190,22 @@ class PolicyNet(nn.Module):
         seen = tokens if len(senses) == tokens.shape[1] else tokens[:, list(senses)]
         return [torch.relu(self.squeeze(seen)).flatten(1)]
 
-    def _geometry(self, tensors: dict[str, Tensor], target: Tensor, heading: Tensor) -> Tensor:
+    def _geometry(
+        self, tensors: dict[str, Tensor], target: Tensor, heading: Tensor, forces: Tensor
+    ) -> Tensor:
         """Where things are relative to the commanded tool `(b, 26)`, in 10 cm and radians.
 
-        Contract version 2 has `recall.felt_geometry` besides.
+        Contract version 2 has `recall.felt_geometry` and `recall.felt_wrench` besides.
         """
         reference, memory = tensors["reference"], tensors["memory"]
         tool, yaw = reference[:, :3], reference[:, 3:4]
         known = memory[:, 3:4]
         to_target = (target - tool) * 10.0
         moved = (target - memory[:, :3]) * 10.0 * known
-        cos4, sin4 = torch.cos(4 * yaw), torch.sin(4 * yaw)
-        turned = torch.cat(
-            [
-                heading[:, :1] * cos4 + heading[:, 1:] * sin4,
-                heading[:, 1:] * cos4 - heading[:, :1] * sin4,
-            ],
-            -1,
-        )
-        more = [] if self.config.version == 1 else [felt_geometry(memory, tool, target)]
+        more = []
+        if self.config.version > 1:
+            felt = self.mix.heard(felt_wrench(tensors["wrench"]), forces)
+            more = [felt_geometry(memory, tool, target), felt]
         return torch.cat(
             [
                 to_target,
@@ -225,11 +222,18 @@ class PolicyNet(nn.Module):
                 tensors["joints"][:, 6:7] * 20.0,
                 tensors["joints"][:, 13:14] * 5.0,
                 (reference[:, 4:5] - tensors["joints"][:, 6:7] / 0.0425),
-                turned,
+                _turned(heading, yaw),
                 *more,
             ],
             -1,
         )
+
+
+def _turned(heading: Tensor, yaw: Tensor) -> Tensor:
+    """A heading of four-fold symmetry `(b, 2)` as seen from a tool at `yaw` `(b, 1)` [rad]."""
+    cos4, sin4 = torch.cos(4 * yaw), torch.sin(4 * yaw)
+    ahead, aside = heading[:, :1], heading[:, 1:]
+    return torch.cat([ahead * cos4 + aside * sin4, aside * cos4 - ahead * sin4], -1)
 
 
 def _newest(joints: Tensor) -> Tensor:

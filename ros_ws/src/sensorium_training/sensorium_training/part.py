@@ -50,6 +50,10 @@ class Part:
         """Rows at once, as those of the whole data set."""
         return self._data.batch(self._items[indices])
 
+    def field(self, name: str, indices: NDArray[np.int64]) -> NDArray[np.generic]:
+        """One array of rows, as of the whole data set."""
+        return self._data.field(name, self._items[indices])
+
 
 def is_in(episode: LoadedEpisode, share: float) -> bool:
     """Whether an episode belongs to a share 0..1, by its bag's content and its number in it."""

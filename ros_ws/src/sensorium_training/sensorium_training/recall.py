@@ -8,6 +8,11 @@ from torch import Tensor, nn
 
 FELT_GEOMETRY = 44
 """Numbers of `felt_geometry`."""
+FELT_WRENCH = 54
+"""Numbers of `felt_wrench`."""
+_WRENCH_SCALE = (5.0, 5.0, 10.0, 0.2, 0.2, 0.2)
+"""N and Nm that are one there: what a peg feels that searches."""
+_MOST, _LATEST, _EACH = 6.0, 5, 4
 _NEAR_M = 0.03
 _PRESS_PLACE, _PRESS_KNOWN = slice(7, 10), slice(10, 11)
 _TOUCHING, _FORCES = slice(5, 7), slice(11, 15)
@@ -97,3 +102,15 @@ def felt_geometry(memory: Tensor, tool: Tensor, target: Tensor) -> Tensor:
         parts.append((place - tool)[:, 2:] * _FINE * there)
         parts.append(thing[:, 4:])
     return torch.cat([*parts, _heavier(memory), polar(from_press[:, :2]) * known], -1)
+
+
+def felt_wrench(wrench: Tensor) -> Tensor:
+    """Force and torque of the last 64 ms `(b, 54)`, of a window `(b, 32, 6)` [N, Nm].
+
+    The mean of the latest five readings, and every fourth. Where on its tip a peg is pressed is a
+    torque of some 0.05 Nm about the tool beside forces of 10 N: in one token for all that the
+    wrist feels it goes unheard.
+    """
+    scaled = wrench / wrench.new_tensor(_WRENCH_SCALE)
+    latest = scaled[:, -_LATEST:].mean(1, keepdim=True)
+    return torch.cat([latest, scaled[:, ::_EACH]], 1).clamp(-_MOST, _MOST).flatten(1)

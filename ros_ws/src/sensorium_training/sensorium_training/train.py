@@ -61,6 +61,8 @@ class TrainConfig:
     """How blurred vision starts out; not at all by default."""
     corrupt: float = 0.0
     """Share of rows in which one sense fails in one way of `corruption`, beside those dropped."""
+    felt: float = 0.2
+    """Share of each batch that is drawn where an expert feels its way; contract version 2."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How rows are made harder; which senses are dropped how often among it."""
     dead: tuple[str, ...] = ()
@@ -112,13 +114,7 @@ class Trainer:
         self.step, self.spent_s = 0, 0.0
         self._resume()
         begun = config.seed + 10 * self.step
-        self._train = [
-            Batches(rows, begun + i, config.dead) for i, rows in enumerate(train) if len(rows)
-        ]
-        if not self._train:
-            raise LoaderError(
-                "no rows to train on", "more episodes, so that one is not kept aside"
-            )
+        self._train = _to_draw_from(train, config, begun)
         self._corruptor = Corruptor(contract_of(config.net))
         self._rng = torch.Generator().manual_seed(begun)
         self._watch = [Batches(rows, 1, config.dead) for rows in validation if len(rows)]
@@ -277,3 +273,14 @@ def _to(
     moved = {k: v.to(device, non_blocking=True) for k, v in inputs.items()}
     known = {k: v for k, v in vars(labels).items() if v is not None}
     return moved, Labels(**{k: v.to(device) for k, v in known.items()})
+
+
+def _to_draw_from(train: Sequence[RowSource], config: TrainConfig, seed: int) -> list[Batches]:
+    """Of each set of rows, its batches."""
+    felt = config.felt if config.net.version > 1 else 0.0
+    sets = [
+        Batches(rows, seed + i, config.dead, felt) for i, rows in enumerate(train) if len(rows)
+    ]
+    if not sets:
+        raise LoaderError("no rows to train on", "more episodes, so that one is not kept aside")
+    return sets

@@ -85,6 +85,9 @@ class Rows:
     def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         return {name: np.repeat(value[None], len(indices), 0) for name, value in self._row.items()}
 
+    def field(self, name: str, indices: np.ndarray) -> np.ndarray:
+        return self.batch(indices)[name]
+
 
 def wiped(memory: Tensor, sense: str) -> Tensor:
     """Which rows lack all that a sense tells; none lacks a part of it."""

@@ -14,7 +14,14 @@ from sensorium_training.export import example_inputs, export
 from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.losses import Labels, policy_losses, total
 from sensorium_training.network import NetOutput, PolicyNet
-from sensorium_training.recall import FELT_GEOMETRY, Recall, felt_geometry, polar
+from sensorium_training.recall import (
+    FELT_GEOMETRY,
+    FELT_WRENCH,
+    Recall,
+    felt_geometry,
+    felt_wrench,
+    polar,
+)
 
 CONFIG = NetConfig(version=2, text_channels=len(SLOTS) * TOKEN_SIZE)
 MODALITIES = {
@@ -157,6 +164,32 @@ def test_places_that_are_not_known_do_not_count() -> None:
     geometry = felt_geometry(memory, tool, target)
     assert geometry.shape == (2, FELT_GEOMETRY)
     assert torch.equal(geometry[0], geometry[1])
+
+
+def test_what_the_wrist_feels_is_told_with_its_torques() -> None:
+    wrench = torch.zeros(3, 32, 6)
+    wrench[1, -5:] = torch.tensor([5.0, 0.0, -10.0, 0.02, -0.2, 0.0])
+    wrench[2] = 1e3
+    told = felt_wrench(wrench)
+    assert told.shape == (3, FELT_WRENCH)
+    assert not told[0].any()
+    latest = torch.tensor([1.0, 0.0, -1.0, 0.1, -1.0, 0.0])
+    assert torch.allclose(told[1, :6], latest)
+    assert torch.allclose(told[1, -6:], latest), "the window's last but three, as it is"
+    assert not told[1, 6:-6].any()
+    assert float(told[2].max()) == 6.0, "a reading beyond sense does not drown the others"
+
+
+def test_a_torque_alone_changes_where_the_arm_goes() -> None:
+    policy, given = net(0).eval(), batch(2)
+    given["valid"][:] = 1.0
+    changed = {**given, "wrench": given["wrench"].clone()}
+    changed["wrench"][..., 3:] += 0.05
+    moved = (policy(**given).chunk - policy(**changed).chunk).detach().abs().amax()
+    assert float(moved) > 1e-4
+    for one in (given, changed):
+        one["valid"][:, 3] = 0.0
+    assert torch.equal(policy(**given).chunk, policy(**changed).chunk)
 
 
 def test_a_search_turns_on_direction_and_distance_from_where_it_began() -> None:

@@ -54,6 +54,9 @@ class Rows:
     def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         return {name: array[indices] for name, array in self.arrays.items()}
 
+    def field(self, name: str, indices: np.ndarray) -> np.ndarray:
+        return self.arrays[name][indices]
+
 
 class Episodes:
     """A data set of 1,000 episodes of two rows each."""

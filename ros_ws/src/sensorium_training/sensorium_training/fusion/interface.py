@@ -51,6 +51,13 @@ class Fusion(nn.Module):
         """
         return memory
 
+    def heard(self, felt: Tensor, forces: Tensor) -> Tensor:
+        """What of `recall.felt_wrench` `(b, n)` the head may see, beside `forces` as in `forward`.
+
+        All of it, unless an operator objects.
+        """
+        return felt
+
 
 def present(tokens: Tensor, valid: Tensor) -> Tensor:
     """Tokens with zeros in place of absent senses, whatever stood there."""

@@ -1,8 +1,9 @@
 """What an expert of the touch tasks would do next, by a coarse model of what its moves cause.
 
 What is held follows the tool, closing fingers close around what is between them, and a tool that
-is pressing goes on pressing. Nothing hidden is told: a well is not found, a weight and a hardness
-stay unknown until they have really been felt, and contact is met where the cameras show it.
+is pressing goes on pressing. Nothing hidden is told but where its well is to a peg that presses
+(`make_teacher`): the well does not open, a weight and a hardness stay unknown until they have
+really been felt, and contact is met where the cameras show it.
 """
 
 from __future__ import annotations

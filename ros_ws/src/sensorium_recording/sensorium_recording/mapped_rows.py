@@ -41,9 +41,9 @@ class MappedRows:
         return taken
 
     def field(self, name: str, rows: NDArray[np.int64]) -> NDArray[np.generic]:
-        """Copies of one field or column of rows `(n, ...)`; of the rest nothing is touched."""
+        """Copies of one field or column of rows `(n, ...)`."""
         if self.columns is not None and name in (self.columns.dtype.names or ()):
-            told: NDArray[np.generic] = self.columns[name][rows].copy()
+            told: NDArray[np.generic] = self.columns[name][rows]
             return told
         taken: NDArray[np.generic] = self._bytes.view(self._dtype)[:, 0][name][rows]
         self._hand_back(taken.nbytes)

@@ -93,7 +93,8 @@ class InsertExpert:
         goal: which peg.
         feels: without it the wrench is ignored and the peg goes straight down.
         knows: while it presses it is told where the well is, and does not search. To learn from
-            only: no robot is told that.
+            only: no robot is told that. Without `feels` there is no search, and it changes
+            nothing.
     """
 
     def __init__(self, goal: Goal, feels: bool = True, knows: bool = False) -> None:

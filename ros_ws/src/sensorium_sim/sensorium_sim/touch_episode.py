@@ -69,7 +69,7 @@ def make_expert(goal: Goal, feels: bool) -> TouchExpert:
 
 
 def make_teacher(goal: Goal) -> TouchExpert:
-    """The expert that a policy learns from: that of the goal, which may know what force tells."""
+    """The expert that a policy learns from: of `insert` it knows where the well truly is."""
     if goal.family == "insert":
         return InsertExpert(goal, knows=True)
     return make_expert(goal, feels=True)

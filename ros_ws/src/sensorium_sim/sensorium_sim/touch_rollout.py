@@ -2,8 +2,10 @@
 
 What is held follows the tool, closing fingers close around what is between them, and a tool that
 is pressing goes on pressing. Nothing hidden is told but where its well is to a peg that presses
-(`make_teacher`): the well does not open, a weight and a hardness stay unknown until they have
-really been felt, and contact is met where the cameras show it.
+(`make_teacher`), or is foreseen to within the chunk: the moves after a landing lead there, and a
+policy that has felt nothing yet can learn no more than their mean. The well does not open, a
+weight and a hardness stay unknown until they have really been felt, and contact is met where the
+cameras show it.
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ from sensorium_sim.touch_asked import absent_here, goals_here, may_ask, meant, m
 from sensorium_sim.touch_json import touch_state_from_json
 from sensorium_sim.touch_layout import touch_scene
 from sensorium_sim.touch_rollout import HORIZON, touch_rollout
+from sensorium_sim.touch_scene import hole_position
 from sensorium_sim.touch_sight import Sight
+from sensorium_sim.touch_tasks import peg_tip
 
 FAMILIES = ("insert", "hold", "give", "feel", "put", "stack")
 Decision = tuple[ExpertNote, Sight]
@@ -49,8 +51,10 @@ def read(path: Path) -> tuple[Goal, list[Decision]]:
 
 
 def searches(note: ExpertNote) -> bool:
-    """Whether the expert presses a peg on the block: one that is learnt from does not search."""
-    return isinstance(note.memory, SearchMemory) and note.felt.force_n[2] > 0.5
+    """Whether the expert looks for a well by force: one to learn from goes straight there."""
+    intent, pressing = note.move.intent, note.felt.force_n[2] >= 2.0
+    searching = intent is not None and intent.press_n < 14.0
+    return isinstance(note.memory, SearchMemory) and pressing and searching
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -74,10 +78,25 @@ def test_the_first_move_is_the_one_noted_and_the_memory_stays(told: dict, family
     for note, sight in decisions:
         before = repr(note.memory)
         first = touch_rollout(goal, sight, note.memory).first
-        if not searches(note):
-            np.testing.assert_array_equal(first.dxyz, note.move.dxyz)
+        told = slice(2 if searches(note) else 0, 3)
+        np.testing.assert_array_equal(first.dxyz[told], note.move.dxyz[told])
         assert (first.grip, first.intent) == (note.move.grip, note.move.intent)
         assert repr(note.memory) == before
+
+
+def test_what_is_learnt_of_a_press_leads_to_where_the_well_is(told: dict) -> None:
+    goal, decisions = told["insert"]
+    pressing = [(note, sight) for note, sight in decisions if searches(note)]
+    assert len(pressing) > 3
+    for note, sight in pressing:
+        block, held = sight.state.scene.block, held_index(sight)
+        assert block is not None
+        assert held is not None
+        away = hole_position(block, goal.quality, seen=False)[:2] - peg_tip(sight.state, held)[:2]
+        chunk, yaw = touch_rollout(goal, sight, note.memory).chunk, sight.tool[3]
+        c, s = np.cos(yaw), np.sin(yaw)
+        left = away - np.array([[c, -s], [s, c]]) @ chunk[-1, :2]
+        assert np.hypot(*left) < max(0.5 * np.hypot(*away), 0.0005)
 
 
 def test_hidden_weights_and_hardness_do_not_change_what_is_foreseen(told: dict) -> None:

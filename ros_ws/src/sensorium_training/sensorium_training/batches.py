@@ -49,9 +49,9 @@ class Batches:
     """Random rows as `(inputs, labels)`; every row draws one of its goals.
 
     Senses that are `dead` are so in every row, augmented or not, and nothing is remembered by
-    them. A share `felt` of the rows is drawn among those in which the expert feels its way, most
-    with the goal that it feels for: of all rows they are few, and what forces mean is learnt
-    there.
+    them. A share `felt` of the rows is drawn among those in which the expert says what to feel,
+    most with the goal that it feels for: of all rows they are few, and what forces mean is learnt
+    there. Where they are very few the share is smaller, so that none comes back too often.
     """
 
     def __init__(
@@ -69,7 +69,8 @@ class Batches:
         drawn = self._rng.integers(len(self._rows), size=size)
         goal = self._rng.choice(GOALS, size, p=_GOAL_ODDS)
         if len(self._felt):
-            more = round(self._share * size)
+            most = _MORE_OFTEN * len(self._felt) / len(self._rows)
+            more = round(min(self._share, most) * size)
             drawn[:more] = self._rng.choice(self._felt, more)
             goal[:more][self._rng.random(more) < _OWN_WHERE_FELT] = 0
         order = np.argsort(drawn)
@@ -132,6 +133,8 @@ _GOAL_ODDS = np.array([0.3, 0.16, 0.16, 0.16, 0.11, 0.11])
 """The episode's own goal, three others in the scene, two absent ones."""
 _OWN_WHERE_FELT = 0.85
 """At least so often the own goal, in rows that are drawn because something is felt for it."""
+_MORE_OFTEN = 4
+"""At most so many times as often as by chance rows are drawn because something is felt."""
 
 
 def _felt_rows(rows: RowSource) -> NDArray[np.int64]:

@@ -84,6 +84,7 @@ def _recipe(told: dict[str, Any]) -> dict[str, str]:
         "share of the demonstrations learnt from": f"{told['share']:g}",
         "precision of the training's arithmetic": told.get("precision", PRECISIONS[0]),
         "share of the rollouts without force": f"{told.get('deaf', 0):g}",
+        "share of a batch drawn where something is to be felt": f"{told.get('felt', 0):g}",
         "steps of the first training": f"{told.get('steps') or 'by time'}",
         "hears these senses alone": ", ".join(told["only"]) or "no: on all",
         "odds of a sense dead in a row": odds,

@@ -195,7 +195,8 @@ class PolicyNet(nn.Module):
     ) -> Tensor:
         """Where things are relative to the commanded tool `(b, 26)`, in 10 cm and radians.
 
-        Contract version 2 has `recall.felt_geometry` and `recall.felt_wrench` besides.
+        Contract version 2 has `recall.felt_geometry` and `recall.felt_wrench` besides `(b, 124)`.
+        Places are in the axes of base_link, the wrench in those of the tool.
         """
         reference, memory = tensors["reference"], tensors["memory"]
         tool, yaw = reference[:, :3], reference[:, 3:4]

@@ -105,11 +105,11 @@ def felt_geometry(memory: Tensor, tool: Tensor, target: Tensor) -> Tensor:
 
 
 def felt_wrench(wrench: Tensor) -> Tensor:
-    """Force and torque of the last 64 ms `(b, 54)`, of a window `(b, 32, 6)` [N, Nm].
+    """Force and torque of the last 0.32 s `(b, 54)`, of a window `(b, 32, 6)` [N, Nm], tool frame.
 
-    The mean of the latest five readings, and every fourth. Where on its tip a peg is pressed is a
-    torque of some 0.05 Nm about the tool beside forces of 10 N: in one token for all that the
-    wrist feels it goes unheard.
+    The readings are 10 ms apart: the mean of the latest five, and every fourth. Where on its tip
+    a peg is pressed is a torque of some 0.05 Nm about the tool beside forces of 10 N: in one token
+    for all that the wrist feels it goes unheard.
     """
     scaled = wrench / wrench.new_tensor(_WRENCH_SCALE)
     latest = scaled[:, -_LATEST:].mean(1, keepdim=True)

@@ -40,6 +40,8 @@ class Recipe:
     """Of the arithmetic; bfloat16 is mixed precision: features of pixels and points alone."""
     deaf: float = 0.2
     """Share of the policy's own episodes in which wrench and pads are dead, in twentieths."""
+    felt: float = 0.2
+    """Share of each batch that is drawn where an expert says what to feel; of contract touch."""
 
     def __post_init__(self) -> None:
         senses = self.senses
@@ -54,6 +56,7 @@ class Recipe:
             *((f"drop {sense}", odds, "0") for sense, odds in self.drop),
             ("share", self.share, "above 0"),
             ("deaf", self.deaf, "0"),
+            ("felt", self.felt, "0"),
         ):
             if not 0 <= value <= 1 or (field == "share" and value == 0):
                 raise GateConfigError(field, value, f"a number from {least} to 1", "training")

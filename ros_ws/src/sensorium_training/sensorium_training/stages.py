@@ -148,7 +148,7 @@ class Stages:
             learning_rate=self._rate if anew else self._rate / 2, net=self._net,
             blur=BlurCurriculum(recipe.blur if anew else 0.0),
             corrupt=recipe.corrupt, augmentation=augmentation(recipe), dead=recipe.dead,
-            precision=recipe.precision,
+            precision=recipe.precision, felt=recipe.felt,
         )  # fmt: skip
 
     def _to_learn_from(self, name: str) -> Part:
@@ -162,7 +162,8 @@ class Stages:
         told, begun = as_facts(self._recipe), self.facts().get("recipe")
         if begun is None and (self._run / "first" / "last.pt").is_file():
             begun = {name: value for name, value in told.items() if name not in _NEWER}
-        before = told if begun is None else {**_first_recipe(), **begun}
+        noted = _first_recipe() | _felt_of(self._run / "first" / "config.json")
+        before = told if begun is None else noted | begun
         for name, asked in told.items():
             if _without_nevers(before[name]) != _without_nevers(asked):
                 raise LoaderError(
@@ -250,7 +251,7 @@ class Stages:
         self._note("last_call_s", round(seconds))
 
 
-_NEWER = ("corrupt", "deaf", "drop", "only", "precision", "share", "steps")
+_NEWER = ("corrupt", "deaf", "drop", "felt", "only", "precision", "share", "steps")
 """What runs could not choose when they did not note it yet."""
 
 
@@ -259,6 +260,12 @@ def _first_recipe() -> dict[str, Any]:
     plain = as_facts(Recipe())
     alone = {group: odds for group, odds in plain["drop"].items() if len(senses_of(group)) == 1}
     return {**plain, "drop": alone, "deaf": 0.0}
+
+
+def _felt_of(config: Path) -> dict[str, float]:
+    """Of runs that noted it in no recipe: their training's configuration tells it, or it was 0."""
+    told = json.loads(config.read_text()) if config.is_file() else {}
+    return {"felt": told.get("felt", 0.0)}
 
 
 def _without_nevers(asked: Any) -> Any:

@@ -30,7 +30,7 @@ from sensorium_training.losses import Labels, policy_losses, total
 from sensorium_training.network import NetOutput, PolicyNet
 from sensorium_training.pretraining.transfer import take_encoders
 from sensorium_training.recipe import PRECISIONS
-from sensorium_training.weights import DEAD, take_weights
+from sensorium_training.weights import DEAD, put, take_weights
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -62,7 +62,7 @@ class TrainConfig:
     corrupt: float = 0.0
     """Share of rows in which one sense fails in one way of `corruption`, beside those dropped."""
     felt: float = 0.2
-    """Share of each batch that is drawn where an expert feels its way; contract version 2."""
+    """Share of each batch that is drawn where an expert says what to feel; contract version 2."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How rows are made harder; which senses are dropped how often among it."""
     dead: tuple[str, ...] = ()
@@ -127,7 +127,7 @@ class Trainer:
         begun = NetConfig.of(json.loads(state.get("config", "{}")))
         if begun != self.config.net:
             raise LoaderError(f"{path} is of {begun}", f"{self.config.net}; name another run")
-        self.net.load_state_dict(state["net"])
+        put(self.net, state["net"], path)
         self.optimizer.load_state_dict(state["optimizer"])
         self.average = state["average"]
         self.step, self.spent_s = state["step"], state["spent_s"]
@@ -251,11 +251,14 @@ def _made_coarse(net: PolicyNet, precision: str) -> PolicyNet:
 
 
 def load_network(weights: Path) -> PolicyNet:
-    """The averaged network of a run, in evaluation mode; weights without words are default's."""
+    """The averaged network of a run, in evaluation mode; weights without words are default's.
+
+    Raises `WeightsError` when they are of another version of the network.
+    """
     with safe_open(weights, "pt") as file:
         told = (file.metadata() or {}).get("config", "{}")
     net = PolicyNet(NetConfig.of(json.loads(told)))
-    net.load_state_dict(load_file(weights))
+    put(net, load_file(weights), weights)
     return net.eval()
 
 

@@ -4,12 +4,14 @@ A safetensors file, the network's configuration in its metadata as JSON, and whi
 trained without, if any.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from sensorium_core.bounded import parse_json
 from sensorium_core.errors import SensoriumError, WeightsError
+from torch import Tensor
 
 from sensorium_training.encoders import NetConfig
 from sensorium_training.network import PolicyNet
@@ -17,6 +19,7 @@ from sensorium_training.network import PolicyNet
 DEAD = "dead"
 """Of the metadata: senses with commas between."""
 _REMEDY = "name the weights.safetensors of a run or a released policy"
+_OTHER_VERSION = "train anew, or use the version of Sensorium that its card or run names"
 
 
 def take_weights(net: PolicyNet, path: Path, dead: tuple[str, ...] = ()) -> None:
@@ -51,11 +54,22 @@ def take_weights(net: PolicyNet, path: Path, dead: tuple[str, ...] = ()) -> None
             path, f"trained without {before or 'no sense'}, here without {here}",
             "train with --only as the file was",
         )  # fmt: skip
+    put(net, weights, path)
+
+
+def put(net: PolicyNet, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Give a network the weights of a file, all of them.
+
+    Raises `WeightsError` when they are of another version of the network.
+    """
     known = net.state_dict()
-    odd = sorted(
-        name for name in known.keys() | weights.keys()
-        if name not in known or name not in weights or known[name].shape != weights[name].shape
-    )  # fmt: skip
-    if odd:
-        raise WeightsError(path, f"{odd[0]} is not the network's", _REMEDY)
-    net.load_state_dict(weights)
+    for name in sorted(known.keys() | weights.keys()):
+        theirs, ours = (_shape(some.get(name)) for some in (weights, known))
+        if theirs != ours:
+            problem = f"{name} is {theirs}, here {ours}: of another version of the network"
+            raise WeightsError(path, problem, _OTHER_VERSION)
+    net.load_state_dict(dict(weights))
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "missing" if tensor is None else str(tuple(tensor.shape))

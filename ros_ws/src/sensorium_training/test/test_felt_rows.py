@@ -9,7 +9,7 @@ from sensorium_training.stages import network
 from sensorium_training.touch_labels import TOUCH_LABELS
 from sensorium_training.train import TrainConfig, Trainer
 
-ROWS, FELT = 400, 20
+ROWS, FELT = 400, 60
 """The first rows are felt ones."""
 
 
@@ -55,7 +55,9 @@ def test_felt_rows_are_drawn_as_often_as_asked_and_for_their_own_goal(share: flo
     felt = rows < FELT
     expected = share + (1 - share) * FELT / ROWS
     assert felt.mean() == pytest.approx(expected, abs=0.03)
-    assert own[felt].mean() > 0.8
+    by_chance = (1 - share) * FELT / ROWS * 0.3
+    meant = (share * (0.85 + 0.15 * 0.3) + by_chance) / expected
+    assert own[felt].mean() == pytest.approx(meant, abs=0.03)
     assert len(np.unique(rows[felt])) == FELT
     assert len(np.unique(rows[~felt])) > 0.95 * (ROWS - FELT)
 
@@ -64,6 +66,11 @@ def test_without_a_share_or_felt_rows_all_are_alike() -> None:
     for batches in (Batches(Rows(), 0), Batches(Rows(felt=0), 0, felt=0.3)):
         rows, _ = drawn(batches)
         assert (rows < FELT).mean() == pytest.approx(FELT / ROWS, abs=0.02)
+
+
+def test_few_felt_rows_do_not_fill_a_batch() -> None:
+    rows, _ = drawn(Batches(Rows(felt=2), 0, felt=0.5))
+    assert 0.01 < (rows < 2).mean() < 0.04
 
 
 def test_rows_and_goals_stay_together() -> None:

@@ -104,6 +104,23 @@ def test_noise_on_a_gated_off_wrist_changes_the_action_of_the_exported_file_by_e
     assert same == [fusion == "contact_gate"] * 4
 
 
+@pytest.mark.parametrize(("press_n", "is_heard"), [(0.0, False), (0.6, False), (0.8, True)])
+def test_a_torque_opens_nothing_and_is_heard_in_contact(press_n: float, is_heard: bool) -> None:
+    """By the head itself: the force tokens' displacement is taken out."""
+    net = net_of("contact_gate")
+    for shift in net.mix.shifts:
+        torch.nn.init.zeros_(shift.weight)
+    tensors = felt(0, None)[0]
+    tensors["wrench"] = torch.zeros_like(tensors["wrench"])
+    tensors["wrench"][..., 2] = press_n
+    still = net(**tensors)
+    tensors["wrench"][..., 3] = 0.2
+    turned = net(**tensors)
+    assert torch.equal(still.chunk, turned.chunk) != is_heard
+    tensors["valid"][:, SENSES.index("wrench")] = 0.0
+    assert torch.equal(net(**tensors).chunk, net(**tensors | {"wrench": -tensors["wrench"]}).chunk)
+
+
 def test_behind_the_contact_gate_no_force_below_a_contact_is_remembered() -> None:
     gate, memory = net_of("contact_gate").mix, torch.rand(3, WIDTH) + 0.5
     assert torch.equal(gate.remembered(memory), memory)

@@ -281,6 +281,22 @@ def test_a_run_from_before_recipes_goes_on_as_it_was_and_not_otherwise(
     assert "recipe" in json.loads((tmp_path / "facts.json").read_text())
 
 
+def test_how_often_something_felt_was_drawn_is_known_of_a_run_that_noted_it_in_no_recipe(
+    demos: Path, tmp_path: Path
+) -> None:
+    files = [tmp_path / "facts.json", tmp_path / "first" / "config.json"]
+    assert asked(demos, tmp_path, "--dagger", "0").exit_code == 0
+    facts, config = (json.loads(file.read_text()) for file in files)
+    del facts["recipe"]["felt"]
+    for then in (config.pop("felt"), 0.0):
+        files[0].write_text(json.dumps(facts))
+        with pytest.raises(LoaderError, match=f"began with felt {then}, now it is 0.1"):
+            asked(demos, tmp_path, "--dagger", "0", "--felt", "0.1")
+        assert asked(demos, tmp_path, "--dagger", "0", "--felt", str(then)).exit_code == 0
+        assert json.loads(files[0].read_text())["recipe"]["felt"] == then
+        files[1].write_text(json.dumps(config))
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -56,7 +56,8 @@ def test_what_is_no_weights_is_refused(tmp_path: Path) -> None:
     save_file(net.state_dict(), file, metadata={"config": "[" * 9})
     with pytest.raises(WeightsError, match="cannot be read"):
         take_weights(net, file)
-    with pytest.raises(WeightsError, match=r"done.bias is not the network's"):
+    odd = r"done.bias is \(2,\), here \(1,\): of another version.*train anew"
+    with pytest.raises(WeightsError, match=odd):
         take_weights(net, write(file, net, **{"done.bias": torch.zeros(2)}))
 
 

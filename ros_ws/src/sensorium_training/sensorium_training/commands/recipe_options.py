@@ -51,6 +51,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Share of the --dagger episodes, but where force decides, in which it is dead.",
     ),
     click.option(
+        "--felt", default=0.2, show_default=True, type=click.FloatRange(0.0, 1.0),
+        help="Share of each batch drawn where an expert says what to feel; of --contract touch.",
+    ),
+    click.option(
         "--precision", default=PRECISIONS[0], show_default=True, type=click.Choice(PRECISIONS),
         help="bfloat16: mixed, features of pixels and points alone; a third less time a step on "
         "a CPU that has it (avx512_bf16).",

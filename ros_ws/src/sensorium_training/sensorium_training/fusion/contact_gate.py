@@ -1,4 +1,4 @@
-"""Contact gate: force shifts what the other senses say, by a bounded amount, and only in contact.
+"""Contact gate: force is heard only in contact, and shifts the fused token by a bounded amount.
 
 As in MAG (Rahman et al. 2020, Multimodal Adaptation Gate): a gated displacement,
 computed from wrench and pads, is added to the fused token z and is at most beta |z| long. On top
@@ -43,6 +43,8 @@ class ContactGate(Fusion):
 
     The head also sees the other senses' tokens squeezed, as in `weighted`, and never the force
     tokens; nor, of the memory, a force that the dead band and the threshold would not let through.
+    In contact, and in contract version 2 alone, it hears the wrench besides, which beta does not
+    bound (`recall.felt_wrench`).
     """
 
     stand_ins = _FREE
@@ -85,8 +87,7 @@ class ContactGate(Fusion):
 
         The dead band is taken off first: it is what sensor noise alone may read.
         """
-        felt = torch.relu(forces - self.bands_n) > self.contact_n
-        return valid[:, list(FORCE_SENSES)] * felt.to(valid.dtype)
+        return valid[:, list(FORCE_SENSES)] * self._touches(forces).to(valid.dtype)
 
     def remembered(self, memory: Tensor) -> Tensor:
         """The memory; forces of the wrist, presses and weights, are 0 unless a contact's.
@@ -100,8 +101,11 @@ class ContactGate(Fusion):
 
     def heard(self, felt: Tensor, forces: Tensor) -> Tensor:
         """What the wrist feels, 0 without contact: of a missing wrench both are 0."""
-        touches = torch.relu(forces[:, :1] - self.bands_n[0]) > self.contact_n[0]
-        return torch.where(touches, felt, torch.zeros_like(felt))
+        return torch.where(self._touches(forces)[:, :1], felt, torch.zeros_like(felt))
+
+    def _touches(self, forces: Tensor) -> Tensor:
+        """Whether wrench and pads read more than a contact's least `(b, 2)`."""
+        return torch.relu(forces - self.bands_n) > self.contact_n
 
     def _pieces(self, base: Tensor, tokens: Tensor, opened: Tensor) -> Tensor:
         """Displacement by each force sense `(b, 2, width)`; without a bias, so 0 where shut."""

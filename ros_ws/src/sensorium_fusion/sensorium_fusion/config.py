@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, fields
 
+from sensorium_core.content_watch import ContentConfig
 from sensorium_core.errors import GateConfigError
 
 
@@ -18,15 +19,18 @@ class HonestyConfig:
     """How far a stamp may lie ahead of this clock."""
     max_future_simulated_s: float = 0.25
     """The same with `use_sim_time`, where /clock comes in steps."""
-    frozen_pictures: int = 3
-    """Equal pictures in a row that count as a frozen camera; 0 for a camera without any noise."""
-    frozen_force_s: float = 0.2
-    """The same for a force/torque sensor, whose every reading is exactly the same; 0: never."""
+    frozen_pictures: int = ContentConfig.frozen_pictures
+    """See `ContentConfig`, and so the next."""
+    frozen_force_s: float = ContentConfig.frozen_force_s
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if not (math.isfinite(value) and value >= 0):
                 raise GateConfigError(field.name, value, "a finite number, not negative", "fusion")
-        if self.frozen_pictures == 1:
-            raise GateConfigError("frozen_pictures", 1, "0 (never) or at least 2", "fusion")
+        _ = self.content
+
+    @property
+    def content(self) -> ContentConfig:
+        """What counts as frozen. Raises `GateConfigError`."""
+        return ContentConfig(self.frozen_pictures, self.frozen_force_s)

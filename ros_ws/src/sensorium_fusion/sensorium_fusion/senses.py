@@ -5,13 +5,13 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.content_watch import ContentWatch
 from sensorium_core.contract import Contract
 from sensorium_core.geometry import Camera
 from sensorium_core.observation import Aligner, Observation
 from sensorium_core.stream import Part, Push
 
 from sensorium_fusion.config import HonestyConfig
-from sensorium_fusion.content_watch import ContentWatch
 from sensorium_fusion.holding import is_lacking
 
 Faults = Mapping[str, str]
@@ -25,7 +25,7 @@ class Senses:
     def __init__(self, contract: Contract, drop: frozenset[str], config: HonestyConfig) -> None:
         self._contract, self._drop = contract, drop
         self._aligner = Aligner(contract)
-        self._content = ContentWatch(contract, config)
+        self._content = ContentWatch(contract, config.content)
         self.camera: Camera | None = None
 
     def set_camera(self, camera: Camera | None) -> None:
@@ -35,11 +35,7 @@ class Senses:
 
     def push(self, modality: str, stamp_ns: int, value: NDArray[np.generic]) -> Push:
         """Add one sensor message; see `Aligner.push`."""
-        outcome = self._aligner.push(modality, stamp_ns, value)
-        newest = self._aligner.newest(modality)
-        if newest is not None and outcome in (Push.ACCEPTED, Push.CLOCK_RESET):
-            self._content.see(modality, *newest)
-        return outcome
+        return self._content.push(self._aligner, modality, stamp_ns, value)
 
     def newest_ns(self, modality: str) -> int | None:
         """Stamp of the newest message of a modality."""

@@ -2,17 +2,19 @@
 
 Messages are read in file order and become small tensors at once. A frame of the depth camera
 waits `slack_s` for messages of its time that were recorded later; then everything up to its stamp
-is pushed, and what was known is observed. ROS-free; one pass serves one thread.
+is pushed, and what was known is observed. A sense that is alive but says nothing, such as a frozen
+camera, is not believed, as in the policy loop. ROS-free; one pass serves one thread.
 """
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sensorium_core.cdr import NS
+from sensorium_core.content_watch import ContentConfig, ContentWatch
 from sensorium_core.contract import Contract
 from sensorium_core.errors import BagError
 from sensorium_core.geometry import Camera
@@ -49,6 +51,9 @@ class AlignedFrame:
     as_live: bool | None = None
     """Whether this is what the live step of this time saw; false when a message that it used is
     not in the bag, None when no such step is recorded."""
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """By modality, in words, why it is not believed although messages came; what a live step did
+    not believe it did not use."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ def aligned_frames(
     span: Span | None = None,
     slack_s: float = 0.5,
     grid: Grid | None = None,
+    content: ContentConfig | None = None,
 ) -> Iterator[AlignedFrame]:
     """One frame for each depth image of a bag, in the order of recording.
 
@@ -77,13 +83,15 @@ def aligned_frames(
         span: frames of this time only; what was sensed before it still fills their windows.
         slack_s: how long after a frame messages of its time may come [s].
         grid: frames at its times, as far as there are depth images, instead of at the images.
+        content: what counts as frozen.
 
     Raises:
         BagError: no message of any modality, or a damaged file.
         MessageDecodeError, ShapeError: a payload that is not what its topic promises.
     """
     arm = arm_of(bag) if contract.version > 1 else None
-    replay = _Replay(contract, namespace, span, round(slack_s * NS), grid, arm)
+    watch = ContentWatch(contract, content or ContentConfig())
+    replay = _Replay(contract, namespace, span, round(slack_s * NS), grid, arm, watch)
     for message in BagReader(bag).messages(replay.topics):
         due = replay.take(message)
         if due:
@@ -107,6 +115,7 @@ class _Replay:
         slack_ns: int,
         grid: Grid | None,
         arm: Kinematics | None,
+        watch: ContentWatch,
     ) -> None:
         self._grid = grid
         self._slack_ns, self._prefix = slack_ns, f"/{namespace}/" if namespace else "/"
@@ -124,7 +133,7 @@ class _Replay:
         }
         self._around = Surroundings(contract)
         self._aligner, self._history = Aligner(contract), CommandHistory()
-        self._contract, self._arm = contract, arm
+        self._contract, self._arm, self._watch = contract, arm, watch
         self._memory = new_memory(contract, arm)
         self._waiting: deque[tuple[int, int]] = deque()
         """Time of each frame to come, and when its depth image was recorded."""
@@ -185,7 +194,7 @@ class _Replay:
             self._camera = camera
         for queue in self._queues.values():
             for stamp, _, value in queue.take(t_ns, queue.name in self._interpolated):
-                self._aligner.push(queue.name, stamp, value)
+                self._watch.push(self._aligner, queue.name, stamp, value)
         for command in self._around.commands_before(t_ns):
             self._history.push(command)
         for text in self._around.words_until(t_ns, log_time_ns):
@@ -193,16 +202,17 @@ class _Replay:
         seen, as_live = self._observe(t_ns)
         self._memory.feel(seen)
         setpoint, state = self._history.sample(t_ns), self._around.state_at(t_ns)
-        felt = copy_of(self._memory)
-        return AlignedFrame(t_ns, seen, setpoint, felt, self._instruction, state, as_live)
+        felt, faults = copy_of(self._memory), {} if as_live else dict(self._watch.faults)
+        return AlignedFrame(t_ns, seen, setpoint, felt, self._instruction, state, as_live, faults)
 
     def _observe(self, t_ns: int) -> tuple[Observation, bool | None]:
         """As a live step saw it, where that is in the bag, else all until then; and `as_live`."""
         used = self._around.used_at(t_ns)
-        if used is None:
-            return self._aligner.observe(t_ns), None
-        seen = self._aligner.observe_from(t_ns, used)
-        return (self._aligner.observe(t_ns), False) if seen is None else (seen, True)
+        live = None if used is None else self._aligner.observe_from(t_ns, used)
+        if live is not None:
+            return live, True
+        seen = self._aligner.observe(t_ns, distrusted=self._watch.faults)
+        return seen, None if used is None else False
 
     def _listen(self, text: str) -> None:
         """What follows the first instruction is remembered afresh."""

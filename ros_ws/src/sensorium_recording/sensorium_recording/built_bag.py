@@ -1,7 +1,7 @@
 """What became of a bag when rows were made of it. Plain data, with its JSON."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sensorium_core.bounded import parse_json
@@ -35,16 +35,22 @@ class BuiltBag:
     """Rows at frames with a recorded live step."""
     lacking: int = 0
     """Those of them that a message is missing for which the step used."""
+    doubted: dict[str, int] = field(default_factory=dict)
+    """In how many rows a sense is not believed although messages came, by why."""
 
     @property
     def note(self) -> str:
         """What to know of the rows, in words; empty when there is nothing."""
-        if not self.lacking:
-            return ""
-        return (
-            f"{self.lacking} of {self.live} frames with a live step lack a message that it used; "
-            "they hold what was stamped until then"
-        )
+        words = [
+            f"{why}: not believed in {count} of {self.rows} frames"
+            for why, count in self.doubted.items()
+        ]
+        if self.lacking:
+            words.append(
+                f"{self.lacking} of {self.live} frames with a live step lack a message that it "
+                "used; they hold what was stamped until then"
+            )
+        return "; ".join(words)
 
     @property
     def rows(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.content_watch import ContentConfig
 from sensorium_core.contract import Contract
 from sensorium_core.errors import LoaderError
 from sensorium_core.hashes import text_sha256
@@ -45,6 +46,7 @@ class EpisodeDataset:
         tensors: tuple[str, ...] | None = None,
         namespace: str = "",
         columns: Columns | None = None,
+        content: ContentConfig | None = None,
         cache: Path | None = None,
         workers: int = 1,
         progress: Progress | None = None,
@@ -58,6 +60,7 @@ class EpisodeDataset:
             tensors: which to keep; all by default.
             namespace: of the robot in the bags, without slashes at the ends.
             columns: more arrays to compute for each row.
+            content: what counts as a frozen sense: as in the policy loop by default.
             cache: where rows are kept; in the directory by default.
             progress: called with how many new bags are done, of how many; for the index, then for
                 the rows.
@@ -73,7 +76,7 @@ class EpisodeDataset:
         self._shares, self._workers = shares or Shares(), workers
         self._progress = progress or (lambda done, total: None)
         self.index = EpisodeIndex(directory, workers, progress)
-        layout = RowLayout.of(contract, tensors, namespace, columns)
+        layout = RowLayout.of(contract, tensors, namespace, columns, content)
         key = layout.key if cache is None else f"{directory.resolve().name}-{layout.key}"
         self._store = RowStore((cache or directory / FOLDER / "cache") / key, layout)
         self._joints = layout.width - TOOL

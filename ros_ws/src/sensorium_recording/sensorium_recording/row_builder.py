@@ -1,5 +1,6 @@
 """One bag becomes rows: a part of the cache, written by a worker process, whole or not at all."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class _PartWriter:
         self._filled = self._written = self._live = self._lacking = 0
         self._bag = job.directory / job.entry.path
         self._texts: dict[str, int] = {}
+        self._doubted = Counter[str]()
         known = job.layout.contract.action.joints == JOINTS
         self._arm = arm_of(self._bag) if known else None
 
@@ -83,7 +85,7 @@ class _PartWriter:
             built = tuple(self._episode(e, frames, files) for e, frames in self._episodes())
         return BuiltBag(
             self._job.entry.sha256, built, tuple(self._texts),
-            live=self._live, lacking=self._lacking,
+            live=self._live, lacking=self._lacking, doubted=dict(self._doubted),
         )  # fmt: skip
 
     def _open(self, kind: str) -> BinaryIO:
@@ -94,7 +96,10 @@ class _PartWriter:
         episodes = sorted(self._job.entry.episodes, key=lambda e: e.start_ns)
         span = Span(episodes[0].start_ns, max(e.end_ns for e in episodes))
         layout = self._layout
-        frames = aligned_frames(self._bag, layout.contract, namespace=layout.namespace, span=span)
+        frames = aligned_frames(
+            self._bag, layout.contract, namespace=layout.namespace, span=span,
+            content=layout.content,
+        )  # fmt: skip
         frames = _read(self._bag, frames)
         ahead: list[AlignedFrame] = []
         for episode in episodes:
@@ -128,6 +133,7 @@ class _PartWriter:
             self._written += 1
             self._live += frame.as_live is not None
             self._lacking += frame.as_live is False
+            self._doubted.update(frame.faults.values())
             yield frame, tool
 
     def _extra(self, columns: Columns, arrays: Mapping[str, Array], count: int) -> bytes:

@@ -5,12 +5,13 @@ All that a frame holds is contiguous, so that reading it is one copy.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sensorium_core.content_watch import ContentConfig
 from sensorium_core.contract import Contract
 from sensorium_core.errors import CacheError
 from sensorium_core.hashes import text_sha256
@@ -19,7 +20,7 @@ from sensorium_description import load_urdf
 from sensorium_recording.alignment import AlignedFrame
 from sensorium_recording.bag_entry import EpisodeEntry
 
-VERSION = 3
+VERSION = 4
 """Of what the loader writes; a change makes new caches."""
 TOOL = 5
 """Commanded tool: x, y, z [m], yaw [rad] in base_link, open fraction 0..1."""
@@ -72,6 +73,8 @@ class RowLayout:
     """Modalities, and `cloud`, that are stored."""
     namespace: str = ""
     columns: Columns | None = None
+    content: ContentConfig = field(default_factory=ContentConfig)
+    """What counts as a frozen sense."""
 
     @classmethod
     def of(
@@ -80,13 +83,14 @@ class RowLayout:
         tensors: tuple[str, ...] | None = None,
         namespace: str = "",
         columns: Columns | None = None,
+        content: ContentConfig | None = None,
     ) -> "RowLayout":
         """The layout for a contract, with all of its tensors unless some are named."""
         known = (*(m.name for m in contract.modalities), "cloud")
         unknown = sorted(set(tensors or ()) - set(known))
         if unknown:
             raise CacheError(contract.name, f"has no tensors {unknown}", f"name some of {known}")
-        return cls(contract, tensors or known, namespace, columns)
+        return cls(contract, tensors or known, namespace, columns, content or ContentConfig())
 
     @property
     def key(self) -> str:
@@ -98,6 +102,7 @@ class RowLayout:
             "tensors": self.tensors,
             "namespace": self.namespace,
             "columns": None if columns is None else [columns.name, columns.version],
+            "content": asdict(self.content),
             "urdf": text_sha256(load_urdf()),
         }
         return text_sha256(json.dumps(facts, sort_keys=True))[:16]

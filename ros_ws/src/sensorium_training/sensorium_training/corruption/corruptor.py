@@ -1,7 +1,7 @@
 """Corrupts one sense of the network's inputs, before any normalisation, and its validity flag.
 
 A flag falls where the robot would know: a sense that is dropped, staler than the contract allows,
-or that the policy loop finds frozen, black or white (`sensorium_fusion.content_watch`). Of noise,
+or that the policy loop finds frozen, black or white (`sensorium_core.content_watch`). Of noise,
 bias, saturation and lateness, short of that, nobody knows, and the flag stays. At level 1 of any
 kind the sense is dead: flag 0 and zeros, as the aligner gives.
 """

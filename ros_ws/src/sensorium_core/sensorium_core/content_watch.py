@@ -1,20 +1,41 @@
 """Notices senses that are alive but say nothing: frozen, black, white, without any reading.
 
-Looks at values and capture stamps only, so that it judges alike on a robot and in a simulation.
-One thread, the policy loop's.
+Looks at values and capture stamps only, so that it judges alike on a robot, in a simulation and
+of a bag. Serves one thread.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sensorium_core.contract import Contract, Modality
 
-from sensorium_fusion.config import HonestyConfig
+from sensorium_core.contract import Contract, Modality
+from sensorium_core.errors import GateConfigError
+from sensorium_core.observation import Aligner
+from sensorium_core.stream import Push
 
 _BLACK, _WHITE = 8, 247
 """No pixel above the one, or below the other, of 255."""
 _FORCE_TORQUE_WIDTH = 6
+
+
+@dataclass(frozen=True)
+class ContentConfig:
+    """What counts as frozen."""
+
+    frozen_pictures: int = 3
+    """Equal pictures in a row that count as a frozen camera; 0 for a camera without any noise."""
+    frozen_force_s: float = 0.2
+    """The same for a force/torque sensor, whose every reading is exactly the same; 0: never."""
+
+    def __post_init__(self) -> None:
+        for name in ("frozen_pictures", "frozen_force_s"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise GateConfigError(name, value, "a finite number, not negative", "fusion")
+        if self.frozen_pictures == 1:
+            raise GateConfigError("frozen_pictures", 1, "0 (never) or at least 2", "fusion")
 
 
 @dataclass
@@ -35,7 +56,7 @@ class _Repeat:
 class ContentWatch:
     """Takes in every message that a stream accepts; `faults` are words by modality."""
 
-    def __init__(self, contract: Contract, config: HonestyConfig) -> None:
+    def __init__(self, contract: Contract, config: ContentConfig) -> None:
         self._config = config
         self._watched = {m.name: m for m in contract.modalities if _is_watched(m)}
         self.faults: dict[str, str] = {}
@@ -45,6 +66,16 @@ class ContentWatch:
         """Forget everything, for a new episode."""
         self._repeats = {name: _Repeat() for name in self._watched}
         self.faults.clear()
+
+    def push(
+        self, aligner: Aligner, name: str, stamp_ns: int, value: NDArray[np.generic]
+    ) -> Push:
+        """Push one message as `Aligner.push` does, and judge what the aligner took."""
+        outcome = aligner.push(name, stamp_ns, value)
+        newest = aligner.newest(name)
+        if newest is not None and outcome in (Push.ACCEPTED, Push.CLOCK_RESET):
+            self.see(name, *newest)
+        return outcome
 
     def see(self, name: str, stamp_ns: int, value: NDArray[np.generic]) -> None:
         """Judge one message; the fault of its modality appears or goes."""

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
+from sensorium_core.content_watch import ContentConfig, ContentWatch
 from sensorium_core.contract import tabletop
-from sensorium_fusion.config import HonestyConfig
-from sensorium_fusion.content_watch import ContentWatch
 
 MS = 1_000_000
 RNG = np.random.default_rng(3)
@@ -15,7 +14,7 @@ def picture() -> np.ndarray:
 
 
 def watch(**changes) -> ContentWatch:
-    return ContentWatch(tabletop(), HonestyConfig(**changes))
+    return ContentWatch(tabletop(), ContentConfig(**changes))
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,7 @@ class ContentWatch:
         self._repeats = {name: _Repeat() for name in self._watched}
         self.faults.clear()
 
-    def push(
-        self, aligner: Aligner, name: str, stamp_ns: int, value: NDArray[np.generic]
-    ) -> Push:
+    def push(self, aligner: Aligner, name: str, stamp_ns: int, value: NDArray[np.generic]) -> Push:
         """Push one message as `Aligner.push` does, and judge what the aligner took."""
         outcome = aligner.push(name, stamp_ns, value)
         newest = aligner.newest(name)

@@ -183,9 +183,11 @@ def test_the_recipe_that_never_felt_is_asked_too():
     assert verdicts(line(VISION_TRAINED, feel=told)) == {}
 
 
-def test_the_fingers_may_tell_soft_from_hard_and_nothing_else():
+def test_without_force_soft_and_hard_are_guessed_and_the_rest_has_no_bar():
     told = outcomes(90, 10, WRONG["feel"])
-    assert verdicts(line(NO_FORCE, feel=told, put=99)) == {}
+    assert verdicts(line(NO_FORCE, feel=told, put=99)) == {f"{NO_FORCE}, feel": "not met"}
+    told = outcomes(26, 27, WRONG["feel"], 47)
+    assert verdicts(line(NO_FORCE, feel=told)) == {f"{NO_FORCE}, feel": "met"}
 
 
 def start_of(scene) -> TouchState:

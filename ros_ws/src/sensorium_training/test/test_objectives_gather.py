@@ -6,6 +6,7 @@ Run as a script this file is one process: rank, number of processes, folder.
 import os
 import subprocess
 import sys
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -19,15 +20,19 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 ROWS = 12
-SHAPES = Shapes({s: SenseShape(8, (10, 6)) for s in ("sight", "touch")}, action=3, motion=3)
+SAMPLES = {"sight": (16, 32, 3), "touch": (10, 6)}
+"""Of each sense: a picture, a window of ten readings."""
+SHAPES = Shapes({s: SenseShape(8, shape) for s, shape in SAMPLES.items()}, action=3, motion=3)
 CONFIG = {
     "infonce": {"objective": "infonce", "pairs": [["sight", "touch"]]},
+    "binding": {"objective": "binding", "anchor": "sight", "senses": ["touch"]},
     "vse": {"objective": "vse", "pairs": [["sight", "touch"]]},
     "factorcl": {"objective": "factorcl", "pair": ["sight", "touch"]},
     "matching": {"objective": "matching", "instruction": "touch", "senses": ["sight"]},
     "transport": {"objective": "transport", "words": "touch", "patches": "sight"},
     "alignment": {"objective": "alignment", "pair": ["sight", "touch"]},
     "motion": {"objective": "motion", "senses": ["sight", "touch"], "scale": [1, 1, 1]},
+    "flow": {"objective": "flow", "image": "sight", "senses": ["sight", "touch"]},
     "contact": {"objective": "contact", "senses": ["sight", "touch"], "touch": "touch"},
     "masked": {"objective": "masked", "sense": "touch"},
 }
@@ -40,7 +45,7 @@ class Pretraining(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.encoders = nn.ModuleDict(
-            {s: nn.Sequential(nn.Flatten(), nn.Linear(60, 8)) for s in ("sight", "touch")}
+            {s: nn.Sequential(nn.Flatten(), nn.Linear(prod(x), 8)) for s, x in SAMPLES.items()}
         )
         self.objectives = Composition(CONFIG, SHAPES)
 
@@ -50,8 +55,10 @@ class Pretraining(nn.Module):
     def encode(self, first, last):
         """Some rows of one fixed batch, of which some are invalid."""
         draw, rows = seeded(1), slice(first, last)
-        samples = {s: torch.randn(ROWS, 10, 6, generator=draw)[rows] for s in self.encoders}
-        later = {s: torch.randn(ROWS, 10, 6, generator=draw)[rows] for s in self.encoders}
+        samples, later = (
+            {s: torch.randn(ROWS, *shape, generator=draw)[rows] for s, shape in SAMPLES.items()}
+            for _ in range(2)
+        )
         valid = {s: (torch.rand(ROWS, generator=draw) > 0.2)[rows] for s in self.encoders}
         action = torch.randn(2, ROWS, 3, generator=draw)[:, rows]
         there = (torch.arange(ROWS) % 5 > 0)[rows]

@@ -3,6 +3,9 @@
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+_SPEED_OVER_S = 3600.0
+"""What is left is told by the speed of this time: one training of a study takes many minutes."""
+
 
 def progress_bar(shown: bool = True) -> Progress:
     """A bar on the error stream; tasks have a field `note`."""
@@ -15,4 +18,5 @@ def progress_bar(shown: bool = True) -> Progress:
         TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),
         disable=not shown,
+        speed_estimate_period=_SPEED_OVER_S,
     )

@@ -68,9 +68,9 @@ BLIND = {
     "feel": Blind(0.5, True, (NO_FORCE, VISION), "the one that is not "),
     "hold": Blind(0.45, False, (NO_FORCE, VISION, VISION_TRAINED)),
 }
-"""Of `feel` the opening of the fingers tells, a joint: a policy trained without force may have learnt
-to read it, one that merely lost its force has not. Of `hold`, chance is what the best single depth
-reaches (docs/touch_tasks.md)."""
+"""Of `feel` the opening of the fingers tells, a joint: a policy trained without force may have
+learnt to read it, one that merely lost its force has not. Of `hold`, chance is what the best single
+depth reaches (docs/touch_tasks.md)."""
 
 
 def bars(

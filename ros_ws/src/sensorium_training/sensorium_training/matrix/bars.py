@@ -69,8 +69,8 @@ BLIND = {
     "hold": Blind(0.45, False, (NO_FORCE, VISION, VISION_TRAINED)),
 }
 """Of `feel` the opening of the fingers tells, a joint: a policy trained without force may have
-learnt to read it, one that merely lost its force has not. Of `hold`, chance is what the best single
-depth reaches (docs/touch_tasks.md)."""
+learnt to read it, one that merely lost its force has not. Of `hold`, chance is what the best
+single depth reaches (docs/touch_tasks.md)."""
 
 
 def bars(

@@ -5,7 +5,7 @@ of a bag. Serves one thread.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +30,10 @@ class ContentConfig:
     """The same for a force/torque sensor, whose every reading is exactly the same; 0: never."""
 
     def __post_init__(self) -> None:
-        for name in ("frozen_pictures", "frozen_force_s"):
-            value = getattr(self, name)
+        for field in fields(self):
+            value = getattr(self, field.name)
             if not (math.isfinite(value) and value >= 0):
-                raise GateConfigError(name, value, "a finite number, not negative", "fusion")
+                raise GateConfigError(field.name, value, "a finite number, not negative", "fusion")
         if self.frozen_pictures == 1:
             raise GateConfigError("frozen_pictures", 1, "0 (never) or at least 2", "fusion")
 

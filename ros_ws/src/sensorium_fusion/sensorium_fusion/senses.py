@@ -25,7 +25,7 @@ class Senses:
     def __init__(self, contract: Contract, drop: frozenset[str], config: HonestyConfig) -> None:
         self._contract, self._drop = contract, drop
         self._aligner = Aligner(contract)
-        self._content = ContentWatch(contract, config.content)
+        self._content = ContentWatch(contract, config)
         self.camera: Camera | None = None
 
     def set_camera(self, camera: Camera | None) -> None:

@@ -9,9 +9,9 @@ kind the sense is dead: flag 0 and zeros, as the aligner gives.
 from collections.abc import Callable
 
 import torch
+from sensorium_core.content_watch import ContentConfig
 from sensorium_core.contract import Contract, Modality
 from sensorium_core.errors import LoaderError, UnknownNameError
-from sensorium_fusion.config import HonestyConfig
 from torch import Tensor
 
 from sensorium_training.corruption import effects
@@ -32,7 +32,7 @@ class Corruptor:
 
     def __init__(self, contract: Contract, worst: Worst | None = None) -> None:
         self._contract, self._worst = contract, worst or Worst()
-        self._honesty = HonestyConfig()
+        self._content = ContentConfig()
         remembers = {m.sense for m in contract.modalities if not m.window_s}
         self.of_rows = tuple(
             (s, k) for s in contract.senses for k in KINDS if not (s in remembers and k in _LATE)
@@ -147,9 +147,9 @@ class Corruptor:
         never = torch.zeros_like(seconds, dtype=torch.bool)
         if modality.kind in ("image", "depth"):
             equal = torch.floor(seconds * modality.rate_hz + 1e-4) + 1
-            return equal >= self._honesty.frozen_pictures
+            return equal >= self._content.frozen_pictures
         watched = modality.kind == "vector" and modality.shape[-1] == 6
-        return seconds >= self._honesty.frozen_force_s if watched else never
+        return seconds >= self._content.frozen_force_s if watched else never
 
     def _disturbed(
         self, modality: Modality, tensor: Tensor, kind: str, levels: Tensor, rng: torch.Generator

@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from sensorium_core.bounded import parse_json
 from sensorium_core.errors import SensoriumError, WeightsError
-from torch import Tensor
+from torch import Tensor, nn
 
 from sensorium_training.encoders import NetConfig
 from sensorium_training.network import PolicyNet
@@ -57,7 +57,7 @@ def take_weights(net: PolicyNet, path: Path, dead: tuple[str, ...] = ()) -> None
     put(net, weights, path)
 
 
-def put(net: PolicyNet, weights: Mapping[str, Tensor], path: Path) -> None:
+def put(net: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     """Give a network the weights of a file, all of them.
 
     Raises `WeightsError` when they are of another version of the network.

@@ -1,6 +1,7 @@
 """The fast head: its gate, its memory, its file, and that it learns what it is shown."""
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sensorium_core.errors import LoaderError, ParityError
+from safetensors.torch import load_file, save_file
+from sensorium_core.errors import LoaderError, ParityError, WeightsError
 from sensorium_core.fast_policy import OUTPUTS, FastPolicy
 from sensorium_core.onnx_session import open_session
 from sensorium_core.policy import unreadable_policy
@@ -166,6 +168,19 @@ def test_it_learns_and_resumes_to_the_same_bytes(tmp_path):
     assert resumed.run(lambda *_: None).read_bytes() == whole.read_bytes()
     with pytest.raises(LoaderError, match="name another run"):
         FastTrainer(runs(), tmp_path / "cut", small(batch=7))
+
+
+def test_weights_of_another_version_of_the_head_are_refused(tmp_path):
+    run = FastTrainer(runs(), tmp_path / "run", small(steps=2))
+    weights = run.run(lambda *_: None)
+    names = load_file(weights)
+    first = sorted(names)[0]
+    told = {"config": json.dumps(run.config.net.to_dict())}
+    save_file({k: v for k, v in names.items() if k != first}, weights, metadata=told)
+    with pytest.raises(WeightsError, match=f"{first} is missing, here"):
+        load_fast_net(weights)
+    with pytest.raises(WeightsError, match=f"{first} is missing, here"):
+        FastTrainer(runs(), tmp_path / "other", small()).begin_with(weights)
 
 
 def test_it_learns_damping_control(tmp_path):

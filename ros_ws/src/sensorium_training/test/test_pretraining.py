@@ -93,6 +93,17 @@ def test_a_checkpoint_from_before_a_setting_of_the_network_counts_as_its_default
         trainer(data, tmp_path, steps=2)
 
 
+def test_a_checkpoint_of_another_version_of_the_network_is_refused(data, tmp_path):
+    run(data, tmp_path, steps=2)
+    path = tmp_path / "checkpoints" / "00000002.pt"
+    state = torch.load(path, weights_only=True)
+    net = dict(state["net"])
+    name = next(name for name in net if name.endswith("wrench.project.bias"))
+    torch.save({**state, "net": {**net, name: net[name][:3]}}, path)
+    with pytest.raises(WeightsError, match=r"wrench.project.bias is \(3,\), here"):
+        trainer(data, tmp_path, steps=2)
+
+
 def test_every_trained_parameter_changes_and_no_other_does(data, tmp_path):
     made = trainer(data, tmp_path, weight_decay=0.0)
     before = {name: p.detach().clone() for name, p in made.net.named_parameters()}

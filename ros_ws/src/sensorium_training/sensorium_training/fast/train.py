@@ -17,6 +17,7 @@ from torch import Tensor
 
 from sensorium_training.fast.network import FastNet, FastNetConfig
 from sensorium_training.fast.runs import Batch, Run, Sampler, batch_of
+from sensorium_training.weights import put
 
 Progress = Callable[[int, int, float], None]
 
@@ -56,7 +57,7 @@ class FastTrainer:
     def begin_with(self, weights: Path) -> None:
         """Start from other weights, unless this run has begun."""
         if self.step == 0:
-            self.net.load_state_dict(load_file(weights))
+            put(self.net, load_file(weights), weights)
 
     def run(self, progress: Progress) -> Path:
         """Train to the last step; returns the weights' file."""
@@ -110,7 +111,7 @@ class FastTrainer:
         if state["config"] != _words(self.config):
             allowed = f"{_words(self.config)}; name another run"
             raise LoaderError(f"{path} is of {state['config']}", allowed)
-        self.net.load_state_dict(state["net"])
+        put(self.net, state["net"], path)
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
 
@@ -148,7 +149,7 @@ def load_fast_net(weights: Path) -> FastNet:
     """The network of a run, in evaluation mode."""
     with safe_open(weights, "pt") as file:
         net = FastNet(FastNetConfig(**json.loads(file.metadata()["config"])))
-    net.load_state_dict(load_file(weights))
+    put(net, load_file(weights), weights)
     return net.eval()
 
 

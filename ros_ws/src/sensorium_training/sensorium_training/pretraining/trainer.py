@@ -23,6 +23,7 @@ from sensorium_training.pretraining.records import Checkpoints, RunLog, read_che
 from sensorium_training.pretraining.rows import PretrainRows
 from sensorium_training.pretraining.transfer import save_encoders
 from sensorium_training.pretraining.views import Views
+from sensorium_training.weights import put
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
 """Called with steps done, of how many, and the last terms."""
@@ -209,7 +210,7 @@ class Pretrainer:
         if path is None:
             return
         state = read_checkpoint(path, self.config.as_data(), self._train.data_hash)
-        self.net.load_state_dict(state["net"])
+        put(self.net, state["net"], path)
         self.optimizer.load_state_dict(state["optimizer"])
         for name, one in self.chance.items():
             one.set_state(state["chance"][name])

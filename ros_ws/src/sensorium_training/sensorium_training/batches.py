@@ -15,6 +15,7 @@ from sensorium_training.dataset import TENSORS, RowSource
 from sensorium_training.forgetting import TELLING, forget, silenced
 from sensorium_training.labels import GOALS
 from sensorium_training.losses import Labels
+from sensorium_training.past import earlier_rows
 from sensorium_training.recipe import senses_of
 
 SENSES = ("scene_rgb", "cloud", "wrist_rgb", "wrench", "pads", "joints")
@@ -60,6 +61,9 @@ class Batches:
         self._rows, self._dead, self._share = rows, dead, felt
         self._rng = np.random.default_rng(seed)
         self._felt = _felt_rows(rows) if felt else np.zeros(0, dtype=np.int64)
+        self._last = np.zeros(0, dtype=np.int64)
+        self._valid = torch.zeros(0, len(SENSES))
+        self._augmentation: Augmentation | None = None
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -74,7 +78,8 @@ class Batches:
             drawn[:more] = self._rng.choice(self._felt, more)
             goal[:more][self._rng.random(more) < _OWN_WHERE_FELT] = 0
         order = np.argsort(drawn)
-        rows, goal = self._rows.batch(drawn[order]), goal[order]
+        self._last, self._augmentation = drawn[order], augment
+        rows, goal = self._rows.batch(self._last), goal[order]
         each = np.arange(size)
         inputs = {name: torch.from_numpy(rows[name]) for name in (*TENSORS, "valid")}
         inputs["reference"] = torch.from_numpy(rows["tool"])
@@ -83,7 +88,22 @@ class Batches:
         inputs = silenced(inputs, self._dead)
         if augment is not None:
             self._augment(inputs, augment)
+        self._valid = inputs["valid"]
         return inputs, _labels(rows, goal)
+
+    def earlier(self, rows: Tensor, seconds: Tensor) -> dict[str, Tensor]:
+        """The senses of rows `(n,)` of the batch drawn last as they were so many seconds before.
+
+        From their episodes; where one is younger, its first row. `valid` is that of then, and
+        clouds are grey where the scene picture is dead in the batch.
+        """
+        before = earlier_rows(self._rows, self._last[rows.numpy()], seconds.numpy())
+        taken = self._rows.batch(before)
+        inputs = {name: torch.from_numpy(taken[name]) for name in (*TENSORS, "valid")}
+        if self._augmentation is not None:
+            self._disturb(inputs["cloud"], self._augmentation)
+        _grey(inputs["cloud"], self._valid[rows])
+        return inputs
 
     def _tokens(self, classes: NDArray[np.int64], augment: Augmentation | None) -> Tensor:
         """Command tokens `(b, n, 32)`, a little uncertain as a real encoder's are.
@@ -107,12 +127,8 @@ class Batches:
             here = torch.from_numpy(rng.random(size) >= odds)
             for sense in senses_of(group):
                 valid[:, SENSES.index(sense)] *= here
-        jitter = rng.standard_normal((*cloud.shape[:2], 3), dtype=np.float32) * augment.point_m
-        cloud[..., :3] += torch.from_numpy(jitter) * cloud[..., 6:]
-        gain = rng.uniform(1 - augment.brightness, 1 + augment.brightness, (size, 1, 3))
-        cloud[..., 3:6] = (cloud[..., 3:6] * torch.from_numpy(gain.astype(np.float32))).clamp(0, 1)
-        blind = valid[:, 0] < 0.5
-        cloud[..., 3:6][blind] = 0.5 * cloud[..., 6:][blind]
+        self._disturb(cloud, augment)
+        _grey(cloud, valid)
         memory = inputs["memory"]
         if memory.shape[1] > SHORT_WIDTH:
             self._forget(memory, valid, augment)
@@ -120,6 +136,14 @@ class Batches:
             (rng.standard_normal((size, 3)) * augment.anchor_m).astype(np.float32)
         )
         memory[:, :3] += shift * memory[:, 3:4]
+
+    def _disturb(self, cloud: Tensor, augment: Augmentation) -> None:
+        """Move the points of clouds `(b, n, 7)` a little, and change their light."""
+        rng = self._rng
+        jitter = rng.standard_normal((*cloud.shape[:2], 3), dtype=np.float32) * augment.point_m
+        cloud[..., :3] += torch.from_numpy(jitter) * cloud[..., 6:]
+        gain = rng.uniform(1 - augment.brightness, 1 + augment.brightness, (len(cloud), 1, 3))
+        cloud[..., 3:6] = (cloud[..., 3:6] * torch.from_numpy(gain.astype(np.float32))).clamp(0, 1)
 
     def _forget(self, memory: Tensor, valid: Tensor, augment: Augmentation) -> None:
         """Wipe what dead senses would have told; of those that are dropped, in a share of rows."""
@@ -135,6 +159,12 @@ _OWN_WHERE_FELT = 0.85
 """At least so often the own goal, in rows that are drawn because something is felt for it."""
 _MORE_OFTEN = 4
 """At most so many times as often as by chance rows are drawn because something is felt."""
+
+
+def _grey(cloud: Tensor, valid: Tensor) -> None:
+    """Take the colours from clouds `(b, n, 7)` whose scene picture is dead, in place."""
+    blind = valid[:, SENSES.index("scene_rgb")] < 0.5
+    cloud[..., 3:6][blind] = 0.5 * cloud[..., 6:][blind]
 
 
 def _felt_rows(rows: RowSource) -> NDArray[np.int64]:

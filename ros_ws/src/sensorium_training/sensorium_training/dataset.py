@@ -53,7 +53,10 @@ class RowSource(Protocol):
         """Rows by name of array: the senses, `valid`, `tool` and the labels."""
 
     def field(self, name: str, indices: NDArray[np.int64]) -> NDArray[np.generic]:
-        """One of these arrays of rows `(n, ...)`; the others are not read."""
+        """One of these arrays of rows `(n, ...)`, or `t_ns`; the others are not read."""
+
+    def episode_of(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of the rows' episodes `(n,)`; rows of one stand together, by time."""
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,10 @@ class Part:
         """One array of rows, as of the whole data set."""
         return self._data.field(name, self._items[indices])
 
+    def episode_of(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of the rows' episodes, as of the whole data set."""
+        return self._data.episode_of(self._items[indices])
+
 
 def is_in(episode: LoadedEpisode, share: float) -> bool:
     """Whether an episode belongs to a share 0..1, by its bag's content and its number in it."""

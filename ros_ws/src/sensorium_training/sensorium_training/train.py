@@ -163,7 +163,7 @@ class Trainer:
         if self.config.corrupt:
             forgetful = self.config.augmentation.forget
             share, rng = self.config.corrupt, self._rng
-            inputs = corrupt_some(inputs, share, self._corruptor, rng, forgetful)
+            inputs = corrupt_some(inputs, share, self._corruptor, rng, forgetful, source.earlier)
         inputs, labels = _to(inputs, labels, self.device)
         inputs = self.config.blur.apply(inputs, progress)
         _, terms = self._terms(self.net, inputs, labels, self._rng)

@@ -30,6 +30,7 @@ class Random:
             self._arrays[name] = values.astype(dtype)
         self._arrays["cloud"][..., 6] = 1.0
         self._arrays["valid"] = np.ones((ROWS, 6), dtype=np.float32)
+        self._arrays["t_ns"] = 100_000_000 * np.arange(ROWS)
         self._arrays["flags"][..., 0] = rng.integers(0, 2, (ROWS, 6))
 
     def __len__(self) -> int:
@@ -40,6 +41,9 @@ class Random:
 
     def field(self, name: str, indices: np.ndarray) -> np.ndarray:
         return self._arrays[name][indices]
+
+    def episode_of(self, indices: np.ndarray) -> np.ndarray:
+        return indices // 8
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from sensorium_training.corruption.amounts import KINDS, Worst
 
 Inputs = dict[str, Tensor]
 Earlier = Callable[[Tensor], Inputs]
-"""Gives the inputs as they were so many seconds `(b,)` ago, row by row."""
+"""Gives the inputs as they were so many seconds `(b,)` ago, row by row, and `valid` of then."""
 _BLACK, _WHITE, _GREY = 8, 247, 0.5
 _LATE = ("stale", "late", "frozen")
 _COLOURS = "scene_rgb"
@@ -38,12 +38,15 @@ class Corruptor:
             (s, k) for s in contract.senses for k in KINDS if not (s in remembers and k in _LATE)
         )
         """Pairs of sense and kind that need no `earlier`."""
+        self.of_steps = tuple((s, k) for s in contract.senses for k in KINDS)
+        """All pairs, for who has `earlier`."""
 
-    def possible(self, inputs: Inputs) -> list[tuple[str, str]]:
-        """Those of `of_rows` whose sense is there in any row."""
+    def possible(self, inputs: Inputs, has_past: bool = False) -> list[tuple[str, str]]:
+        """Those of `of_rows`, or `of_steps` with a past, whose sense is there in any row."""
         there = (inputs["valid"] > 0.5).any(0).tolist()
         here = {s for s, is_there in zip(self._contract.senses, there, strict=True) if is_there}
-        return [(sense, kind) for sense, kind in self.of_rows if sense in here]
+        pairs = self.of_steps if has_past else self.of_rows
+        return [(sense, kind) for sense, kind in pairs if sense in here]
 
     def apply(
         self,
@@ -104,10 +107,15 @@ class Corruptor:
         if kind == "dropped":
             return changed, torch.rand(len(levels), generator=rng) < levels
         known = torch.zeros_like(levels, dtype=torch.bool)
+        before = None
+        if kind in _LATE and earlier is not None:
+            before = earlier(self._seconds(kind, levels))
+            known = before["valid"][:, self._contract.senses.index(sense)] < 0.5
         for modality in modalities:
             tensor = inputs[_tensor(modality)]
             if kind in _LATE:
-                spoilt, told = self._late(modality, tensor, kind, levels, earlier)
+                then = None if before is None else before[_tensor(modality)]
+                spoilt, told = self._late(modality, tensor, kind, levels, then)
                 known = known | told
             else:
                 spoilt = self._disturbed(modality, tensor, kind, levels, rng)
@@ -119,14 +127,13 @@ class Corruptor:
 
     def _late(
         self, modality: Modality, tensor: Tensor, kind: str, levels: Tensor,
-        earlier: Earlier | None,
+        before: Tensor | None,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """A tensor stale, late or frozen by seconds, and where that shows.
 
         In a window the newest sample that is there is held until now: a stale one looks frozen.
         """
-        seconds = levels * (self._worst.frozen_s if kind == "frozen" else self._worst.late_s)
-        before = None if earlier is None else earlier(seconds)[_tensor(modality)]
+        seconds = self._seconds(kind, levels)
         if before is None and not modality.window_s:
             raise LoaderError(f"{kind} {modality.name} of rows alone", _EARLIER)
         old = (seconds > modality.max_age_s) & (kind == "stale")
@@ -141,6 +148,10 @@ class Corruptor:
             newest = before[:, -1:].expand_as(tensor)
             stuck = _chosen(seconds > modality.window_s, newest, stuck)
         return stuck, known if kind == "stale" else known & (stuck[:, -1] != 0).any(-1)
+
+    def _seconds(self, kind: str, levels: Tensor) -> Tensor:
+        """How long ago that was which a stale, late or frozen sense gives `(b,)`."""
+        return levels * (self._worst.frozen_s if kind == "frozen" else self._worst.late_s)
 
     def _seems_frozen(self, modality: Modality, seconds: Tensor) -> Tensor:
         """Where the policy loop would find a sense frozen: pictures and the wrist's force."""

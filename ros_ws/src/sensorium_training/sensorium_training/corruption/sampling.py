@@ -1,5 +1,8 @@
 """Corrupts some rows of a training batch: one sense and one way of failing at a time."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from sensorium_core.inputs import PRESS_SCALE_N
 from torch import Tensor
@@ -8,6 +11,8 @@ from sensorium_training.corruption.corruptor import Corruptor, Inputs
 from sensorium_training.forgetting import forget
 from sensorium_training.fusion.interface import SENSES
 
+Past = Callable[[Tensor, Tensor], Inputs]
+"""Gives the inputs of rows `(n,)` of the batch as they were so many seconds `(n,)` ago."""
 _PRESS, _MOST_PRESS = 4, 1.5
 """Place of the largest press in the memory, and where it is cut."""
 _BLACKOUTS = 0.1
@@ -20,19 +25,20 @@ def corrupt_some(
     corruptor: Corruptor,
     rng: torch.Generator,
     forgetful: float = 0.5,
+    earlier: Past | None = None,
 ) -> Inputs:
     """A copy of a batch in which each row is corrupted with a probability of `share`.
 
     Sense and kind are drawn once a batch among senses that are there, the level once a row, evenly
-    up to blackout. Rows know nothing of earlier ones, so pictures, clouds and single samples are
-    not made stale, late or frozen here.
+    up to blackout. Without `earlier` rows know nothing of the ones before, so that pictures,
+    clouds and single samples are not made stale, late or frozen.
 
     Live, the memory takes in what is spoilt. So here, as far as one row can tell: it has felt the
     press that its newest window shows, and a sense that one knows to be gone for good, and not for
     a moment as `dropped`, has told nothing in a share `forgetful` of the rows: it has been gone
     from the start. Contacts and weights that a living but wrong sense told stay the true ones.
     """
-    pairs = corruptor.possible(inputs)
+    pairs = corruptor.possible(inputs, earlier is not None)
     if not pairs:
         return dict(inputs)
     sense, kind = pairs[int(torch.randint(len(pairs), (), generator=rng))]
@@ -42,7 +48,8 @@ def corrupt_some(
     if not len(rows):
         return dict(inputs)
     some = {name: tensor[rows] for name, tensor in inputs.items()}
-    spoilt = corruptor.apply(some, sense, kind, level, rng)
+    then = None if earlier is None else partial(earlier, rows)
+    spoilt = corruptor.apply(some, sense, kind, level, rng, then)
     place = SENSES.index(sense)
     gone = (some["valid"][:, place] > 0.5) & (spoilt["valid"][:, place] < 0.5)
     if kind == "dropped":

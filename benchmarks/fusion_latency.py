@@ -14,45 +14,49 @@ import json
 import os
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import click
 import numpy as np
 import torch
 from results_page import commit, table
-from sensorium_core.contract import tabletop
+from sensorium_core.codebook import TOKEN_SIZE
+from sensorium_core.contract import Contract
 from sensorium_core.policy import Policy
 from sensorium_training.encoders import NetConfig
 from sensorium_training.export import example_inputs, export
 from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.imputation.names import IMPUTATIONS, fusions_of
 from sensorium_training.network import PolicyNet
+from sensorium_training.recipe import CONTRACTS, contract_named
 
 _BUDGET_MS = 4.0
 _INPUTS = 16
 _WARM_UP = 20
 
 
-def configurations() -> dict[str, NetConfig]:
+def configurations(contract: Contract) -> dict[str, NetConfig]:
     """Every operator with learned tokens, then every legal pair of operator and imputer."""
-    plain = {name: NetConfig(fusion=name) for name in FUSIONS}
+    made = partial(NetConfig.for_contract, contract)
+    plain = {name: made(fusion=name) for name in FUSIONS}
     return plain | {
-        f"{fusion} + {imputer}": NetConfig(fusion=fusion, imputation=imputer)
+        f"{fusion} + {imputer}": made(fusion=fusion, imputation=imputer)
         for imputer in IMPUTATIONS[1:]
         for fusion in fusions_of(imputer)
     }
 
 
-def measure(steps: int) -> dict[str, dict[str, float]]:
+def measure(contract: Contract, steps: int) -> dict[str, dict[str, float]]:
     """By configuration: parameters of its parts and the whole, p50 and p99 [ms], parity."""
     rows: dict[str, dict[str, float]] = {}
     policies: dict[str, Policy] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, config in configurations().items():
+        for name, config in configurations(contract).items():
             torch.manual_seed(0)
             net = PolicyNet(config)
             path = Path(folder) / f"{name}.onnx"
-            parity = export(net, tabletop(), path)
+            parity = export(net, contract, path)
             policies[name] = Policy(path)
             rows[name] = {
                 "operator": _numbers(net.mix),
@@ -60,7 +64,7 @@ def measure(steps: int) -> dict[str, dict[str, float]]:
                 "network": _numbers(net),
                 "parity": parity,
             }
-    for name, spent_ms in _timed(policies, steps).items():
+    for name, spent_ms in _timed(contract, policies, steps).items():
         rows[name] |= {f"p{q}": float(np.percentile(spent_ms, q)) for q in (50, 99)}
     return rows
 
@@ -69,10 +73,11 @@ def _numbers(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def _timed(policies: dict[str, Policy], steps: int) -> dict[str, list[float]]:
+def _timed(contract: Contract, policies: dict[str, Policy], steps: int) -> dict[str, list[float]]:
     """Milliseconds of every step after the first few, the files in turn."""
+    words = (NetConfig.for_contract(contract).text_channels // TOKEN_SIZE,)
     feeds = [
-        {name: tensor.numpy() for name, tensor in example_inputs(tabletop(), seed).items()}
+        {name: tensor.numpy() for name, tensor in example_inputs(contract, seed, *words).items()}
         for seed in range(_INPUTS)
     ]
     spent: dict[str, list[float]] = {name: [] for name in policies}
@@ -111,12 +116,13 @@ def page(rows: dict[str, dict[str, float]], command: str) -> str:
 
 
 @click.command()
+@click.option("--contract", default=CONTRACTS[0], show_default=True, type=click.Choice(CONTRACTS))
 @click.option("--steps", default=300, show_default=True, type=click.IntRange(1))
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the numbers.")
-def main(steps: int, json_path: Path | None) -> None:
+def main(contract: str, steps: int, json_path: Path | None) -> None:
     """Measure a step with each fusion operator and imputer."""
-    rows = measure(steps)
-    command = f"benchmarks/fusion_latency.py --steps {steps}"
+    rows = measure(contract_named(contract), steps)
+    command = f"benchmarks/fusion_latency.py --contract {contract} --steps {steps}"
     print(page(rows, command))
     if json_path is not None:
         record = {"command": command, "commit": commit(), "operators": rows}

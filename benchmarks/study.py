@@ -118,8 +118,11 @@ def _recipe_facts(recipe: str, asked: dict[str, str]) -> dict[str, Any]:
     return as_facts(recipe_of({name: given[name] for name in names}))
 
 
-def judged(made: dict[str, list[Path]]) -> str:
-    """The command that compares them, in words where there is nothing to compare with."""
+def judged(made: dict[str, list[Path]], demos: Path) -> str:
+    """The command that compares them, in words where there is nothing to compare with.
+
+    It refuses to judge by a scene of the demonstrations that they learnt from.
+    """
     if OURS not in made:
         return f"to compare them, train {OURS!r}, too: leave out --recipe, or name it as well"
     ours, *rest = made.pop(OURS)
@@ -128,6 +131,7 @@ def judged(made: dict[str, list[Path]]) -> str:
     for label, paths in made.items():
         words += [part for path in paths for part in ("--policy", f"{label}={path}")]
     words += ["--tasks", "tabletop", "--tasks", "touch", "--fast-policy", "models/fast"]
+    words += ["--trained-on", str(demos)]
     words += ["--episodes", "20", "--json", "out/study.json", "--section", "study", "--write"]
     return shlex.join(words)
 
@@ -187,7 +191,7 @@ def main(
         made.setdefault(name, []).append(path)
         facts = json.loads((path.parents[1] / "facts.json").read_text())
         click.echo(f"{path}: {facts['samples_first']} rows seen, {facts['train_first_s']} s")
-    click.echo(judged(made))
+    click.echo(judged(made, demos))
 
 
 if __name__ == "__main__":

@@ -99,12 +99,13 @@ def test_a_training_that_fails_is_named_with_its_log(
 
 def test_the_seeds_of_our_recipe_are_judged_together_and_others_by_label() -> None:
     made = {name: [Path(f"{name}{k}") for k in range(2)] for name in (study.OURS, "vision alone")}
-    told = study.judged(made)
+    told = study.judged(made, Path("data/touch"))
     ours = ".venv/bin/python benchmarks/senses.py"
     assert told.startswith(f"{ours} 'all senses0' --also 'all senses1' --policy")
     assert "--policy 'vision alone=vision alone1'" in told
+    assert "--trained-on data/touch" in told
     assert told.endswith("--section study --write")
-    assert "train 'all senses'" in study.judged({"vision alone": [Path("a")]})
+    assert "train 'all senses'" in study.judged({"vision alone": [Path("a")]}, Path("data"))
 
 
 def test_pretrained_encoders_that_are_not_there_are_missed_at_once(tmp_path: Path) -> None:

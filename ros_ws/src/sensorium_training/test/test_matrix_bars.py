@@ -19,7 +19,7 @@ from sensorium_training.matrix.bars import (
     bars,
     lee,
 )
-from sensorium_training.matrix.comparing import PRETRAINED, UNTAUGHT, differences
+from sensorium_training.matrix.comparing import PRETRAINED, UNTAUGHT, best_single, differences
 from sensorium_training.matrix.footprint import Footprint
 from sensorium_training.matrix.measured import Line, Plan, labelled
 from sensorium_training.matrix.rows import ALL, LIFTED, POLICY, Condition, Row, standard_rows
@@ -248,11 +248,13 @@ def test_a_gain_of_ten_points_that_may_be_chance_is_none():
     }
 
 
-def test_a_rival_with_spoilt_senses_is_no_rival():
-    spoilt = line("concatenation, wrench noisy 1", pick=1)
+@pytest.mark.parametrize("label", ["concatenation", "vision alone"])
+def test_a_rival_with_spoilt_senses_is_no_rival(label):
+    spoilt = line(f"{label}, wrench noisy 1", pick=1)
     condition = Condition(corruption=("wrench", "noisy", 1.0))
     spoilt = replace(spoilt, row=replace(spoilt.row, condition=condition))
-    assert not any("concatenation" in what for what in verdicts(line(ALL, pick=90), spoilt))
+    assert not any(label in what for what in verdicts(line(ALL, pick=90), spoilt))
+    assert best_single([spoilt]) is None
 
 
 def test_a_verdict_on_too_few_training_seeds_says_so():

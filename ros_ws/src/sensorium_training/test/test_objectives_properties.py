@@ -9,6 +9,8 @@ from sensorium_training.objectives.compose import OBJECTIVES, Composition
 from sensorium_training.objectives.interface import Batch, Future, SenseShape, Shapes
 from torch import nn
 
+from .hidden_parts import REGISTERED
+
 ROWS, WIDTH = 36, 16
 SENSES = ("scene", "wrench", "pads", "text")
 SHAPES = Shapes(
@@ -172,7 +174,7 @@ def test_no_tensor_that_is_not_a_parameter_or_a_buffer_takes_part_in_training(na
     objective = make(name)
     known = {id(t) for t in (*objective.parameters(), *objective.buffers())}
     for module in objective.modules():
-        for value in (v for k, v in vars(module).items() if not k.startswith("_")):
+        for value in (v for k, v in vars(module).items() if k not in REGISTERED):
             held = list(value.values()) if isinstance(value, dict) else value
             inner = held if isinstance(held, (list, tuple)) else [held]
             assert not [v for v in inner if isinstance(v, torch.Tensor) and id(v) not in known]

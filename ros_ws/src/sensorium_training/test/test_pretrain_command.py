@@ -1,7 +1,10 @@
 """`sensorium pretrain` on bags: what it reads, refuses, learns and hands to `sensorium train`."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +50,16 @@ def loaded(bags: Path, split: str, share: float = 0.5):
     return load_rows(bags, split, tabletop(), NEEDS, share)
 
 
-def ask(bags: Path, folder: Path, *options: str):
+def arguments(bags: Path, folder: Path, *options: str) -> list[str]:
     config = folder / "objectives.yaml"
     config.write_text(json.dumps(OBJECTIVES))
     told = ["--config", config, "--run", folder / "run", "--cache", folder / "cache"]
     told += ["--batch", "16", "--log-steps", "1", "--workers", "1", "--threads", "1"]
-    arguments = [str(one) for one in (bags, *told, "--device", "cpu", *options)]
-    return CliRunner().invoke(pretrain, arguments, catch_exceptions=False)
+    return [str(one) for one in (bags, *told, "--device", "cpu", *options)]
+
+
+def ask(bags: Path, folder: Path, *options: str):
+    return CliRunner().invoke(pretrain, arguments(bags, folder, *options), catch_exceptions=False)
 
 
 def test_no_episode_and_no_scene_both_trains_and_watches(bags: Path):
@@ -96,6 +102,32 @@ def test_pretraining_lowers_the_loss_on_episodes_kept_aside(bags: Path, tmp_path
     after = made.validate()
     assert after["motion/loss"] < 0.9 * before["motion/loss"]
     assert after["motion/error"] < 0.9 * after["motion/error_of_stillness"]
+
+
+def test_the_documented_command_on_two_processes_learns_what_one_does(bags: Path, tmp_path: Path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+    assert ask(bags, one, "--steps", "4").exit_code == 0
+    command = str(Path(sys.executable).with_name("sensorium"))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *torchrun, "--no-python", "--", command, "pretrain",
+         *arguments(bags, two, "--steps", "4")],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+        capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("rows to learn from") == 1
+    ours, theirs = (
+        [json.loads(line)["loss"] for line in (f / "run" / "log.jsonl").read_text().splitlines()]
+        for f in (one, two)
+    )
+    assert len(ours) >= 4
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-5)
+    encoders = [load_file(f / "run" / "encoders.safetensors") for f in (one, two)]
+    for name, value in encoders[0].items():
+        torch.testing.assert_close(encoders[1][name], value, rtol=1e-3, atol=1e-4)
 
 
 def test_the_command_goes_on_and_its_encoders_start_a_training(bags: Path, tmp_path: Path):

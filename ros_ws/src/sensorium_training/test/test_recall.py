@@ -23,6 +23,8 @@ from sensorium_training.recall import (
     polar,
 )
 
+from .hidden_parts import hidden_parts
+
 CONFIG = NetConfig(version=2, text_channels=len(SLOTS) * TOKEN_SIZE)
 MODALITIES = {
     "scene_rgb": ("scene_rgb",), "cloud": ("cloud",), "wrist_rgb": ("wrist_rgb",),
@@ -78,18 +80,6 @@ def test_every_parameter_is_registered_gets_a_gradient_and_changes_after_one_ste
         assert bool(torch.isfinite(parameter.grad).all()), name
         assert bool((parameter.grad != 0).any()), name
         assert not torch.equal(before[name], parameter), name
-
-
-def hidden_parts(network: PolicyNet) -> list[str]:
-    """Weights and layers in plain lists, tuples or dicts, which no optimizer and no file sees."""
-    return [
-        f"{place}.{name}"
-        for place, module in network.named_modules()
-        for name, held in vars(module).items()
-        if not name.startswith("_") and isinstance(held, (list, tuple, dict))
-        for one in (held.values() if isinstance(held, dict) else held)
-        if isinstance(one, (torch.Tensor, torch.nn.Module))
-    ]
 
 
 @pytest.mark.parametrize("sense", MODALITIES)

@@ -10,7 +10,7 @@ from torch import Tensor
 KINDS = ("dropped", "stale", "late", "frozen", "noisy", "saturated", "biased")
 """Stale readings come late with the stamps of their capture, late ones with those of now."""
 LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""From nothing to blackout: steps that cover the range, for tests and for `--level`."""
+"""From nothing to blackout: steps that cover the range. `sensorium evaluate --level` takes any."""
 _ARM = 6
 """Joints before the gripper."""
 

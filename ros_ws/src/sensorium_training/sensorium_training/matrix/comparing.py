@@ -95,13 +95,16 @@ def differences(lines: Sequence[Line]) -> list[Difference]:
 
 
 def best_single(lines: Sequence[Line]) -> Line | None:
-    """The line of one sense alone that succeeds most: masked, lifted, or trained on it alone."""
+    """The line of one sense alone that succeeds most: masked, lifted, or trained on it alone.
+
+    One whose senses are spoilt is none.
+    """
     alone = [line for line in lines if _is_single(line)]
     return max(alone, key=lambda line: line.share, default=None)
 
 
 def _is_single(line: Line) -> bool:
-    return " alone" in line.row.label
+    return " alone" in line.row.label and line.row.condition.corruption is None
 
 
 def _is_opponent(line: Line) -> bool:

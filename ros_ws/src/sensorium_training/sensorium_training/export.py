@@ -1,6 +1,5 @@
 """From trained weights to one self-describing ONNX file, checked against torch."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from sensorium_training.forgetting import silenced
 from sensorium_training.network import PolicyNet
+from sensorium_training.onnx_file import traced
 
 TOLERANCE = 1e-4
 """Largest difference between torch and ONNX Runtime that is accepted (fp32)."""
@@ -77,19 +77,9 @@ def export(net: PolicyNet, contract: Contract, path: Path, dead: tuple[str, ...]
     net = net.eval()
     tensors = example_inputs(contract, words=net.config.words)
     deployed = _Deployed(net, tuple(tensors), dead)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            deployed,
-            tuple(tensors.values()),
-            dynamo=True,
-            verbose=False,
-            input_names=list(tensors),
-            output_names=list(output_names(contract)),
-        )
-    assert program is not None
-    model = program.model_proto
-    _describe(model, contract, dead)
+    unheard = {UNHEARD_KEY: ",".join(dead)} if dead else {}
+    told = {METADATA_KEY: contract.to_json(), **unheard}
+    model = traced(deployed, list(tensors.values()), list(tensors), output_names(contract), told)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     onnx.save(model, partial)
@@ -99,16 +89,6 @@ def export(net: PolicyNet, contract: Contract, path: Path, dead: tuple[str, ...]
         raise ParityError(worst, TOLERANCE)
     partial.replace(path)
     return worst
-
-
-def _describe(model: onnx.ModelProto, contract: Contract, dead: tuple[str, ...]) -> None:
-    told = {METADATA_KEY: contract.to_json()}
-    if dead:
-        told[UNHEARD_KEY] = ",".join(dead)
-    for key, value in told.items():
-        entry = model.metadata_props.add()
-        entry.key, entry.value = key, value
-    model.producer_name = "sensorium"
 
 
 @torch.no_grad()

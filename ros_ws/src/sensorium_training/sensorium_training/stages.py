@@ -237,9 +237,10 @@ class Stages:
             policy, directory, asked, self._workers,
             lambda n: self._bar.update(task, completed=n), self._fast, self._recipe.deaf,
         )  # fmt: skip
+        suffix = "" if done == 0 else f"_round{done + 1}"
         if made:
-            suffix = "" if done == 0 else f"_round{done + 1}"
             self._note(f"rollouts{suffix}_s", round(time.monotonic() - began))
+        if made or f"rollout_success{suffix}" not in self.facts():
             share = successes(directory, last)
             self._note(f"rollout_success{suffix}", None if math.isnan(share) else share)
         self.rows("dagger")

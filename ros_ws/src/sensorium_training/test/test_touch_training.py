@@ -37,16 +37,19 @@ def asked(demos: Path, run: Path, *options: str) -> Result:
 def test_a_policy_is_trained_driven_with_its_fast_half_and_trained_on_that(
     demos: Path, tmp_path: Path
 ) -> None:
-    told = asked(
-        demos, tmp_path, "--dagger", "1", "--rounds", "2", "--fast-policy", str(FAST),
-        "--deaf", "0",
-    )  # fmt: skip
+    rounds = ("--dagger", "1", "--rounds", "2", "--fast-policy", str(FAST), "--deaf", "0")
+    told = asked(demos, tmp_path, *rounds)
     assert told.exit_code == 0, told.output
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert facts["episodes_dagger"] == 2
     assert facts["samples_second"] > 0
     assert facts["samples_round2"] > 0
     assert {facts["rollout_success"], facts["rollout_success_round2"]} <= {0.0, 1.0}
+    known = facts.pop("rollout_success_round2")
+    (tmp_path / "facts.json").write_text(json.dumps(facts))
+    assert asked(demos, tmp_path, *rounds).exit_code == 0
+    again = json.loads((tmp_path / "facts.json").read_text())
+    assert again["rollout_success_round2"] == known
     bags = sorted((tmp_path / "rollouts").glob("ep_*"))
     seeds = [int(BagReader(bag).metadata()["episode"]["seed"]) for bag in bags]
     assert seeds == [ROLLOUTS.start, ROLLOUTS.start + 1]

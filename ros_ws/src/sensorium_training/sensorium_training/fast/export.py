@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sensorium_sim.fast_correction import TICK_S
 
 from sensorium_training.export import TOLERANCE
 from sensorium_training.fast.network import FastNet, FastNetConfig
+from sensorium_training.onnx_file import traced
 
 _READINGS_HZ = 500.0
 _TICKS, _SEQUENCES = 120, 8
@@ -58,21 +58,9 @@ def export_fast(net: FastNet, path: Path, provenance: Mapping[str, Any]) -> floa
     net = net.eval()
     contract = fast_contract(net.config, provenance)
     inputs = (torch.zeros(1, net.config.window, 6), torch.zeros(1, 2))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            net,
-            (*inputs, torch.zeros(1, net.config.state)),
-            dynamo=True,
-            verbose=False,
-            input_names=["wrench", "intent", "state"],
-            output_names=list(OUTPUTS),
-        )
-    assert program is not None
-    model = program.model_proto
-    entry = model.metadata_props.add()
-    entry.key, entry.value = FAST_METADATA_KEY, contract.to_json()
-    model.producer_name = "sensorium"
+    told = {FAST_METADATA_KEY: contract.to_json()}
+    before = torch.zeros(1, net.config.state)
+    model = traced(net, (*inputs, before), ("wrench", "intent", "state"), OUTPUTS, told)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     onnx.save(model, partial)

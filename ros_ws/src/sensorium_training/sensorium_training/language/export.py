@@ -5,8 +5,6 @@ file is loaded, so that the arithmetic, and with it every decision, is the same 
 """
 
 import json
-import logging
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from sensorium_core.codebook import CLASSES, SLOTS
 from sensorium_core.language import FORMAT, MAX_PIECES
 
 from sensorium_training.language.network import LanguageNet
+from sensorium_training.onnx_file import traced
 
 _OPSET = 18
 _SMALLEST = 4096
@@ -30,22 +29,8 @@ def to_onnx(net: LanguageNet) -> onnx.ModelProto:
     net.eval()
     ids = torch.ones((2, 9), dtype=torch.int64)
     sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    # torch's exporter warns about itself (deprecated calls, torchvision) on every use.
-    logging.getLogger("torch.onnx._internal.exporter").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        program = torch.onnx.export(
-            net,
-            (ids,),
-            input_names=["ids"],
-            output_names=list(LanguageNet.OUTPUTS),
-            dynamic_shapes=(sizes,),
-            opset_version=_OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    return program.model_proto
+    options = {"dynamic_shapes": (sizes,), "opset_version": _OPSET}
+    return traced(net, (ids,), ("ids",), LanguageNet.OUTPUTS, {}, **options)
 
 
 def quantise(model: onnx.ModelProto) -> onnx.ModelProto:

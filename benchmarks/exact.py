@@ -90,6 +90,8 @@ def run(claim: Claim) -> tuple[str, bool]:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     counts = dict((what, int(n)) for n, what in _COUNT.findall(done.stdout))
     met = done.returncode == 0 and set(counts) == {"passed"}
+    if not met:
+        print(done.stdout, file=sys.stderr)
     return ", ".join(f"{n} {what}" for what, n in counts.items()) or done.stdout[-300:], met
 
 

@@ -31,8 +31,10 @@ from sensorium_training.matrix.report import Page, pages
 TITLES = {
     "senses": "Senses, alone and together",
     "study": "Recipes trained from scratch",
+    "robustness": "Senses that are missing or go wrong",
 }
-"""By name, sections of docs/results.md: the shipped policy, and what benchmarks/study.py made."""
+"""By name, sections of docs/results.md: the shipped policy, what benchmarks/study.py made, and the
+shipped one in many more rows of fewer trials."""
 
 
 def text(matrix: Matrix, command: str, title: str = TITLES["senses"]) -> str:

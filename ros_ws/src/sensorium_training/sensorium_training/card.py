@@ -54,7 +54,7 @@ def _provenance(facts: dict[str, Any], difference: float) -> dict[str, str]:
         "demonstrations": f"{facts.get('episodes_demos')} episodes by scripted experts, "
         "none by people",
         "rollouts labelled by the expert (DAgger)": f"{facts.get('episodes_dagger', 0)}",
-        "their success, by round, before they were used": _successes(facts),
+        "success of those with every sense, by round, before they were used": _successes(facts),
         **_recipe(facts.get("recipe", {})),
         "went on from weights": _short(facts.get("went_on_from")) or "none: from scratch",
         "data hash": f"`{str(facts.get('data_hash_demos'))[:16]}`",
@@ -108,7 +108,8 @@ Without {" and ".join(contract.required)} it holds still.
 |---|---|
 {_rows(_provenance(facts, difference))}
 
-Errors on demonstrations kept aside (see `sensorium_training/losses.py` for the units):
+Errors on episodes kept aside, of demonstrations and, in equal parts, of rollouts where there are any
+(see `sensorium_training/losses.py` for the units):
 
 | term | value |
 |---|---|

@@ -1,7 +1,8 @@
 """Episodes that the policy itself drives, to be labelled by the expert (DAgger, Ross et al. 2011).
 
-Bags of these look like demonstrations; labels are computed from the ground truth in them, so that
-the policy learns what to do in the states that its own mistakes lead to.
+Bags of these look like demonstrations; labels are computed from the ground truth in them and, where
+touch decides, from what the expert beside the policy noted (`/sim/expert`), so that the policy
+learns what to do in the states that its own mistakes lead to.
 """
 
 import multiprocessing
@@ -57,9 +58,9 @@ def asked_for(
 ) -> dict[int, str]:
     """The family that a policy is asked for in the scene of each seed.
 
-    All alike by default, else in proportion to the share of each that is `failing`, and of those
-    that never fail a tenth as often as of those that always do: what a policy can do already
-    teaches it little. Families take turns throughout.
+    All alike by default, else in proportion to 0.1 and the share of each that is `failing` (1 for
+    one that is not named), so that what never fails is asked an eleventh as often as what always
+    does: what a policy can do already teaches it little. Families take turns throughout.
     """
     if failing is None:
         return {seed: families[seed % len(families)] for seed in seeds}
@@ -76,7 +77,8 @@ def asked_for(
 def is_deaf(seed: int, share: float, family: str) -> bool:
     """Whether force is dead in the rollout of a seed, of which a `share` 0..1 is to be so.
 
-    Steps of 7 in 20 meet all families alike, which take turns by seed; none where force decides.
+    Steps of 7 in 20 meet all families alike that take turns by seed, as in a first round; later ones
+    about so. None where force decides.
     """
     return family not in _FELT and (7 * seed) % _DEAF_OF < round(share * _DEAF_OF)
 

@@ -115,7 +115,7 @@ def _offline(lines: Sequence[Line]) -> Page:
 
 
 def _cost(found: dict[str, list[Footprint]]) -> Page:
-    header = ("row", "seed", "step p50 [ms]", "step p99 [ms]", "load", "parameters", "file [MB]")
+    header = ("row", "file", "step p50 [ms]", "step p99 [ms]", "load", "parameters", "file [MB]")
     rows = [
         (
             label, str(i), f"{one.p50_ms:.2f}", f"{one.p99_ms:.2f}", f"{one.load:.1f}",

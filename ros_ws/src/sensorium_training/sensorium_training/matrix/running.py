@@ -1,4 +1,7 @@
-"""Runs the trials that a matrix lacks: every row through the same cell, streams and gate."""
+"""Runs the trials that a matrix lacks: every row through the same streams and gate.
+
+Expert and hold still have no contract: they do pick, push and press in the cell of version 1.
+"""
 
 import multiprocessing
 import os

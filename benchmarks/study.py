@@ -1,8 +1,8 @@
 """Do all senses together beat some of them? Trains every recipe from scratch, with several seeds.
 
     .venv/bin/sensorium generate data/touch --episodes 2700 --families all
-    .venv/bin/python benchmarks/study.py data/touch --cache data/touch-cache --steps 8000 --seeds 3 \
-        --recipe 'all senses' --recipe concatenation --recipe 'vision alone'
+    .venv/bin/python benchmarks/study.py data/touch --cache data/touch-cache --steps 8000 \
+        --seeds 3 --recipe 'all senses' --recipe concatenation --recipe 'vision alone'
 
 All recipes get the same demonstrations and steps, and no rollouts of their own. Runs that are
 finished are kept, one that was interrupted goes on. 8,000 steps of 96 rows take 17 minutes on one

@@ -108,8 +108,8 @@ Without {" and ".join(contract.required)} it holds still.
 |---|---|
 {_rows(_provenance(facts, difference))}
 
-Errors on episodes kept aside, of demonstrations and, in equal parts, of rollouts where there are any
-(see `sensorium_training/losses.py` for the units):
+Errors on episodes kept aside, of demonstrations and, in equal parts, of rollouts where there are
+any (see `sensorium_training/losses.py` for the units):
 
 | term | value |
 |---|---|

@@ -1,8 +1,8 @@
 """Episodes that the policy itself drives, to be labelled by the expert (DAgger, Ross et al. 2011).
 
-Bags of these look like demonstrations; labels are computed from the ground truth in them and, where
-touch decides, from what the expert beside the policy noted (`/sim/expert`), so that the policy
-learns what to do in the states that its own mistakes lead to.
+Bags of these look like demonstrations; labels are computed from the ground truth in them and,
+where touch decides, from what the expert beside the policy noted (`/sim/expert`), so that the
+policy learns what to do in the states that its own mistakes lead to.
 """
 
 import multiprocessing
@@ -77,8 +77,8 @@ def asked_for(
 def is_deaf(seed: int, share: float, family: str) -> bool:
     """Whether force is dead in the rollout of a seed, of which a `share` 0..1 is to be so.
 
-    Steps of 7 in 20 meet all families alike that take turns by seed, as in a first round; later ones
-    about so. None where force decides.
+    Steps of 7 in 20 meet all families alike that take turns by seed, as in a first round; in later
+    ones about so. None where force decides.
     """
     return family not in _FELT and (7 * seed) % _DEAF_OF < round(share * _DEAF_OF)
 

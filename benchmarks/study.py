@@ -49,6 +49,7 @@ OURS = "all senses"
 RECIPES: dict[str, tuple[str, ...]] = {
     OURS: (),
     "concatenation": ("--fusion", "concatenation"),
+    "weighted": ("--fusion", "weighted"),
     "contact gate": ("--fusion", "contact_gate"),
     "vision alone": ("--only", _VISION),
     "force alone": ("--only", "wrench,pads,joints"),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sensorium_training.fusion.names import FUSIONS
 from sensorium_training.imputation.names import IMPUTATIONS, fusions_of
+from sensorium_training.recall import FELT_GEOMETRY, FELT_WRENCH
 
 _REL_SCALE = 10.0
 """Relative metres to network units: 10 cm is one."""
@@ -21,6 +22,8 @@ _NEAR_M = 0.035
 """Points of a group lie within this of its anchor."""
 _NEIGHBOURS = {1: 16, 2: 32}
 """By version: where touch decides, the middle of a thing is to be found more finely."""
+_HEAD = {1: 320, 2: 640}
+"""By version: nine families ask more of the head than three."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,11 @@ class NetConfig:
             raise GateConfigError("imputation", self.imputation, allowed, "network")
 
     @property
+    def geometry(self) -> int:
+        """How many numbers tell the head where things are, and in version 2 what was felt."""
+        return 26 if self.version == 1 else 26 + FELT_GEOMETRY + FELT_WRENCH
+
+    @property
     def shapes(self) -> int:
         """Kinds of things that an anchor may lie on, the last of them nothing."""
         return 5 if self.version == 1 else 8
@@ -111,8 +119,11 @@ class NetConfig:
         """The network of a contract: of its version, reading as many words as that has slots."""
         slots = TABLETOP_SLOTS if contract.version == 1 else SLOTS
         text = TOKEN_SIZE * len(slots)
-        sizes = {"text_channels": text, "neighbours": _NEIGHBOURS[contract.version]}
-        return cls(version=contract.version, **{**sizes, **settings})
+        version = contract.version
+        sizes = {
+            "text_channels": text, "neighbours": _NEIGHBOURS[version], "head": _HEAD[version],
+        }  # fmt: skip
+        return cls(version=version, **{**sizes, **settings})
 
 
 def contract_of(net: NetConfig) -> Contract:

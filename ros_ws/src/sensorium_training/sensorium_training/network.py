@@ -13,7 +13,7 @@ from sensorium_training.fusion.choice import fusion_class
 from sensorium_training.fusion.interface import SENSES, peak_forces, present
 from sensorium_training.imputation.choice import imputer_of
 from sensorium_training.pointing import PointingHead
-from sensorium_training.recall import FELT_GEOMETRY, FELT_WRENCH, felt_geometry, felt_wrench
+from sensorium_training.recall import felt_geometry, felt_wrench
 
 _CHUNK_SCALE = (0.1, 0.1, 0.1, 0.5, 1.0)
 """Network units to m, m, m, rad, open fraction."""
@@ -77,8 +77,7 @@ class PolicyNet(nn.Module):
         if self.mix.squeezed:
             self.squeeze = nn.Linear(w, 24)
         self.heading = nn.Linear(w, 2)
-        geometry = 26 if config.version == 1 else 26 + FELT_GEOMETRY + FELT_WRENCH
-        h = config.head
+        geometry, h = config.geometry * (1 + self.mix.modulates), config.head
         self.head = nn.Sequential(
             nn.Linear(geometry + config.text_channels + w + 24 * len(self.mix.squeezed), h),
             nn.ReLU(),
@@ -109,7 +108,7 @@ class PolicyNet(nn.Module):
         fused = self.mix(tokens, valid, text, forces)
         heading = self.heading(feature)
         geometry = self._geometry(tensors, target, heading, forces)
-        besides = self._squeezed(tokens)
+        besides = [*self._squeezed(tokens), *self.mix.modulated(geometry, text)]
         hidden = self.head(torch.cat([geometry, text, fused.token, *besides], -1))
         motion = self.chunk(hidden).unflatten(1, (self.config.horizon, 5)) * self.chunk_scale
         return NetOutput(

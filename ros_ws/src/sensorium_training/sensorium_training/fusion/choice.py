@@ -4,6 +4,7 @@ from sensorium_core.errors import UnknownNameError
 
 from sensorium_training.fusion.concatenation import Concatenation
 from sensorium_training.fusion.contact_gate import ContactGate
+from sensorium_training.fusion.film import Film
 from sensorium_training.fusion.interface import Fusion
 from sensorium_training.fusion.low_rank_tensor import LowRankTensor
 from sensorium_training.fusion.merge_attention import MergeAttention
@@ -17,6 +18,7 @@ def fusion_class(name: str) -> type[Fusion]:
     classes: dict[str, type[Fusion]] = {
         "weighted": Weighted,
         "concatenation": Concatenation,
+        "film": Film,
         "merge_attention": MergeAttention,
         "contact_gate": ContactGate,
         "product_of_experts": ProductOfExperts,

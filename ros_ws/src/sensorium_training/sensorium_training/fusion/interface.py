@@ -32,6 +32,8 @@ class Fusion(nn.Module):
     """Senses in whose place a learned token stands while they are absent."""
     squeezed: tuple[int, ...] = ()
     """Senses whose tokens the head also sees each on its own, squeezed to a few channels."""
+    modulates = False
+    """Whether the head also sees the geometry as `modulated` gives it."""
 
     def forward(self, tokens: Tensor, valid: Tensor, text: Tensor, forces: Tensor) -> Fused:
         """Fuse one batch.
@@ -57,6 +59,10 @@ class Fusion(nn.Module):
         All of it, unless an operator objects.
         """
         return felt
+
+    def modulated(self, geometry: Tensor, text: Tensor) -> list[Tensor]:
+        """The geometry `(b, n)` in terms of the command `(b, c)`: once `(b, n)`, or nothing."""
+        return []
 
 
 def present(tokens: Tensor, valid: Tensor) -> Tensor:

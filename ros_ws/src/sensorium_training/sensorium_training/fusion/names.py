@@ -1,6 +1,7 @@
 """The names of the fusion operators; what is imported where torch is not wanted."""
 
 FUSIONS = (
+    "film",
     "weighted",
     "concatenation",
     "merge_attention",

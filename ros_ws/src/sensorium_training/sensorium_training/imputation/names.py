@@ -14,7 +14,7 @@ def fusions_of(imputation: str) -> tuple[str, ...]:
     """
     fitting = {
         "learned": FUSIONS,
-        "autoencoder": ("weighted", "concatenation", "contact_gate"),
-        "translation": ("weighted", "concatenation"),
+        "autoencoder": ("weighted", "concatenation", "film", "contact_gate"),
+        "translation": ("weighted", "concatenation", "film"),
     }
     return fitting[imputation]

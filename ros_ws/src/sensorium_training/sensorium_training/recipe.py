@@ -23,6 +23,8 @@ class Recipe:
     """What the policy senses and remembers."""
     fusion: str = FUSIONS[0]
     imputation: str = IMPUTATIONS[0]
+    head: int = 0
+    """Units of each layer of the head; 0: as many as the contract asks for."""
     blur: float = 0.0
     """Blur of vision at the start of the first training [pixels]."""
     corrupt: float = 0.0
@@ -48,6 +50,8 @@ class Recipe:
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
         dropped = (sense for group, _ in self.drop for sense in senses_of(group))
+        if self.head < 0:
+            raise GateConfigError("head", self.head, "a whole number from 0", "training")
         for name in (*self.only, *dropped):
             if name not in senses:
                 raise UnknownNameError("sense", name, senses)

@@ -252,7 +252,7 @@ class Stages:
         self._note("last_call_s", round(seconds))
 
 
-_NEWER = ("corrupt", "deaf", "drop", "felt", "only", "precision", "share", "steps")
+_NEWER = ("corrupt", "deaf", "drop", "felt", "head", "only", "precision", "share", "steps")
 """What runs could not choose when they did not note it yet."""
 
 
@@ -276,8 +276,10 @@ def _without_nevers(asked: Any) -> Any:
 
 def network(recipe: Recipe) -> NetConfig:
     """What is trained."""
-    made_for = contract_named(recipe.contract)
-    return NetConfig.for_contract(made_for, fusion=recipe.fusion, imputation=recipe.imputation)
+    asked: dict[str, Any] = {"fusion": recipe.fusion, "imputation": recipe.imputation}
+    if recipe.head:
+        asked["head"] = recipe.head
+    return NetConfig.for_contract(contract_named(recipe.contract), **asked)
 
 
 def augmentation(recipe: Recipe) -> Augmentation:

@@ -22,6 +22,22 @@ _REMEDY = "name the weights.safetensors of a run or a released policy"
 _OTHER_VERSION = "train anew, or use the version of Sensorium that its card or run names"
 
 
+def config_of(path: Path) -> NetConfig:
+    """What the network of a weights file is made of. Raises `WeightsError` when it is none."""
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[NetConfig, dict[str, str], dict[str, Tensor]]:
+    """Configuration, metadata and tensors of a file."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return NetConfig.of(parse_json(metadata.get("config", "{}"))), metadata, weights
+    except (OSError, SafetensorError, SensoriumError, TypeError, ValueError) as error:
+        raise WeightsError(path, f"cannot be read ({error})", _REMEDY) from None
+
+
 def take_weights(net: PolicyNet, path: Path, dead: tuple[str, ...] = ()) -> None:
     """Put the weights of a file into a network of the same make.
 
@@ -33,19 +49,13 @@ def take_weights(net: PolicyNet, path: Path, dead: tuple[str, ...] = ()) -> None
     Raises:
         WeightsError: the file cannot be read, or is of a network of another make.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        theirs = asdict(NetConfig.of(parse_json(metadata.get("config", "{}"))))
-    except (OSError, SafetensorError, SensoriumError, TypeError, ValueError) as error:
-        raise WeightsError(path, f"cannot be read ({error})", _REMEDY) from None
-    ours = asdict(net.config)
+    config, metadata, weights = _read(path)
+    theirs, ours = asdict(config), asdict(net.config)
     other = [f"{k} {theirs[k]}, here {ours[k]}" for k in ours if ours[k] != theirs[k]]
     if other:
         raise WeightsError(
             path, f"of another network: {'; '.join(other)}",
-            "train with --contract, --fusion and --imputation as the file was",
+            "train with --contract, --fusion, --imputation and --head as the file was",
         )  # fmt: skip
     before = metadata.get(DEAD, "")
     if before != ",".join(dead):

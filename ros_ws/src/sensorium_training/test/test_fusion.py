@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from sensorium_core.codebook import TABLETOP_SLOTS, slot_codes
 from sensorium_core.errors import GateConfigError, UnknownNameError
 from sensorium_training.encoders import NetConfig
 from sensorium_training.fusion.choice import fusion_class
@@ -31,6 +32,14 @@ def case(size: int = SIZE, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tenso
     return tokens, torch.ones(size, 6), torch.randn(size, 128, generator=rng), forces
 
 
+def commands(size: int, seed: int) -> Tensor:
+    """Tokens of random commands `(size, 128)`."""
+    rng = torch.Generator().manual_seed(seed)
+    codes = [torch.tensor(slot_codes(slot)) for slot in TABLETOP_SLOTS]
+    drawn = [code[torch.randint(len(code), (size,), generator=rng)] for code in codes]
+    return torch.cat(drawn, -1)
+
+
 def absent(fusion: Fusion, tokens: Tensor, valid: Tensor, fill: float) -> Tensor:
     """Tokens as the network gives them: anything for absent senses, unless a token stands in."""
     there = valid.clone()
@@ -56,7 +65,11 @@ def test_every_parameter_is_registered_gets_a_gradient_and_changes(name: str) ->
     assert before
     assert set(before) <= set(fusion.state_dict())
     optimizer = torch.optim.SGD(fusion.parameters(), 0.1)
-    fusion(*case()).token.square().sum().backward()
+    tokens, valid, text, forces = case()
+    seen = fusion(tokens, valid, text, forces).token.square().sum()
+    for more in fusion.modulated(torch.ones(SIZE, 26), text):
+        seen = seen + more.square().sum()
+    seen.backward()
     optimizer.step()
     for key, parameter in fusion.named_parameters():
         assert parameter.grad is not None, key
@@ -112,7 +125,19 @@ def test_weights_share_1_among_valid_senses_and_leave_none_to_the_others(name: s
     assert torch.allclose(weights.sum(1), (valid.sum(1) > 0).float(), atol=1e-5)
 
 
-def test_the_shipped_operator_weighs_stand_ins_like_senses() -> None:
+def test_film_scales_what_was_felt_by_the_command_and_leaves_what_was_not_at_zero() -> None:
+    film, (_, _, text, _) = operator("film"), case()
+    felt = torch.zeros(SIZE, 26)
+    felt[:, 3] = 0.5
+    (once,) = film.modulated(felt, text)
+    (twice,) = film.modulated(2.0 * felt, text)
+    assert torch.equal(twice, 2.0 * once)
+    assert bool((once[:, 3] != 0).all())
+    assert len(once[:, 3].unique()) == SIZE
+    assert bool((once[:, [i for i in range(26) if i != 3]] == 0).all())
+
+
+def test_weighted_weighs_stand_ins_like_senses() -> None:
     weights = operator("weighted")(*case()).weights
     assert torch.allclose(weights.sum(1), torch.ones(SIZE), atol=1e-6)
 
@@ -246,7 +271,8 @@ def train(name: str, force_valid: float) -> float:
     truth = torch.randn(WIDTH, generator=torch.Generator().manual_seed(9)) / WIDTH**0.5
 
     def error(seed: int, size: int = 128) -> Tensor:
-        tokens, valid, text, forces = case(size, seed)
+        tokens, valid, _, forces = case(size, seed)
+        text = commands(size, seed)
         label = torch.tanh(2 * tokens[:, 3] @ truth)
         valid[:, 3] = force_valid
         heard = torch.where(valid.unsqueeze(-1) > 0.5, tokens, torch.zeros_like(tokens))

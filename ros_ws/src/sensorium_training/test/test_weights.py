@@ -38,7 +38,7 @@ def test_a_network_takes_every_weight_of_another(tmp_path: Path) -> None:
     ("config", "words"),
     [
         (NetConfig.for_contract(touch()), r"text_channels 224, here 128.*--contract"),
-        (replace(PLAIN, fusion="concatenation"), "fusion concatenation, here weighted.*--fusion"),
+        (replace(PLAIN, fusion="concatenation"), "fusion concatenation, here film.*--fusion"),
     ],
 )
 def test_weights_of_another_make_are_refused_with_what_differs(
@@ -124,6 +124,28 @@ def test_steps_count_from_given_weights_too(demos: Path, tmp_path: Path) -> None
     assert facts["samples_first"] == 3 * 8
     state = torch.load(tmp_path / "run" / "first" / "last.pt", weights_only=True)
     assert state["step"] == 3
+
+
+def test_weights_bring_their_network_unless_another_is_asked_for(
+    demos: Path, tmp_path: Path
+) -> None:
+    older = NetConfig(fusion="weighted", head=32)
+    given = write(tmp_path / "w.safetensors", PolicyNet(older))
+    told = asked(demos, tmp_path / "run", "--steps", 1, "--weights", given)
+    assert told.exit_code == 0, told.output
+    assert load_network(tmp_path / "run" / "weights.safetensors").config == older
+    recipe = json.loads((tmp_path / "run" / "facts.json").read_text())["recipe"]
+    assert (recipe["fusion"], recipe["imputation"], recipe["head"]) == ("weighted", "learned", 32)
+    for option, value, words in (
+        ("--fusion", "film", "fusion weighted, here film.*--fusion"),
+        ("--head", 48, "head 32, here 48.*--head"),
+    ):
+        with pytest.raises(WeightsError, match=words):
+            asked(demos, tmp_path / "other", "--steps", 1, "--weights", given, option, value)
+    torn = tmp_path / "torn.safetensors"
+    torn.write_bytes(b"no tensors")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        asked(demos, tmp_path / "other", "--steps", 1, "--weights", torn)
 
 
 def test_weights_go_on_with_the_senses_that_they_heard(demos: Path, tmp_path: Path) -> None:

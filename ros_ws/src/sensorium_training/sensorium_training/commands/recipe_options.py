@@ -16,12 +16,18 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="What the policy senses and remembers; touch is for all nine families.",
     ),
     click.option(
-        "--fusion", default=FUSIONS[0], show_default=True, type=click.Choice(FUSIONS),
-        help="How the senses' tokens become one.",
+        "--fusion", default=None, type=click.Choice(FUSIONS),
+        help=f"How the senses' tokens become one.  [default: that of --weights, or {FUSIONS[0]}]",
     ),
     click.option(
-        "--imputation", default=IMPUTATIONS[0], show_default=True, type=click.Choice(IMPUTATIONS),
-        help="What stands in for a missing sense: a learned token, or a guess from those there.",
+        "--imputation", default=None, type=click.Choice(IMPUTATIONS),
+        help="What stands in for a missing sense: a learned token, or a guess from those there.  "
+        f"[default: that of --weights, or {IMPUTATIONS[0]}]",
+    ),
+    click.option(
+        "--head", default=None, type=click.IntRange(1),
+        help="Units of each layer of the head.  [default: those of --weights, or 640 of "
+        "--contract touch, 320 of tabletop]",
     ),
     click.option(
         "--blur", default=0.0, show_default=True, type=click.FloatRange(0.0),
@@ -65,6 +71,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
 )  # fmt: skip
 
+_PLAIN = {"fusion": FUSIONS[0], "imputation": IMPUTATIONS[0], "head": 0}
+"""What is made where nothing else is asked for."""
+
 
 def recipe_options(command: Command) -> Command:
     """Give a command the options of a recipe; it gets them as keywords, for `recipe_of`."""
@@ -75,6 +84,7 @@ def recipe_options(command: Command) -> Command:
 
 def recipe_of(given: dict[str, Any]) -> Recipe:
     """What was asked for. Raises `click.BadParameter` and the errors of `Recipe`."""
+    given = {**given, **{name: plain for name, plain in _PLAIN.items() if given.get(name) is None}}
     only = tuple(sense.strip() for sense in given["only"].split(",")) if given["only"] else ()
     return Recipe(**{**given, "only": only, "drop": tuple(map(_odds, given["drop"]))})
 

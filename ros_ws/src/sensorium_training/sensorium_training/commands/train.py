@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,8 @@ def train(
 
     recipe = recipe_of(asked)
     _require_one_start(minutes, encoders, weights, recipe)
+    if weights is not None:
+        recipe = _as_in(weights, asked, recipe)
     _require_fast_half(recipe, dagger, fast_policy)
     with progress_bar() as bar:
         stages = Stages(
@@ -110,6 +113,20 @@ def train(
         stages.finish(trained, time.monotonic() - started)
     click.echo(f"weights in {run_dir / 'weights.safetensors'}; next: sensorium export")
     click.echo(json.dumps(stages.facts()["validation"], indent=1))
+
+
+def _as_in(weights: Path, asked: dict[str, Any], recipe: Recipe) -> Recipe:
+    """The recipe with the network of the weights, but for what the options ask for."""
+    from sensorium_training.stages import network
+    from sensorium_training.weights import config_of
+
+    theirs, plain = config_of(weights), network(recipe)
+    parts = {
+        name: getattr(theirs, name)
+        for name in ("fusion", "imputation", "head")
+        if asked[name] is None and getattr(theirs, name) != getattr(plain, name)
+    }
+    return replace(recipe, **parts)
 
 
 def _require_one_start(

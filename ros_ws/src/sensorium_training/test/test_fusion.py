@@ -137,6 +137,28 @@ def test_film_scales_what_was_felt_by_the_command_and_leaves_what_was_not_at_zer
     assert bool((once[:, [i for i in range(26) if i != 3]] == 0).all())
 
 
+@pytest.mark.parametrize(("name", "least", "most"), [("film", 0, 0.1), ("concatenation", 0.8, 2)])
+def test_film_alone_tells_a_linear_readout_what_a_word_means_for_what_was_felt(
+    name: str, least: float, most: float
+) -> None:
+    """The label is what was felt for one half of the colours, its negative for the other."""
+    fusion, rng = operator(name), torch.Generator().manual_seed(3)
+    codes = torch.tensor(slot_codes("colour"))
+    readout = torch.nn.Linear(26 * (1 + fusion.modulates) + 128, 1)
+    optimizer = torch.optim.Adam([*fusion.parameters(), *readout.parameters()], 0.01)
+    for _ in range(300):
+        felt, text = torch.randn(128, 26, generator=rng), commands(128, 0)
+        colour = torch.randint(len(codes), (128,), generator=rng)
+        text[:, 32:64] = codes[colour]
+        label = felt[:, 7] * torch.where(colour % 2 == 0, 1.0, -1.0)
+        seen = torch.cat([felt, text, *fusion.modulated(felt, text)], -1)
+        error = (readout(seen).squeeze(-1) - label).square().mean()
+        optimizer.zero_grad()
+        error.backward()
+        optimizer.step()
+    assert least <= float(error.detach()) <= most
+
+
 def test_weighted_weighs_stand_ins_like_senses() -> None:
     weights = operator("weighted")(*case()).weights
     assert torch.allclose(weights.sum(1), torch.ones(SIZE), atol=1e-6)

@@ -90,9 +90,9 @@ def _timed(contract: Contract, policies: dict[str, Policy], steps: int) -> dict[
     return spent
 
 
-def page(rows: dict[str, dict[str, float]], command: str) -> str:
-    """A table for people, and whether the budget is kept."""
-    reference = rows[FUSIONS[0]]["p50"]
+def page(rows: dict[str, dict[str, float]], command: str, default: str) -> str:
+    """A table for people, ratios to the `default` operator, and whether the budget is kept."""
+    reference = rows[default]["p50"]
     cells = [
         [
             name, f"{row['operator']:,}", f"{row['imputer']:,}", f"{row['network']:,}",
@@ -123,7 +123,7 @@ def main(contract: str, steps: int, json_path: Path | None) -> None:
     """Measure a step with each fusion operator and imputer."""
     rows = measure(contract_named(contract), steps)
     command = f"benchmarks/fusion_latency.py --contract {contract} --steps {steps}"
-    print(page(rows, command))
+    print(page(rows, command, NetConfig.for_contract(contract_named(contract)).fusion))
     if json_path is not None:
         record = {"command": command, "commit": commit(), "operators": rows}
         json_path.parent.mkdir(parents=True, exist_ok=True)

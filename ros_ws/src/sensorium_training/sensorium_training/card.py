@@ -28,6 +28,7 @@ def release(run: Path, out: Path) -> float:
     known["parameters"] = sum(p.numel() for p in net.parameters())
     known["git_commit"] = git_commit()
     known["fusion"] = net.config.fusion
+    known["head"] = net.config.head
     known["imputation"] = net.config.imputation
     plain = contract_of(net.config)
     contract = Contract.parse({**plain.model_dump(), "provenance": known}, plain.name)
@@ -50,6 +51,7 @@ def _provenance(facts: dict[str, Any], difference: float) -> dict[str, str]:
     return {
         "parameters": f"{facts['parameters']:,}",
         "fusion operator": f"{facts['fusion']}",
+        "units of each layer of the head": f"{facts['head']}",
         "in place of a missing sense": f"{facts['imputation']}",
         "demonstrations": f"{facts.get('episodes_demos')} episodes by scripted experts, "
         "none by people",

@@ -12,7 +12,7 @@ from sensorium_core.contract import Contract, tabletop, touch
 from sensorium_core.errors import GateConfigError, UnknownNameError
 from torch import Tensor, nn
 
-from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.fusion.names import DEFAULT_FUSION, FUSIONS
 from sensorium_training.imputation.names import IMPUTATIONS, fusions_of
 from sensorium_training.recall import FELT_GEOMETRY, FELT_WRENCH
 
@@ -43,7 +43,7 @@ class NetConfig:
     """Command tokens of 32 each, flattened: the first four, or 224 for those of every slot."""
     version: int = 1
     """Of the contract: 2 has a longer memory, bowls and wells, and says what to feel."""
-    fusion: str = FUSIONS[0]
+    fusion: str = DEFAULT_FUSION[1]
     """How the senses' tokens become one: a name in `fusion.names`."""
     attention_layers: int = 2
     """Of `merge_attention`, as are the heads."""
@@ -122,6 +122,7 @@ class NetConfig:
         version = contract.version
         sizes = {
             "text_channels": text, "neighbours": _NEIGHBOURS[version], "head": _HEAD[version],
+            "fusion": DEFAULT_FUSION[version],
         }  # fmt: skip
         return cls(version=version, **{**sizes, **settings})
 

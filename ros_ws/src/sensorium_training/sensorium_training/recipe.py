@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sensorium_core.contract import Contract, tabletop, touch
 from sensorium_core.errors import GateConfigError, UnknownNameError
 
-from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.fusion.names import DEFAULT_FUSION
 from sensorium_training.imputation.names import IMPUTATIONS
 
 CONTRACTS = ("tabletop", "touch")
@@ -21,7 +21,8 @@ class Recipe:
 
     contract: str = CONTRACTS[0]
     """What the policy senses and remembers."""
-    fusion: str = FUSIONS[0]
+    fusion: str = ""
+    """Empty: the contract's default, which then stands here."""
     imputation: str = IMPUTATIONS[0]
     head: int = 0
     """Units of each layer of the head; 0: as many as the contract asks for."""
@@ -46,6 +47,9 @@ class Recipe:
     """Share of each batch that is drawn where an expert says what to feel; of contract touch."""
 
     def __post_init__(self) -> None:
+        if not self.fusion:
+            version = contract_named(self.contract).version
+            object.__setattr__(self, "fusion", DEFAULT_FUSION[version])
         senses = self.senses
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)

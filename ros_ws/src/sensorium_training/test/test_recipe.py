@@ -86,7 +86,7 @@ def test_the_plain_recipe_is_what_was_trained_before_there_was_one() -> None:
     assert network(Recipe()) == NetConfig()
     assert augmentation(Recipe()) == Augmentation() == TrainConfig().augmentation
     assert (Recipe().dead, TrainConfig().dead) == ((), ())
-    assert NetConfig(version=2, text_channels=224, neighbours=32, head=640) == TOUCH
+    assert NetConfig(version=2, text_channels=224, neighbours=32, head=640, fusion="film") == TOUCH
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_a_network_takes_every_weight_of_another(tmp_path: Path) -> None:
     ("config", "words"),
     [
         (NetConfig.for_contract(touch()), r"text_channels 224, here 128.*--contract"),
-        (replace(PLAIN, fusion="concatenation"), "fusion concatenation, here film.*--fusion"),
+        (replace(PLAIN, fusion="concatenation"), "fusion concatenation, here weighted.*--fusion"),
     ],
 )
 def test_weights_of_another_make_are_refused_with_what_differs(
@@ -129,15 +129,16 @@ def test_steps_count_from_given_weights_too(demos: Path, tmp_path: Path) -> None
 def test_weights_bring_their_network_unless_another_is_asked_for(
     demos: Path, tmp_path: Path
 ) -> None:
-    older = NetConfig(fusion="weighted", head=32)
+    older = NetConfig(fusion="contact_gate", head=32)
     given = write(tmp_path / "w.safetensors", PolicyNet(older))
     told = asked(demos, tmp_path / "run", "--steps", 1, "--weights", given)
     assert told.exit_code == 0, told.output
     assert load_network(tmp_path / "run" / "weights.safetensors").config == older
     recipe = json.loads((tmp_path / "run" / "facts.json").read_text())["recipe"]
-    assert (recipe["fusion"], recipe["imputation"], recipe["head"]) == ("weighted", "learned", 32)
+    parts = [recipe[name] for name in ("fusion", "imputation", "head")]
+    assert parts == ["contact_gate", "learned", 32]
     for option, value, words in (
-        ("--fusion", "film", "fusion weighted, here film.*--fusion"),
+        ("--fusion", "film", "fusion contact_gate, here film.*--fusion"),
         ("--head", 48, "head 32, here 48.*--head"),
     ):
         with pytest.raises(WeightsError, match=words):

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from sensorium_training.fusion.names import FUSIONS
+from sensorium_training.fusion.names import DEFAULT_FUSION, FUSIONS
 from sensorium_training.imputation.names import IMPUTATIONS
 from sensorium_training.recipe import CONTRACTS, PRECISIONS, Recipe
 
@@ -17,7 +17,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--fusion", default=None, type=click.Choice(FUSIONS),
-        help=f"How the senses' tokens become one.  [default: that of --weights, or {FUSIONS[0]}]",
+        help="How the senses' tokens become one.  [default: that of --weights, or "
+        f"{DEFAULT_FUSION[2]} of --contract touch, {DEFAULT_FUSION[1]} of tabletop]",
     ),
     click.option(
         "--imputation", default=None, type=click.Choice(IMPUTATIONS),
@@ -71,7 +72,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
 )  # fmt: skip
 
-_PLAIN = {"fusion": FUSIONS[0], "imputation": IMPUTATIONS[0], "head": 0}
+_PLAIN = {"fusion": "", "imputation": IMPUTATIONS[0], "head": 0}
 """What is made where nothing else is asked for."""
 
 

@@ -9,4 +9,7 @@ FUSIONS = (
     "product_of_experts",
     "low_rank_tensor",
 )
-"""Legal values of `NetConfig.fusion`; the first is the default and the shipped policy's."""
+"""Legal values of `NetConfig.fusion`."""
+DEFAULT_FUSION = {1: "weighted", 2: "film"}
+"""By version of the contract. What words mean for what is felt matters where touch decides; pick,
+push and press are done as well without (docs/evaluation.md)."""

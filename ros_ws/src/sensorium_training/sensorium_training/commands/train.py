@@ -94,8 +94,7 @@ def train(
 
     recipe = recipe_of(asked)
     _require_one_start(minutes, encoders, weights, recipe)
-    if weights is not None:
-        recipe = _as_in(weights, asked, recipe)
+    recipe = _as_in(weights, asked, recipe)
     _require_fast_half(recipe, dagger, fast_policy)
     with progress_bar() as bar:
         stages = Stages(
@@ -115,8 +114,10 @@ def train(
     click.echo(json.dumps(stages.facts()["validation"], indent=1))
 
 
-def _as_in(weights: Path, asked: dict[str, Any], recipe: Recipe) -> Recipe:
-    """The recipe with the network of the weights, but for what the options ask for."""
+def _as_in(weights: Path | None, asked: dict[str, Any], recipe: Recipe) -> Recipe:
+    """The recipe with the network of the weights, if any, but for what the options ask for."""
+    if weights is None:
+        return recipe
     from sensorium_training.stages import network
     from sensorium_training.weights import config_of
 

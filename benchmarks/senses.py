@@ -32,10 +32,11 @@ TITLES = {
     "senses": "Senses, alone and together",
     "study": "Recipes trained from scratch",
     "vision": "Trained without force, or with it",
+    "camera": "Trained from scratch, the wrist camera dead",
     "robustness": "Senses that are missing or go wrong",
 }
-"""By name, sections of docs/results.md: the shipped policy, what benchmarks/study.py made (in two
-parts: trials of its "vision alone" take longest), and the shipped one in rows of fewer trials."""
+"""By name, sections of docs/results.md: the shipped policy, what benchmarks/study.py made (in
+parts, of more trials or fewer), and the shipped one in rows of fewer trials."""
 
 
 def text(matrix: Matrix, command: str, title: str = TITLES["senses"]) -> str:

@@ -51,11 +51,11 @@ class Recipe:
             version = contract_named(self.contract).version
             object.__setattr__(self, "fusion", DEFAULT_FUSION[version])
         senses = self.senses
+        if self.head < 0:
+            raise GateConfigError("head", self.head, "a whole number from 0", "training")
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
         dropped = (sense for group, _ in self.drop for sense in senses_of(group))
-        if self.head < 0:
-            raise GateConfigError("head", self.head, "a whole number from 0", "training")
         for name in (*self.only, *dropped):
             if name not in senses:
                 raise UnknownNameError("sense", name, senses)

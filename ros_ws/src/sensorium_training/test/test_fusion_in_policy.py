@@ -143,10 +143,10 @@ def test_every_parameter_of_the_network_trains_with_every_operator(fusion: str) 
         assert bool((net.missing.grad != 0).any(-1).all())
 
 
-def test_the_first_network_keeps_its_names_and_its_numbers() -> None:
+def test_the_default_network_keeps_its_names_and_its_numbers() -> None:
     """Names and shapes of the weights, and outputs at a seed, as before there was a choice."""
     torch.manual_seed(7)
-    net = PolicyNet(NetConfig(fusion="weighted")).eval()
+    net = PolicyNet().eval()
     assert sum(p.numel() for p in net.parameters()) == 495_204
     shapes = {name: tuple(p.shape) for name, p in net.named_parameters()}
     assert shapes["missing"] == shapes["identity"] == (6, 96)
@@ -162,7 +162,7 @@ def test_the_first_network_keeps_its_names_and_its_numbers() -> None:
     assert torch.allclose(out.chunk[1, 0], expected, atol=1e-4)
 
 
-def test_the_first_operator_computes_bit_for_bit_what_the_network_itself_did() -> None:
+def test_the_default_operator_computes_bit_for_bit_what_the_network_itself_did() -> None:
     net, rng = net_of("weighted"), torch.Generator().manual_seed(0)
     tokens, text = torch.randn(8, 6, 96, generator=rng), torch.randn(8, 128, generator=rng)
     layers = torch.nn.Sequential(*net.mix.children())
@@ -173,13 +173,13 @@ def test_the_first_operator_computes_bit_for_bit_what_the_network_itself_did() -
     assert torch.equal(fused.weights, weights.squeeze(-1))
 
 
-def test_the_shipped_weights_load_into_the_first_network_and_compute_the_same() -> None:
+def test_the_shipped_weights_load_into_the_default_network_and_compute_the_same() -> None:
     """The weights are read back from the shipped file; anchor classes alone are not in it."""
     constants = onnx.load(SHIPPED).graph.initializer
     found = {i.name.removeprefix("net."): numpy_helper.to_array(i).copy() for i in constants}
     turned = [v.T for k, v in found.items() if k.startswith("val_") and v.ndim == 2]
     found |= {f"{k}.weight": v for k, v in zip(UNNAMED, turned, strict=True)}
-    net = PolicyNet(NetConfig(fusion="weighted")).eval()
+    net = PolicyNet().eval()
     state = net.state_dict()
     assert {k for k in state if k not in found} <= {
         "pointing.classes.weight", "pointing.classes.bias", "wrist_rgb.grid",

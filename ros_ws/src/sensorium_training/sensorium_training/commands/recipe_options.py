@@ -72,9 +72,6 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
 )  # fmt: skip
 
-_PLAIN = {"fusion": "", "imputation": IMPUTATIONS[0], "head": 0}
-"""What is made where nothing else is asked for."""
-
 
 def recipe_options(command: Command) -> Command:
     """Give a command the options of a recipe; it gets them as keywords, for `recipe_of`."""
@@ -84,8 +81,11 @@ def recipe_options(command: Command) -> Command:
 
 
 def recipe_of(given: dict[str, Any]) -> Recipe:
-    """What was asked for. Raises `click.BadParameter` and the errors of `Recipe`."""
-    given = {**given, **{name: plain for name, plain in _PLAIN.items() if given.get(name) is None}}
+    """What was asked for; what was not is as in a plain `Recipe`.
+
+    Raises `click.BadParameter` and the errors of `Recipe`.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
     only = tuple(sense.strip() for sense in given["only"].split(",")) if given["only"] else ()
     return Recipe(**{**given, "only": only, "drop": tuple(map(_odds, given["drop"]))})
 

@@ -7,7 +7,6 @@ What a word means for what is felt is a product: a block that gave way 3 mm is t
 network learns that late or not at all.
 """
 
-import torch
 from torch import Tensor, nn
 
 from sensorium_training.encoders import NetConfig
@@ -16,7 +15,7 @@ from sensorium_training.fusion.interface import Fused
 
 
 class Film(Concatenation):
-    """`W [relu((1 + s_i(text)) token_i + b_i(text))]_i + b`, and `gain(text) * geometry`.
+    """`W [(1 + s_i(text)) token_i + b_i(text)]_i + b`, and `gain(text) * geometry`.
 
     A learned token stands for an absent sense.
     """
@@ -31,8 +30,7 @@ class Film(Concatenation):
     def forward(self, tokens: Tensor, valid: Tensor, text: Tensor, forces: Tensor) -> Fused:
         """See `Fusion.forward`. Weights: as of `Concatenation`, of the modulated tokens."""
         scale, shift = self.film(text).unflatten(-1, (tokens.shape[1], -1)).chunk(2, -1)
-        told = torch.relu(tokens * (1 + scale) + shift)
-        return super().forward(told, valid, text, forces)
+        return super().forward(tokens * (1 + scale) + shift, valid, text, forces)
 
     def modulated(self, geometry: Tensor, text: Tensor) -> list[Tensor]:
         """See `Fusion.modulated`."""

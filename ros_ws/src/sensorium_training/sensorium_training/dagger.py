@@ -9,8 +9,8 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from queue import Queue
 
 import numpy as np
 from sensorium_core.codebook import goal_tokens
@@ -107,43 +107,43 @@ def rollouts(
     progress(len(asked) - len(todo))
     if not todo:
         return 0
-    jobs = [(policy, directory, todo[i::workers], fast, deaf) for i in range(workers)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    context = multiprocessing.get_context("spawn")
-    queue: Queue[int] = context.Manager().Queue()
-    with context.Pool(workers) as pool:
-        result = pool.starmap_async(_work, [(*job, queue) for job in jobs])
-        done = len(asked) - len(todo)
-        while not result.ready() or not queue.empty():
-            done += _drain(queue)
+    jobs = [Rollout(policy, fast, directory, deaf, seed, family) for seed, family in todo]
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        made = pool.imap_unordered(_work, jobs)
+        for done, _ in enumerate(made, 1 + len(asked) - len(todo)):
             progress(done)
-            result.wait(1.0)
-        result.get()
     return len(todo)
 
 
-def _drain(queue: Queue[int]) -> int:
-    count = 0
-    while not queue.empty():
-        count += queue.get()
-    return count
+@dataclass(frozen=True)
+class Rollout:
+    """One episode to be driven."""
+
+    policy: Path
+    fast: Path | None
+    directory: Path
+    deaf: float
+    seed: int
+    family: str
 
 
-def _work(
-    policy: Path,
-    directory: Path,
-    asked: list[tuple[int, str]],
-    fast: Path | None,
-    deaf: float,
-    queue: Queue[int],
-) -> None:
+def _work(job: Rollout) -> None:
+    """Drive it, unless the process that asked for it is gone: nobody would stop the rest."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        return
+    hearing, dull, told = _loops(job.policy, job.fast)
+    dead = FORCE if is_deaf(job.seed, job.deaf, job.family) else ()
+    episode(dull if dead else hearing, told, job.directory, job.seed, job.family, dead)
+
+
+@lru_cache(maxsize=1)
+def _loops(policy: Path, fast: Path | None) -> tuple[ClosedLoop, ClosedLoop, Told]:
+    """The policy with every sense, the same without force, and who tells both what is meant."""
     told, slow, half = Told(), Policy(policy), None if fast is None else FastPolicy(fast)
     hearing = ClosedLoop(slow, told, fast=half)
-    dull = ClosedLoop(slow, told, frozenset(FORCE), hearing.cell, fast=half)
-    for seed, family in asked:
-        dead = FORCE if is_deaf(seed, deaf, family) else ()
-        episode(dull if dead else hearing, told, directory, seed, family, dead)
-        queue.put(1)
+    return hearing, ClosedLoop(slow, told, frozenset(FORCE), hearing.cell, fast=half), told
 
 
 def episode(

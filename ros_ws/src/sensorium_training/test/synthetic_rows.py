@@ -1,6 +1,7 @@
 """A cache of made-up rows for tests of pretraining: episodes in which touch follows what is seen.
 
-Run as a script this file is one process of a run: folder of the run, steps. torchrun starts it.
+Run as a script this file is one process of a run, started by torchrun: folder of the run, steps,
+and the checkpoint to go on from, if any.
 """
 
 import json
@@ -98,15 +99,16 @@ class Noting(PretrainRows):
         return super().take(indices)
 
 
-def one_process(folder: Path, steps: int) -> None:
+def one_process(folder: Path, steps: int, resume: Path | None = None) -> None:
     """Train, and leave which rows this process took."""
     torch.set_num_threads(1)
     with processes("cpu") as here:
         train, watch = rows_of(Made()), rows_of(Made(4, seed=1))
         train.__class__, train.taken = Noting, []
-        Pretrainer(train, watch, folder, config(steps=steps), here).run(lambda *told: None)
+        made = Pretrainer(train, watch, folder, config(steps=steps), here, resume)
+        made.run(lambda *told: None)
     (folder.parent / f"rank{here.rank}.json").write_text(json.dumps(train.taken))
 
 
 if __name__ == "__main__":
-    one_process(Path(sys.argv[1]), int(sys.argv[2]))
+    one_process(Path(sys.argv[1]), int(sys.argv[2]), *map(Path, sys.argv[3:]))

@@ -1,6 +1,13 @@
 """Rollouts go where a policy fails, and every family has its turn."""
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +89,47 @@ def test_a_deaf_rollout_holds_no_force_in_bag_or_rows_and_counts_for_no_success(
     felt = [*TOLD_BY["wrench"], *TOLD_BY["pads"]]
     assert not got["memory"][:, :, felt].any()
     assert failing(tmp_path / "bags", [seed]) == {}
+
+
+_DRIVES = """
+import sys
+from pathlib import Path
+from sensorium_training.dagger import rollouts
+
+if __name__ == "__main__":
+    bags, policy = map(Path, sys.argv[1:])
+    rollouts(policy, bags, {seed: "pick" for seed in range(519_900, 519_990)}, 1, lambda _: None)
+"""
+
+
+def test_who_is_killed_leaves_no_worker_that_goes_on(tmp_path: Path):
+    script, bags = tmp_path / "drives.py", tmp_path / "bags"
+    script.write_text(_DRIVES)
+    words = [sys.executable, str(script), str(bags), str(MODELS / "tabletop" / "policy.onnx")]
+    with subprocess.Popen(words, start_new_session=True) as driver:
+        assert within(60, lambda: any(bags.glob("*/metadata.yaml")))
+        driver.kill()
+        driver.wait()
+        try:
+            assert within(60, lambda: not alive(driver.pid))
+        finally:
+            if alive(driver.pid):
+                os.killpg(driver.pid, signal.SIGKILL)
+    assert len(list(bags.iterdir())) < 20
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not (met := holds()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return met
+
+
+def alive(group: int) -> bool:
+    """Whether a process of the group still runs, zombies aside."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group and fields[0] != "Z":
+                return True
+    return False

@@ -99,8 +99,9 @@ def test_every_parameter_trains_and_the_imputers_losses_train_no_encoder(
 
 @pytest.mark.parametrize(
     ("fusion", "name"),
-    [("weighted", "autoencoder"), ("weighted", "translation"), ("contact_gate", "autoencoder")],
-)
+    [("weighted", "autoencoder"), ("weighted", "translation"), ("contact_gate", "autoencoder"),
+     ("film", "autoencoder"), ("film", "translation")],
+)  # fmt: skip
 def test_the_exported_file_computes_what_torch_does_with_any_sense_missing(
     fusion: str, name: str, tmp_path: Path
 ) -> None:

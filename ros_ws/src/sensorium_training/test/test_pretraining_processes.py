@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,12 +20,12 @@ SCRIPT = Path(__file__).with_name("synthetic_rows.py")
 STEPS = 6
 
 
-def by_torchrun(folder: Path) -> subprocess.Popen[str]:
-    """The run of `synthetic_rows` in a folder on two processes."""
+def by_torchrun(folder: Path, *resume: Path) -> subprocess.Popen[str]:
+    """The run of `synthetic_rows` in a folder on two processes, from a checkpoint if given."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     return subprocess.Popen(
-        [sys.executable, *torchrun, str(SCRIPT), str(folder), str(STEPS)],
+        [sys.executable, *torchrun, str(SCRIPT), str(folder), str(STEPS), *map(str, resume)],
         env=environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -62,6 +63,21 @@ def test_the_encoders_are_those_of_one_process(runs):
     assert one.keys() == two.keys()
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_two_processes_that_go_on_from_a_checkpoint_end_where_uncut_ones_did(runs, tmp_path):
+    uncut, cut = runs[1] / "run", tmp_path / "two" / "run"
+    shutil.copytree(uncut, cut)
+    (cut / "encoders.safetensors").unlink()
+    with by_torchrun(cut, cut / "checkpoints" / "00000002.pt") as again:
+        _, told = again.communicate(timeout=280)
+    assert again.returncode == 0, told
+    taken = json.loads((tmp_path / "two" / "rank0.json").read_text())
+    assert len(taken) < len(json.loads((runs[1] / "rank0.json").read_text()))
+    assert losses(cut.parent) == losses(uncut.parent)
+    one, two = (load_file(folder / "encoders.safetensors") for folder in (uncut, cut))
+    for name, value in one.items():
+        assert torch.equal(two[name], value), name
 
 
 def test_each_process_takes_other_rows_and_together_those_of_one(runs):

@@ -27,6 +27,7 @@ from sensorium_sim.scene import SceneState
 from sensorium_sim.scene_json import goal_from_json, goal_to_json, scene_to_json
 from sensorium_sim.shadow import Shadow
 
+from sensorium_training.abandoned import leave_if_abandoned
 from sensorium_training.closed_loop import ClosedLoop
 
 _SIZE = (96, 128)
@@ -129,10 +130,7 @@ class Rollout:
 
 
 def _work(job: Rollout) -> None:
-    """Drive it, unless the process that asked for it is gone: nobody would stop the rest."""
-    parent = multiprocessing.parent_process()
-    if parent is not None and not parent.is_alive():
-        return
+    leave_if_abandoned()
     hearing, dull, told = _loops(job.policy, job.fast)
     dead = FORCE if is_deaf(job.seed, job.deaf, job.family) else ()
     episode(dull if dead else hearing, told, job.directory, job.seed, job.family, dead)

@@ -31,6 +31,7 @@ from sensorium_sim.layout import (
 from sensorium_sim.refusals import RefusalGrammar
 from sensorium_sim.scene import Scene, SceneState
 
+from sensorium_training.abandoned import leave_if_abandoned
 from sensorium_training.closed_loop import ClosedLoop
 from sensorium_training.closed_loop import Judge as LoopJudge
 
@@ -164,6 +165,7 @@ def run_cases(
 
 
 def _run_case(job: tuple[Case, Path, Path, frozenset[str], bool, Path | None]) -> Outcome:
+    leave_if_abandoned()
     case, *made_of = job
     return run_case(_loop(*made_of), case)
 

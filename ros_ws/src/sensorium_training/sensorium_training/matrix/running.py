@@ -21,6 +21,7 @@ from sensorium_core.policy import Policy
 from sensorium_fusion.runner import Runner
 from sensorium_sim.cell import Cell
 
+from sensorium_training.abandoned import leave_if_abandoned
 from sensorium_training.closed_loop import ClosedLoop, Proposer
 from sensorium_training.evaluation import GRACE_S
 from sensorium_training.matrix.baselines import HoldStill, Persistence
@@ -153,6 +154,7 @@ def _mapped(jobs: list[tuple[Unit, Trial]], workers: int) -> Iterator[Iterator[R
 
 
 def _run(job: tuple[Unit, Trial]) -> Result:
+    leave_if_abandoned()
     return run_trial(*job)
 
 

@@ -74,7 +74,8 @@ def page(one: Run, two: Run, batch: int, threads: int, command: str) -> str:
         f"`{command}`, commit {commit()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; "
         f"{len(one.losses)} steps of {batch} rows, {threads} threads a process.",
         table(head, cells),
-        f"Curves differ by at most {apart:.1e}; bar {_BAR:g}: {verdict}.",
+        f"Curves differ by at most {apart:.1e}; bar {_BAR:g}: {verdict}, in the precision of the "
+        "command. Learning magnifies rounding; what float32 makes of it: docs/pretraining.md.",
     ])  # fmt: skip
 
 

@@ -34,9 +34,10 @@ TITLES = {
     "vision": "Trained without force, or with it",
     "camera": "Trained from scratch, the wrist camera dead",
     "robustness": "Senses that are missing or go wrong",
+    "fresh": "Scenes by which nothing was chosen",
 }
 """By name, sections of docs/results.md: the shipped policy, what benchmarks/study.py made (in
-parts, of more trials or fewer), and the shipped one in rows of fewer trials."""
+parts, of more trials or fewer), the shipped one in rows of fewer trials, and in other scenes."""
 
 
 def text(matrix: Matrix, command: str, title: str = TITLES["senses"]) -> str:
@@ -44,10 +45,11 @@ def text(matrix: Matrix, command: str, title: str = TITLES["senses"]) -> str:
     lines, columns = matrix.lines(), matrix.plan.columns
     commits = ", ".join(dict.fromkeys(c for line in lines for c in line.commits))
     n, load = matrix.plan.n, os.getloadavg()[0]
+    after = f", after the first {matrix.plan.skip}" if matrix.plan.skip else ""
     parts = [
         f"## {title}",
-        f"`{command}`. {n} held-out scenes a task and training seed, wordings: "
-        f"{matrix.plan.phrasing}. Trials at commit {commits}; tables at {commit()}, "
+        f"`{command}`. {n} held-out scenes a task and training seed{after}, "
+        f"wordings: {matrix.plan.phrasing}. Trials at commit {commits}; tables at {commit()}, "
         f"{os.cpu_count()} cores, load {load:.1f}. How to read it: docs/evaluation.md.",
     ]
     measured = bars(lines, columns, matrix.footprints())

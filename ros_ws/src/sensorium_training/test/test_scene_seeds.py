@@ -82,9 +82,17 @@ def test_the_scenes_of_a_matrix_are_those_of_trials(tasks, tmp_path):
     assert not seeds & set(OFFLINE)
 
 
+def test_scenes_that_are_skipped_are_in_no_trial(tmp_path):
+    plan = Plan((), ("touch",), 4, tmp_path, skip=100)
+    seeds = {trial.seed for trials in plan.trials.values() for trial in trials}
+    assert seeds == set(range(TRIALS.start + 100, TRIALS.start + 104))
+
+
 def test_a_matrix_does_not_reach_into_the_scenes_of_the_offline_error(tmp_path):
     with pytest.raises(LoaderError, match="trials a family"):
         _ = Plan((), ("tabletop",), len(TRIALS) + 1, tmp_path).trials
+    with pytest.raises(LoaderError, match=r"10 trials a family, \d+ skipped; expected 1 to \d+"):
+        _ = Plan((), ("tabletop",), 10, tmp_path, skip=len(TRIALS) - 9).trials
 
 
 def test_neighbouring_seeds_show_different_scenes():

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from sensorium_training.matrix.measured import Matrix
+    from sensorium_training.matrix.measured import Matrix, Plan
     from sensorium_training.matrix.report import Page
     from sensorium_training.matrix.rows import Row
 
@@ -56,6 +56,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         show_default=True, help="Matrix: how badly, from healthy (0) to dead (1); repeatable.",
     ),
     click.option(
+        "--skip", default=0, show_default=True, type=click.IntRange(0),
+        help="Matrix: pass over so many scenes, by whose trials something was chosen.",
+    ),
+    click.option(
         "--trained-on", multiple=True, type=click.Path(path_type=Path, exists=True),
         help="Matrix: bags of the training; refuses to judge by a scene that they show.",
     ),
@@ -73,6 +77,7 @@ class Wishes:
     bags: Path | None = None
     corrupt: tuple[str, ...] = ()
     levels: tuple[float, ...] = (0.4, 1.0)
+    skip: int = 0
     trained_on: tuple[Path, ...] = ()
 
 
@@ -119,13 +124,12 @@ def run_matrix(
     from sensorium_training.matrix.report import pages, summary
     from sensorium_training.matrix.store import MatrixStore
     from sensorium_training.provenance import git_commit
-    from sensorium_training.scene_seeds import require_unseen
 
-    plan = Plan(tuple(_rows(model, wishes)), wishes.tasks, episodes, language, phrasing, fast)
+    plan = Plan(
+        tuple(_rows(model, wishes)), wishes.tasks, episodes, language, phrasing, fast, wishes.skip
+    )
     if wishes.trained_on:
-        seeds = {trial.seed for trials in plan.trials.values() for trial in trials}
-        shown = require_unseen(seeds, wishes.trained_on)
-        click.echo(f"none of {len(seeds)} scenes is among the {shown} of the training", err=True)
+        _require_unseen(plan, wishes.trained_on)
     LanguageEncoder(language)
     if fast is not None:
         FastPolicy(fast)
@@ -142,6 +146,14 @@ def run_matrix(
     matrix.store.put_summary(summary(matrix))
     matrix.store.save()
     return matrix
+
+
+def _require_unseen(plan: Plan, trained_on: Sequence[Path]) -> None:
+    from sensorium_training.scene_seeds import require_unseen
+
+    seeds = {trial.seed for trials in plan.trials.values() for trial in trials}
+    shown = require_unseen(seeds, trained_on)
+    click.echo(f"none of {len(seeds)} scenes is among the {shown} of the training", err=True)
 
 
 def warn_of_half_a_policy(

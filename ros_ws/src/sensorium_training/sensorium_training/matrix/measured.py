@@ -37,13 +37,16 @@ class Plan:
     phrasing: str = "heldout"
     fast: Path | None = None
     """The fast half of the policies that say what to feel."""
+    skip: int = 0
+    """Of the scenes of trials, so many are passed over: earlier trials may have guided choices."""
 
     @cached_property
     def trials(self) -> dict[str, list[Trial]]:
         """By task set, the trials of all of its families."""
-        if not 0 < self.n <= len(TRIALS):
-            raise LoaderError(f"{self.n} trials a family", f"1 to {len(TRIALS)}")
-        seeds = range(TRIALS.start, TRIALS.start + self.n)
+        if not (self.n > 0 and 0 <= self.skip <= len(TRIALS) - self.n):
+            got = f"{self.n} trials a family" + (f", {self.skip} skipped" if self.skip else "")
+            raise LoaderError(got, f"1 to {len(TRIALS)}, skipped ones included")
+        seeds = TRIALS[self.skip : self.skip + self.n]
         sets = [task_set(name) for name in dict.fromkeys(self.tasks)]
         return {
             one.name: [t for f in one.families for t in one.trials(f, seeds, self.phrasing)]

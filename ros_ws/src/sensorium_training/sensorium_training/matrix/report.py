@@ -168,6 +168,7 @@ def summary(matrix: Matrix) -> dict[str, Any]:
     lines = matrix.lines()
     return {
         "trials_per_family": matrix.plan.n,
+        "skipped_scenes": matrix.plan.skip,
         "phrasing": matrix.plan.phrasing,
         "lines": [_figures(line) for line in lines],
         "correlation": asdict(correlation(lines)),

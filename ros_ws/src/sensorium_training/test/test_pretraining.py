@@ -146,7 +146,7 @@ def test_a_file_that_is_not_of_these_encoders_is_refused(data, tmp_path):
     weights = load_file(good)
     bad = tmp_path / "bad.safetensors"
     save_file(weights, bad)
-    with pytest.raises(WeightsError, match="do not say"):
+    with pytest.raises(WeightsError, match="say neither"):
         take_encoders(PolicyNet(), bad)
     weights.pop("wrench.first.bias")
     save_file(weights, bad, metadata={"sensorium-encoders-1": "{}"})

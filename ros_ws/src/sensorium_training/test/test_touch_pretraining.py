@@ -1,6 +1,7 @@
 """`sensorium pretrain --contract touch`: encoders learn from the windows that the policy has."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from sensorium_sim.generate import EpisodeGenerator, GenerateConfig
 from sensorium_training.commands.pretrain import pretrain
 from sensorium_training.commands.train import train
 from sensorium_training.encoders import NetConfig
+from sensorium_training.fusion.interface import SENSES
 from sensorium_training.network import PolicyNet
 from sensorium_training.objectives.compose import parse
 from sensorium_training.pretraining.config import DEFAULT, load_objectives, needs
@@ -30,6 +32,7 @@ OBJECTIVES = {
     "ahead": {"objective": "contact", "senses": ["pads", "joints"], "touch": "pads", "fingers": 2},
     "motion": {"objective": "motion", "senses": ["joints"], "scale": [0.01, 0.01, 0.01, 0.05]},
 }
+DEAF = ("scene_rgb", "cloud", "wrist_rgb", "joints")
 STEPS = 32
 """Of a window of force in contract version 2."""
 
@@ -119,6 +122,24 @@ def test_a_policy_of_the_touch_contract_starts_from_the_encoders(
     assert "parameters taken: pads (6), joints (4);" in " ".join(told.stderr.split())
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert facts["encoders"]["file"]["config"]["version"] == 2
+
+
+@pytest.mark.parametrize(("dead", "heard"), [("", SENSES), ("wrench,pads", DEAF)])
+def test_of_a_trained_policy_the_encoders_of_what_it_heard_are_taken_and_nothing_else(
+    tmp_path: Path, dead: str, heard: tuple[str, ...]
+) -> None:
+    torch.manual_seed(1)
+    theirs = PolicyNet(NetConfig.for_contract(touch(), fusion="weighted", head=64))
+    told = {"config": json.dumps(asdict(theirs.config)), "dead": dead}
+    save_file(theirs.state_dict(), tmp_path / "weights.safetensors", metadata=told)
+    net = PolicyNet(NetConfig.for_contract(touch()))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    assert take_encoders(net, tmp_path / "weights.safetensors").senses == heard
+    for name, value in net.state_dict().items():
+        taken = name.split(".")[0] in heard
+        assert torch.equal(value, theirs.state_dict()[name] if taken else before[name]), name
+    with pytest.raises(WeightsError, match="for the contract touch"):
+        take_encoders(PolicyNet(), tmp_path / "weights.safetensors")
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [("touch", "tabletop"), ("tabletop", "touch")])

@@ -57,7 +57,7 @@ DAGGER_FIRST_SEED = ROLLOUTS.start
 @recipe_options
 @click.option(
     "--encoders", default=None, type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Encoders to start from, as `sensorium pretrain` wrote them.",
+    help="Encoders to start from: of `sensorium pretrain`, or a policy's weights.safetensors.",
 )  # fmt: skip
 @click.option(
     "--weights", default=None, type=click.Path(path_type=Path, exists=True, dir_okay=False),

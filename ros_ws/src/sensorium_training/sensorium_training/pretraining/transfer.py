@@ -23,8 +23,11 @@ from sensorium_training.encoders import NetConfig, contract_of
 from sensorium_training.fusion.interface import SENSES
 from sensorium_training.network import PolicyNet
 from sensorium_training.pretraining.encoding import SenseEncoders
+from sensorium_training.weights import DEAD
 
 FORMAT = "sensorium-encoders-1"
+_CONFIG = "config"
+"""Of the metadata of a whole policy's weights: what the network is made of."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,9 @@ def save_encoders(
 
 def take_encoders(net: PolicyNet, path: Path) -> Taken:
     """Put the encoders of a file into a network; the rest of it stays as it is.
+
+    The file is one of `save_encoders`, or the weights of a trained policy, whatever its fusion
+    operator and head: of those the encoders of senses that it did hear are taken.
 
     Raises:
         WeightsError: the file cannot be read, is no encoders, is of another contract, or does not
@@ -130,15 +136,20 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise WeightsError(
             path, f"cannot be read ({error})", "name the encoders.safetensors of a run"
         ) from None
-    if FORMAT not in told:
+    if FORMAT not in told and _CONFIG not in told:
         raise WeightsError(
-            path, f"its metadata do not say {FORMAT!r}",
-            "name the encoders.safetensors that `sensorium pretrain` wrote",
+            path, f"its metadata say neither {FORMAT!r} nor {_CONFIG!r}",
+            "name the encoders.safetensors that `sensorium pretrain` wrote, or the "
+            "weights.safetensors of a trained policy",
         )  # fmt: skip
     for name, value in weights.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise WeightsError(path, f"{name} is not finite", "pretrain anew with a lower rate")
-    facts = parse_json(told[FORMAT])
+    facts = parse_json(told.get(FORMAT, "{}"))
+    if FORMAT not in told:
+        facts = {_CONFIG: parse_json(told[_CONFIG]), "of": "a trained policy"}
+        taught = [sense for sense in SENSES if sense not in told.get(DEAD, "").split(",")]
+        weights = {name: v for name, v in weights.items() if any(_of(s, name) for s in taught)}
     if not isinstance(facts, dict):
         raise WeightsError(path, "its metadata are no facts", "pretrain anew")
     return weights, facts

@@ -33,7 +33,8 @@ TITLES = {
     "study": "Recipes trained from scratch",
     "vision": "Trained without force, or with it",
     "camera": "Trained from scratch, the wrist camera dead",
-    "robustness": "Senses that are missing or go wrong",
+    "robustness": "Senses that are missing",
+    "spoilt": "Senses that go wrong",
     "fresh": "Scenes by which nothing was chosen",
 }
 """By name, sections of docs/results.md: the shipped policy, what benchmarks/study.py made (in
